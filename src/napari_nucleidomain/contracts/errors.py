@@ -1,0 +1,31 @@
+"""The one exception whose text is written for the person at the microscope."""
+
+from __future__ import annotations
+
+
+class NucleiError(Exception):
+    """Something a user can mend.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, in a biologist's words, without a trailing hint.
+    hint : str, optional
+        What to do about it. Shown after the message, or under it in the viewer.
+
+    Notes
+    -----
+    Every layer raises this for bad input; the command line prints it on one line and the docks show it inline.
+    Anything else that escapes is a defect of this program and is reported with a traceback in the log.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+    def __reduce__(self) -> tuple[type[NucleiError], tuple[str, str]]:
+        return (type(self), (self.message, self.hint))

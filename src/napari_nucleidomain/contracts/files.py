@@ -1,0 +1,118 @@
+"""Small files written aside and renamed, so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .errors import NucleiError
+
+_ATTEMPTS = 20
+_FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def disk_error(error: OSError, path: Path) -> NucleiError:
+    """Turn an operating-system error on writing `path` into words that say what to do."""
+    if error.errno in _FULL:
+        return NucleiError(
+            f"The disk is full: {path.name} could not be written to {path.parent}.",
+            "Free some space or choose another project folder; nothing that was saved before is lost.",
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return NucleiError(
+            f"No permission to write {path.name} in {path.parent}.",
+            "Choose a folder you may write to, or ask whoever owns this one.",
+        )
+    return NucleiError(f"{path} could not be written: {error.strerror or error}.", "Check the disk and try again.")
+
+
+def replace_with_retry(source: Path, target: Path) -> None:
+    """`os.replace`, tried again for about two seconds.
+
+    On Windows an antivirus, an indexer or a sync client may hold either file for a moment.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(0.1)
+
+
+def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str) -> Path:
+    """Write a file so that it is either the old one or the whole new one.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file to make or replace. Its folder is made if absent.
+    write : callable, bytes or str
+        The content, or a function that is given a temporary path (same folder, same suffix) and writes it.
+
+    Returns
+    -------
+    Path
+        `path`.
+
+    Raises
+    ------
+    NucleiError
+        The disk is full, the folder is read-only, or another operating-system error; the old file stays.
+    """
+    path = Path(path)
+    # The suffix stays last because image writers choose their format by it.
+    aside = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if callable(write):
+            write(aside)
+        elif isinstance(write, bytes):
+            aside.write_bytes(write)
+        else:
+            aside.write_bytes(write.encode("utf-8"))
+        _flush(aside)
+        replace_with_retry(aside, path)
+    except OSError as error:
+        raise disk_error(error, path) from error
+    finally:
+        if aside.exists():
+            aside.unlink(missing_ok=True)
+    return path
+
+
+def _flush(path: Path) -> None:
+    """Force the bytes to disk, so that a power cut after the rename finds them there."""
+    with open(path, "rb+") as handle:
+        os.fsync(handle.fileno())
+
+
+def write_json(path: Path | str, content: Any) -> Path:
+    """`write_atomic` for JSON (UTF-8, indented)."""
+    return write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read a JSON file.
+
+    Raises
+    ------
+    NucleiError
+        The file is absent, or is not JSON.
+    """
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise NucleiError(f"{path} is not there.", "Check the path.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise NucleiError(f"{path} cannot be read: it is damaged or not a JSON file.", "Restore it, or remove it.") from error
+    except OSError as error:
+        raise NucleiError(f"{path} cannot be read: {error.strerror or error}.", "Check the disk and permissions.") from error
