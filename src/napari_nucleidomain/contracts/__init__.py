@@ -1,7 +1,30 @@
-"""The vocabulary of the whole program, in pure Python: no numpy-heavy code, no torch, no Qt."""
+"""The vocabulary of the whole program, in pure Python: no torch, no Qt, no image libraries."""
 
 from __future__ import annotations
 
+from .card import ModelCard, ScoreOnData, load_card, save_card
+from .config import MethodConfig, setting
 from .errors import NucleiError
+from .method import MethodSpec, Preset, find_method, methods
+from .run import Checkpoints, RunContext, Step, StopRun
+from .segmenter import Segmenter, SegmenterSpec
 
-__all__ = ["NucleiError"]
+__all__ = [
+    "Checkpoints",
+    "MethodConfig",
+    "MethodSpec",
+    "ModelCard",
+    "NucleiError",
+    "Preset",
+    "RunContext",
+    "ScoreOnData",
+    "Segmenter",
+    "SegmenterSpec",
+    "Step",
+    "StopRun",
+    "find_method",
+    "load_card",
+    "methods",
+    "save_card",
+    "setting",
+]

@@ -1,0 +1,99 @@
+"""The model card: everything known about a model but its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import NucleiError
+from .files import read_json, write_json
+
+CARD_FILE = "card.json"
+WEIGHTS_FILE = "weights.safetensors"
+CARD_SCHEMA = 1
+
+
+class ScoreOnData(BaseModel):
+    """One score and the images it was measured on."""
+
+    model_config = ConfigDict(extra="ignore")
+    name: str = Field(description="Metric name as in `instances.scores.DEFINITIONS`, or 'points_f1' and the like.")
+    value: float
+    on: str = Field(description="Which images, e.g. 'kept-back clicks of 4 images'.")
+    seen_in_training: bool = False
+
+
+class ModelCard(BaseModel):
+    """JSON beside the weights; also what the viewer shows in one line.
+
+    Attributes
+    ----------
+    pixel_size_um : float or None
+        Size of a training pixel in micrometres, None when the images did not say.
+    nucleus_diameter_px : float or None
+        Median diameter of the nuclei in the training images, in pixels.
+    normalisation : dict
+        How intensities become the network's input; read by the method.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+    schema_version: int = CARD_SCHEMA
+    name: str
+    method: str
+    version: str = Field("", description="Version of this program that trained it.")
+    created: str = Field("", description="ISO date and time, UTC.")
+    ndim: Literal[2, 3] = 2
+    channels: int = Field(3, description="Channels the model expects.")
+    channel_names: list[str] = Field(default_factory=list)
+    kind: str = Field("", description="'h&e', 'fluorescence' or 'other'.")
+    pixel_size_um: float | None = None
+    nucleus_diameter_px: float | None = None
+    normalisation: dict[str, Any] = Field(default_factory=dict)
+    config: dict[str, Any] = Field(default_factory=dict)
+    preset: str = ""
+    trained_on: dict[str, Any] = Field(default_factory=dict, description="Digest, images, clicks, pixels, groups.")
+    seconds: float = 0.0
+    steps: int = 0
+    seed: int = 0
+    parent: str = Field("", description="Name of the model training continued from.")
+    scores: list[ScoreOnData] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+    licence: str = ""
+
+    def line(self) -> str:
+        """One line for a list: kind, scale and the first score."""
+        parts = [self.method, self.kind or f"{self.channels} channels"]
+        if self.pixel_size_um:
+            parts.append(f"{self.pixel_size_um:.3g} µm/px")
+        elif self.nucleus_diameter_px:
+            parts.append(f"nuclei of {self.nucleus_diameter_px:.0f} px")
+        if self.scores:
+            parts.append(f"{self.scores[0].name} {self.scores[0].value:.2f} on {self.scores[0].on}")
+        return " · ".join(parts)
+
+
+def save_card(card: ModelCard, folder: Path | str) -> Path:
+    """Write `card.json` into a model's folder."""
+    return write_json(Path(folder) / CARD_FILE, card.model_dump(mode="json"))
+
+
+def load_card(folder: Path | str) -> ModelCard:
+    """Read `card.json` from a model's folder.
+
+    Raises
+    ------
+    NucleiError
+        No card, a damaged one, or one of a later version of this program.
+    """
+    path = Path(folder) / CARD_FILE
+    if not path.exists():
+        raise NucleiError(f"{folder} is not a model: it has no {CARD_FILE}.", "Choose the folder that training wrote.")
+    content = read_json(path)
+    if isinstance(content, dict) and int(content.get("schema_version", 0)) > CARD_SCHEMA:
+        raise NucleiError(f"The model {path.parent.name} was made by a later version of this program.", "Update it.")
+    try:
+        return ModelCard.model_validate(content)
+    except ValidationError as error:
+        raise NucleiError(f"The card of the model {path.parent.name} is damaged.", "Ask for the model again.") from error

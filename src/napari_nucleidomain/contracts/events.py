@@ -1,0 +1,163 @@
+"""What a run says while it works: one vocabulary for bars, plots, logs and tests.
+
+Every event is one JSON object on one line of `events.jsonl`. Readers skip kinds they do not know, so that a newer
+program may write to a folder that an older one watches.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    time: float = Field(default_factory=time.time, description="Seconds since 1970, of the machine that runs.")
+
+
+class Started(_Event):
+    """The process has taken the run and begins, or goes on after an interruption (`resumed`)."""
+
+    kind: Literal["started"] = "started"
+    device: str = ""
+    resumed: bool = False
+
+
+class StageEvent(_Event):
+    """A named part of the run begins, ends, or is skipped because its result is there already."""
+
+    kind: Literal["stage"] = "stage"
+    name: str
+    state: Literal["begun", "done", "skipped"] = "begun"
+    index: int = 0
+    count: int = 0
+
+
+class Progress(_Event):
+    """How far the present stage is. `rate` is steps per second; `eta` is seconds to the end of the whole run."""
+
+    kind: Literal["progress"] = "progress"
+    stage: str
+    step: int
+    total: int | None = None
+    fraction: float = 0.0
+    overall: float = 0.0
+    rate: float = 0.0
+    eta: float | None = None
+
+
+class Metric(_Event):
+    """Named numbers at one step: losses, or scores on the clicks that were kept back."""
+
+    kind: Literal["metric"] = "metric"
+    stage: str
+    step: int
+    values: dict[str, float]
+    seconds: float = 0.0
+
+
+class Preview(_Event):
+    """A piece of result to look at. `file` is relative to the run folder (npz with `labels`)."""
+
+    kind: Literal["preview"] = "preview"
+    stage: str = ""
+    step: int = 0
+    file: str
+    image: str
+    origin: list[int] = Field(description="Corner of the piece in pixels of the image at full resolution.")
+    note: str = ""
+    seconds: float = 0.0
+
+
+class CheckpointSaved(_Event):
+    """The run could be resumed from here."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    stage: str
+    step: int
+
+
+class ModelReady(_Event):
+    """A model that predicts has been written to `folder` (relative to the run folder)."""
+
+    kind: Literal["model"] = "model"
+    folder: str
+    step: int = 0
+
+
+class Warned(_Event):
+    """Something the user should know; the run goes on."""
+
+    kind: Literal["warning"] = "warning"
+    message: str
+    hint: str = ""
+
+
+class Acknowledged(_Event):
+    """A request (`stop`, `pause`, `resume`, `use_now`) has been read and will be obeyed."""
+
+    kind: Literal["acknowledged"] = "acknowledged"
+    request: str
+
+
+class Finished(_Event):
+    """The run is complete. `summary` is small and JSON-able."""
+
+    kind: Literal["finished"] = "finished"
+    summary: dict[str, Any] = Field(default_factory=dict)
+
+
+class Failed(_Event):
+    """The run ended by a fault; the traceback is in `log.txt`."""
+
+    kind: Literal["failed"] = "failed"
+    message: str
+    hint: str = ""
+
+
+class Stopped(_Event):
+    """The user stopped it; `model` says whether a usable model was left."""
+
+    kind: Literal["stopped"] = "stopped"
+    model: bool = False
+    summary: dict[str, Any] = Field(default_factory=dict)
+
+
+Event = Annotated[
+    Started
+    | StageEvent
+    | Progress
+    | Metric
+    | Preview
+    | CheckpointSaved
+    | ModelReady
+    | Warned
+    | Acknowledged
+    | Finished
+    | Failed
+    | Stopped,
+    Field(discriminator="kind"),
+]
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Event)
+
+
+def parse_event(line: str | bytes) -> Event | None:
+    """Read one line of `events.jsonl`.
+
+    Returns
+    -------
+    Event or None
+        None for a line that is half-written, or of a kind this version does not know.
+    """
+    try:
+        return _ADAPTER.validate_json(line)
+    except ValidationError:
+        return None
+
+
+def is_last(event: Event) -> bool:
+    """Whether nothing follows this event until the run is resumed."""
+    return isinstance(event, Finished | Failed | Stopped)

@@ -1,0 +1,120 @@
+"""How a method presents itself: a spec without torch, found through entry points."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any
+
+from .config import MethodConfig
+from .errors import NucleiError
+
+GROUP = "napari_nucleidomain.methods"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Named values for a method's configuration.
+
+    Attributes
+    ----------
+    title : str
+        What the widget calls it ("Quick look").
+    help : str
+        One sentence for a biologist.
+    values : dict
+        Settings that differ from the config's defaults.
+    minutes : float or None
+        Usual time limit; None where the schedule's steps decide.
+    """
+
+    title: str
+    help: str
+    values: dict[str, Any] = field(default_factory=dict)
+    minutes: float | None = None
+
+
+@dataclass(frozen=True)
+class MethodSpec:
+    """One paper: how to train and how to segment.
+
+    Attributes
+    ----------
+    name : str
+        As on the command line: "spn-ien".
+    title : str
+        As in a tooltip: "SPN+IEN (Liu, He and He, ISBI 2022)".
+    needs : {"points", "labels", "nothing", "labels elsewhere", ""}
+        Supervision; "" for a method with nothing to train.
+    sentence : str
+        What it needs and what it cannot do, for a biologist.
+    config : type
+        Subclass of `MethodConfig`.
+    presets : dict
+        Name -> `Preset`; the first is the default.
+    train : str
+        "module:function" called as `train(run, dataset, config)`; empty where there is nothing to train.
+    load : str
+        "module:function" called as `load(folder, card, device)` and giving a `Segmenter`.
+    forecast : str
+        "module:function" (torch-free) called as `forecast(config, pixels, clicks)`, relative cost; may be empty.
+    """
+
+    name: str
+    title: str
+    needs: str
+    sentence: str
+    config: type[MethodConfig]
+    presets: dict[str, Preset]
+    train: str
+    load: str
+    ndims: tuple[int, ...] = (2,)
+    forecast: str = ""
+    paper: str = ""
+
+    @property
+    def trainable(self) -> bool:
+        """Whether there is anything to train."""
+        return bool(self.train)
+
+    def preset(self, name: str) -> Preset:
+        """The preset of this name.
+
+        Raises
+        ------
+        NucleiError
+            There is none; the message lists those there are.
+        """
+        try:
+            return self.presets[name]
+        except KeyError:
+            known = ", ".join(self.presets) or "none"
+            raise NucleiError(f"{self.name} has no preset {name!r}.", f"Choose one of: {known}.") from None
+
+    def resolve(self, entry: str) -> Callable[..., Any]:
+        """Import "module:function" now. This is where torch may come in."""
+        module, _, name = entry.partition(":")
+        return getattr(importlib.import_module(module), name)
+
+
+def methods() -> dict[str, MethodSpec]:
+    """Every installed method by name, this package's own and third parties'."""
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    return {name: found[name].load() for name in sorted(found)}
+
+
+def find_method(name: str) -> MethodSpec:
+    """The method of this name.
+
+    Raises
+    ------
+    NucleiError
+        It is not installed; the message lists those that are.
+    """
+    for entry in entry_points(group=GROUP):
+        if entry.name == name:
+            return entry.load()
+    known = ", ".join(sorted(entry.name for entry in entry_points(group=GROUP)))
+    raise NucleiError(f"There is no method {name!r} here.", f"Installed: {known}. A newer version may have it.")

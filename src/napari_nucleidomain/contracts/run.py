@@ -1,0 +1,149 @@
+"""What a training loop may ask of the run it works in.
+
+The implementation is `runs.context.FolderRun`; a test may hand a loop any object of this shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .card import ModelCard
+from .events import Event
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class StopRun(Exception):  # noqa: N818 - a request, not an error
+    """Raised inside a loop when the user asked to stop; everything is saved before it is raised."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One turn of a loop.
+
+    Attributes
+    ----------
+    index : int
+        0, 1, 2, ... within the stage; goes on where it was after a resume.
+    fraction : float
+        How much of the stage is behind, in [0, 1): by steps, or by seconds where the user gave minutes.
+        Schedules (learning rate, weights) are functions of this.
+    rng : numpy Generator
+        A function of (seed, stage, index) only, so that batch k is the same after a resume.
+    """
+
+    index: int
+    fraction: float
+    rng: np.random.Generator
+
+
+class Stage(Protocol):
+    """Inside `with run.stage(...)`."""
+
+    needed: bool
+    folder: Path
+
+    def save(self, name: str, **arrays: np.ndarray) -> None:
+        """Keep arrays (npz) as this stage's result; they count once the stage is done."""
+        ...
+
+    def load(self, name: str) -> dict[str, np.ndarray]:
+        """Arrays kept by `save`, in this process or one before it."""
+        ...
+
+
+class Checkpoints(Protocol):
+    """Writes and reads the tracked state. The torch one is `training.state.TorchCheckpoints`."""
+
+    def save(self, state: dict[str, Any], path: Path) -> None:
+        """Write `state` (nested state_dicts and JSON-able values) to `path`."""
+        ...
+
+    def load(self, path: Path) -> dict[str, Any]:
+        """Read what `save` wrote. Never runs code from the file."""
+        ...
+
+    def seed(self, seed: int) -> None:
+        """Seed the library's global generators before a step."""
+        ...
+
+
+class RunContext(Protocol):
+    """Everything about a run that is not the method."""
+
+    folder: Path
+    seed: int
+    device: str
+    threads: int | None
+    minutes: float | None
+    parent: Path | None
+    name: str
+
+    def attach(self, checkpoints: Checkpoints) -> None:
+        """Say how tracked state is written. Called once, before `track`."""
+        ...
+
+    def track(self, **objects: Any) -> None:
+        """Register state: anything with `state_dict` and `load_state_dict`. Restored at once when resuming."""
+        ...
+
+    def stage(self, name: str, key: str = "") -> AbstractContextManager[Stage]:
+        """A named part. `stage.needed` is False when it was done before with the same key."""
+        ...
+
+    def plan(self, **shares: float) -> None:
+        """Tell how the whole divides over stages (weights), for the overall bar and for `--minutes`."""
+        ...
+
+    def steps(self, name: str, total: int) -> Iterator[Step]:
+        """Steps of the present stage: reports, answers stop and pause, saves on schedule, resumes.
+
+        Ends after `total` steps, or, where the user gave minutes, when this stage's share of them is used.
+        """
+        ...
+
+    def check(self) -> None:
+        """Answer stop and pause from within long work that has no steps.
+
+        Raises
+        ------
+        StopRun
+            The user asked to stop.
+        """
+        ...
+
+    def metric(self, **values: float) -> None:
+        """Report numbers at the present step."""
+        ...
+
+    def warn(self, message: str, hint: str = "") -> None:
+        """Tell the user something and go on."""
+        ...
+
+    def emit(self, event: Event) -> None:
+        """Write any event."""
+        ...
+
+    def preview_due(self) -> bool:
+        """Whether it is time for another preview (soon at first, then never more than a tenth of the time)."""
+        ...
+
+    def preview_request(self) -> dict[str, Any] | None:
+        """What the user looks at: {"image": path or None, "box": [[start, stop], ...]}, or None."""
+        ...
+
+    def preview(self, image: str, origin: tuple[int, ...], note: str = "", **arrays: np.ndarray) -> None:
+        """Publish arrays (`labels` at least) as the live preview."""
+        ...
+
+    def offer(self, build: Callable[[], tuple[dict[str, np.ndarray], ModelCard] | None]) -> None:
+        """Say how a model is made of the present state; called at the end, at a stop, and at *use what there is now*.
+
+        `build` gives weights by name and a card, or None while there is nothing worth keeping.
+        """
+        ...

@@ -1,0 +1,97 @@
+"""What every trained model can do: the one path from pixels to nuclei."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from napari_nucleidomain.instances.stitching import TileInstances
+
+
+@dataclass(frozen=True)
+class SegmenterSpec:
+    """How a model wants its tiles.
+
+    Attributes
+    ----------
+    ndim : int
+        2 or 3 spatial axes.
+    channels : int
+        Channels per pixel of a tile.
+    tile : tuple of int
+        Side of a tile's window in pixels, per spatial axis, halo included.
+    halo : tuple of int
+        Margin at each side of a window that belongs to the neighbours' cores.
+    output : {"instances", "dense"}
+        Whether `forward` gives nuclei per tile, or maps that are blended first and grouped later.
+    fixed : bool
+        Whether windows at the image's edge must be padded to the full tile (True) or may be smaller.
+    multiple : int
+        A window's sides are padded up to a multiple of this.
+    batch : int
+        Tiles given to `forward` at once, at first; halved when memory runs out.
+    pixel_size_um, diameter_px : float or None
+        Scale the model was trained at.
+    """
+
+    ndim: int
+    channels: int
+    tile: tuple[int, ...]
+    halo: tuple[int, ...]
+    output: Literal["instances", "dense"] = "instances"
+    fixed: bool = True
+    multiple: int = 1
+    batch: int = 1
+    pixel_size_um: float | None = None
+    diameter_px: float | None = None
+
+
+@runtime_checkable
+class Segmenter(Protocol):
+    """A model ready to predict. Arrays in and out are numpy; what happens between is the method's business."""
+
+    spec: SegmenterSpec
+
+    def prepare(self, overview: np.ndarray) -> Any:
+        """Constants of one image, from a small version of the whole of it.
+
+        Parameters
+        ----------
+        overview : ndarray (*spatial, C), native dtype
+
+        Returns
+        -------
+        Any
+            Handed to `forward` for every tile of this image: called once an image, never once a tile.
+        """
+        ...
+
+    def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances] | list[np.ndarray]:
+        """Segment tiles.
+
+        Parameters
+        ----------
+        tiles : sequence of ndarray (*spatial, C), native dtype
+            All of one shape.
+        constants : Any
+            From `prepare`.
+
+        Returns
+        -------
+        list
+            One per tile: `TileInstances`, or dense maps (K, *spatial) float32 where `spec.output` is "dense".
+
+        Raises
+        ------
+        MemoryError
+            The device is full; the caller tries again with fewer tiles.
+        """
+        ...
+
+    def group(self, block: np.ndarray) -> TileInstances:
+        """Nuclei from blended dense maps (K, *spatial); only called where `spec.output` is "dense"."""
+        ...
