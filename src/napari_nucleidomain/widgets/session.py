@@ -1,0 +1,277 @@
+"""What the five docks of one viewer share: project, images, model, the run being followed."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QEvent, QObject, Signal
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .autosave import Autosave
+from .entry import ImageEntry, free_id
+
+if TYPE_CHECKING:
+    import napari
+    from qtpy.QtWidgets import QWidget
+
+    from napari_nucleidomain.runs.folder import RunFolder
+    from napari_nucleidomain.runs.store import Project
+
+_sessions: weakref.WeakKeyDictionary[Any, Session] = weakref.WeakKeyDictionary()
+
+
+def plain(viewer: Any) -> Any:
+    """The viewer or layer behind napari's proxy, so that the same one is always the same object."""
+    return getattr(viewer, "__wrapped__", viewer)
+
+
+def get_session(viewer: Any, project: Path | str | None = None) -> Session:
+    """The session of a viewer, made when first asked for.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        May be the proxy that napari hands to widgets.
+    project : path, optional
+        Project folder for a session not made yet; the user's last or default one when absent.
+    """
+    viewer = plain(viewer)
+    session = _sessions.get(viewer)
+    if session is None:
+        session = _sessions[viewer] = Session(viewer, project)
+    return session
+
+
+class Session(QObject):
+    """State shared by the docks of one viewer. It lives as long as the viewer.
+
+    Signals
+    -------
+    images_changed()
+        An image was added, removed or reordered.
+    current_changed(object)
+        Another `ImageEntry` (or None) is the current one.
+    entry_changed(object, str)
+        Something about an entry: "points", "regions", "labels", "understanding", "problem", "use", "layers".
+    saved(float), save_failed(object)
+        Time of the last autosave (seconds since 1970); a `NucleiError`.
+    model_changed(object), run_changed(object), project_changed(object)
+        `model` ("otsu" or a model's folder), `run` (RunFolder or None), `project`.
+    asked_for(str)
+        A dock should come to the front: "images", "points", "train", "predict", "review".
+    closing()
+        The viewer goes away; stop timers and threads.
+    """
+
+    images_changed = Signal()
+    current_changed = Signal(object)
+    entry_changed = Signal(object, str)
+    saved = Signal(float)
+    save_failed = Signal(object)
+    model_changed = Signal(object)
+    run_changed = Signal(object)
+    project_changed = Signal(object)
+    asked_for = Signal(str)
+    closing = Signal()
+
+    def __init__(self, viewer: napari.Viewer, project: Path | str | None = None) -> None:
+        super().__init__()
+        # Weak, because the dictionary of sessions is keyed by the viewer and would else keep it alive.
+        self._viewer = weakref.ref(viewer)
+        self._project_folder = Path(project) if project is not None else None
+        self._project: Project | None = None
+        self.images: list[ImageEntry] = []
+        self._current: ImageEntry | None = None
+        self._model: str = "otsu"
+        self._run: RunFolder | None = None
+        self._windows: weakref.WeakSet[QObject] = weakref.WeakSet()
+        self.closed = False
+        self.autosave = Autosave(self)
+        self.autosave.saved.connect(self.saved)
+        self.autosave.failed.connect(self.save_failed)
+
+    @property
+    def viewer(self) -> napari.Viewer:
+        """The viewer. Raises RuntimeError once it is gone."""
+        viewer = self._viewer()
+        if viewer is None:
+            raise RuntimeError("the viewer is closed")
+        return viewer
+
+    # Project ---------------------------------------------------------------------------------------------------
+
+    @property
+    def project(self) -> Project:
+        """The project; the user's default one is opened (and made) when first needed.
+
+        Raises
+        ------
+        NucleiError
+            The folder cannot be made or written.
+        """
+        if self._project is None:
+            from napari_nucleidomain.runs.store import Project, default_project_folder
+
+            self._project = Project.open(self._project_folder or default_project_folder())
+        return self._project
+
+    def open_project(self, folder: Path | str) -> None:
+        """Save what is unsaved, then work in another project, with the images it holds."""
+        from napari_nucleidomain.runs.store import Project
+
+        self.flush()
+        project = Project.open(folder)
+        self.set_current(None)
+        self.images.clear()
+        self._project, self._project_folder = project, Path(folder)
+        self.restore()
+        self.project_changed.emit(project)
+
+    def restore(self) -> None:
+        """List the images the project already holds, with their clicks, regions and outlines."""
+        from .storage import read_entries
+
+        known = {entry.id for entry in self.images}
+        found = [entry for entry in read_entries(self.project) if entry.id not in known]
+        if found:
+            self.images.extend(found)
+            self.images_changed.emit()
+
+    # Images ----------------------------------------------------------------------------------------------------
+
+    def add_entry(self, name: str, **known: Any) -> ImageEntry:
+        """Put an image into the list (see `ImageEntry` for what may be known) and save the list."""
+        entry = ImageEntry(id=free_id(name, (one.id for one in self.images)), name=name, **known)
+        self.images.append(entry)
+        self.images_changed.emit()
+        self.autosave.changed(entry)
+        return entry
+
+    def remove_entry(self, entry: ImageEntry) -> None:
+        """Take an image off the list. Its file and its clicks on disk stay."""
+        if entry not in self.images:
+            return
+        index = self.images.index(entry)
+        if entry is self._current:
+            rest = [one for one in self.images if one is not entry]
+            self.set_current(rest[min(index, len(rest) - 1)] if rest else None)
+        self.images.remove(entry)
+        self.images_changed.emit()
+        self.autosave.changed(None)
+
+    def entry_of(self, layer: Any) -> ImageEntry | None:
+        """The image a layer belongs to, whether it shows its pixels, clicks, regions or nuclei."""
+        layer = plain(layer)
+        return next((one for one in self.images if any(plain(item) is layer for item in one.layers.values())), None)
+
+    @property
+    def current(self) -> ImageEntry | None:
+        """The image the docks speak of."""
+        return self._current
+
+    def set_current(self, entry: ImageEntry | None) -> None:
+        """Make an image the current one; docks and layers follow by the signal."""
+        if entry is self._current:
+            return
+        self._current = entry
+        self.current_changed.emit(entry)
+
+    def step(self, by: int) -> None:
+        """Go `by` images on in the list (-1: back), over those that cannot be read."""
+        usable = [one for one in self.images if not one.problem]
+        if not usable:
+            return
+        at = usable.index(self._current) if self._current in usable else -by
+        self.set_current(usable[min(max(at + by, 0), len(usable) - 1)])
+
+    # What a person did -----------------------------------------------------------------------------------------
+
+    def set_points(self, entry: ImageEntry, points: np.ndarray) -> None:
+        """Take over the clicks of an image; on disk within seconds."""
+        entry.points = np.array(points, dtype=np.float64, copy=True)
+        self.entry_changed.emit(entry, "points")
+        self.autosave.changed(entry)
+
+    def set_regions(self, entry: ImageEntry, regions: Sequence[np.ndarray]) -> None:
+        """Take over the regions of an image; on disk within seconds."""
+        entry.regions = [np.array(one, dtype=np.float64, copy=True) for one in regions]
+        self.entry_changed.emit(entry, "regions")
+        self.autosave.changed(entry)
+
+    def touch(self, entry: ImageEntry, what: str) -> None:
+        """Tell the docks that something else about an entry changed, and save it."""
+        self.entry_changed.emit(entry, what)
+        self.autosave.changed(entry)
+
+    def flush(self) -> None:
+        """Save at once what is not on disk yet. Failures come through `save_failed`."""
+        self.autosave.flush()
+
+    def training_data(self) -> Path:
+        """Save at once and give the dataset file for a training.
+
+        Raises
+        ------
+        NucleiError
+            It could not be saved.
+        """
+        self.autosave.flush()
+        if self.autosave.error is not None:
+            raise self.autosave.error
+        return Path(self.project.data) / "dataset.json"
+
+    # Model and run ---------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> str:
+        """ "otsu" or the folder of the model chosen last."""
+        return self._model
+
+    @model.setter
+    def model(self, model: str) -> None:
+        if model != self._model:
+            self._model = model
+            self.model_changed.emit(model)
+
+    @property
+    def run(self) -> RunFolder | None:
+        """The training being followed."""
+        return self._run
+
+    @run.setter
+    def run(self, run: RunFolder | None) -> None:
+        self._run = run
+        self.run_changed.emit(run)
+
+    # Closing ---------------------------------------------------------------------------------------------------
+
+    def watch_window(self, widget: QWidget) -> None:
+        """Save when the window that holds a dock closes, and end the session when it is destroyed."""
+        window = widget.window()
+        if window is None or window is widget or window in self._windows:
+            return
+        self._windows.add(window)
+        window.installEventFilter(self)
+        window.destroyed.connect(self.close)
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        """Qt's hook: the window is asked to close. The user may still say no, so only save."""
+        if event is not None and event.type() == QEvent.Type.Close:
+            self.flush()
+        return False
+
+    def close(self, *_: Any) -> None:
+        """Save and forget. Called when the viewer's window goes away."""
+        if self.closed:
+            return
+        self.closed = True
+        self.closing.emit()
+        try:
+            self.autosave.close()
+        except NucleiError as error:
+            self.save_failed.emit(error)
