@@ -1,0 +1,224 @@
+"""From what a file says, what can be guessed and what a person corrected, to what an image means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .axes import HINT, UNKNOWN, normalised, parse_axes, resolve_unknown
+from .guesses import names_are_colours
+from .readers import RawImage
+from .understanding import Question, Understanding
+
+_COLOURS = ["red", "green", "blue"]
+_ASK_UP_TO = 8  # pages; more than this are planes without asking
+
+
+@dataclass
+class Meaning:
+    """How the array of a file is to be read. Fields as in `Image`; `source_axes` names the axes as they lie in the file,
+    `fixed` and `limit` are those of `LazyArray`, `channels` counts among the channels of the normalised array."""
+
+    source_axes: str
+    axes: str
+    fixed: dict[str, int] = field(default_factory=dict)
+    limit: dict[str, int] = field(default_factory=dict)
+    rgb: bool = False
+    channels: tuple[int, ...] = (0,)
+    channel_names: list[str] = field(default_factory=list)
+    names_from_file: bool = False
+    spatial_axes: str = "YX"
+    plane_axes: str = ""
+    pixel_size_um: tuple[float, ...] | None = None
+    pixel_size_source: Literal["file", "user"] | None = None
+    notes: list[str] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+
+
+def interpret(raw: RawImage, said: Understanding, name: str) -> Meaning:
+    """Decide what an opened file means.
+
+    Parameters
+    ----------
+    raw : RawImage
+        From a reader.
+    said : Understanding
+        Corrections; they win.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    Meaning
+
+    Raises
+    ------
+    NucleiError
+        The image has no pixels, a number type that is none (complex, text), or corrections that do not fit.
+    """
+    shape = tuple(int(n) for n in raw.levels[0].shape)
+    dtype = np.dtype(raw.levels[0].dtype)
+    if not all(shape):
+        raise NucleiError(f"{name} has no pixels: its size is {'×'.join(map(str, shape))}.", "Export it again.")
+    if dtype.kind not in "buif":
+        raise NucleiError(f"{name} holds {dtype} instead of numbers that a picture can show.", "Save it as 8 or 16 bit.")
+    questions: list[Question] = []
+    source_axes = _source_axes(raw, shape, said, questions)
+    sizes = dict(zip(source_axes, shape, strict=True))
+    meaning = Meaning(source_axes, "", notes=list(raw.notes), questions=questions)
+    _colours(raw, said, sizes, dtype, meaning)
+    # An axis of length one is no axis; but rows and columns always are.
+    kept = "".join(a for a in source_axes if a in "YX" or (sizes[a] > 1 and a not in meaning.fixed))
+    meaning.axes = normalised(kept)
+    _channels(raw, said, sizes, meaning)
+    _planes(said, meaning)
+    _pixel_size(raw, said, meaning)
+    if len(raw.series_names) > 1:
+        options: dict[str, dict[str, Any]] = {n: {"series": k} for k, n in enumerate(raw.series_names)}
+        taken = raw.series_names[int(str(raw.metadata.get("series", 0)))]
+        text = f"The file holds {len(options)} images; which one?"
+        meaning.questions.append(Question("series", text, options, taken))
+    return meaning
+
+
+def _source_axes(raw: RawImage, shape: tuple[int, ...], said: Understanding, questions: list[Question]) -> str:
+    """Letters of the file's axes, unique, without unknown ones; unused lower-case letters stand for length-one axes."""
+    if said.axes is not None:
+        return parse_axes(said.axes, len(shape))
+    axes = raw.axes
+    # Unknown axes of length one need no name; give them letters of their own so that each letter stays unique.
+    spare = iter("abcdefgh")
+    axes = "".join(next(spare) if a == UNKNOWN and n == 1 else a for a, n in zip(axes, shape, strict=True))
+    at = axes.find(UNKNOWN)
+    unknown = axes.count(UNKNOWN)
+    resolved = resolve_unknown(axes, shape)
+    resolved = _third_axis(resolved, shape, said, raw.rgb, at)
+    if unknown == 1 and said.third_axis is None and shape[at] <= _ASK_UP_TO:
+        words = {"C": "channels", "Z": "z", "T": "time"}
+        options: dict[str, dict[str, Any]] = {
+            "z": {"third_axis": "volume"},
+            "channels": {"third_axis": "channels"},
+            "time": {"third_axis": "time"},
+        }
+        text = f"z or channel? {shape[at]} pages could be either."
+        questions.append(Question("axes", text, options, words[resolved[at]]))
+    return resolved
+
+
+def _third_axis(axes: str, shape: tuple[int, ...], said: Understanding, rgb: bool | None, unknown: int) -> str:
+    """Rename an axis so that the third axis is what the person said it is."""
+    if said.third_axis is None:
+        return axes
+    wanted = {"channels": "C", "time": "T"}.get(said.third_axis, "Z")
+    sizes = dict(zip(axes, shape, strict=True))
+    if sizes.get(wanted, 1) > 1:
+        return axes
+    order = [axes[unknown]] if unknown >= 0 else []
+    order += {"C": "ZT", "T": "ZC", "Z": "TC"}[wanted]
+    for letter in order:
+        if letter != wanted and sizes.get(letter, 1) > 1 and not (letter == "C" and rgb):
+            # A length-one axis that bears the name already steps aside.
+            return axes.replace(wanted, "w").replace(letter, wanted)
+    if said.third_axis == "plane":
+        return axes
+    raise NucleiError(
+        f"The image has no axis that could be {said.third_axis}: its size is {'×'.join(map(str, shape))}.", HINT
+    )
+
+
+def _colours(raw: RawImage, said: Understanding, sizes: dict[str, int], dtype: np.dtype, meaning: Meaning) -> None:
+    """Decide whether channels are colours, and leave transparency out."""
+    n = sizes.get("C", 1)
+    alpha = raw.alpha and n == 4
+    if raw.rgb is False and n == 2 and raw.format == "PNG":
+        meaning.fixed["C"] = 0
+        meaning.notes.append("Its transparency was left out.")
+        return
+    if said.rgb is True and n not in (3, 4):
+        raise NucleiError(f"An image with {n} channel(s) cannot be a colour picture.", "A colour picture has three.")
+    if n == 4 and not alpha and raw.rgb is None and said.rgb is not False:
+        alpha = said.rgb is True or (meaning.source_axes.endswith("C") and _is_opaque(raw, dtype))
+    if alpha and said.rgb is not False:
+        meaning.limit["C"] = 3
+        meaning.notes.append("Its fourth channel is transparency and was left out.")
+    count = min(n, meaning.limit.get("C", n))
+    if said.rgb is not None:
+        meaning.rgb = said.rgb
+    elif count == 3:
+        if raw.rgb is not None:
+            meaning.rgb = raw.rgb or (dtype == np.uint8 and not raw.channel_names)
+        elif raw.channel_names:
+            meaning.rgb = names_are_colours(raw.channel_names)
+        else:
+            meaning.rgb = dtype == np.uint8
+        if not raw.rgb and not raw.channel_names:
+            options: dict[str, dict[str, Any]] = {"colours": {"rgb": True}, "channels": {"rgb": False}}
+            text = "Are the three channels the colours of one picture, or three stains?"
+            meaning.questions.append(Question("rgb", text, options, "colours" if meaning.rgb else "channels"))
+
+
+def _is_opaque(raw: RawImage, dtype: np.dtype) -> bool:
+    """Whether a fourth channel that nobody declared is everywhere full, as transparency of an opaque picture is."""
+    if dtype != np.uint8:
+        return False
+    level = raw.levels[-1]
+    step = tuple(slice(None, None, max(1, n // 64)) for n in level.shape[:-1])
+    return bool(np.all(np.asarray(level[(*step, slice(3, 4))]) == 255))
+
+
+def _channels(raw: RawImage, said: Understanding, sizes: dict[str, int], meaning: Meaning) -> None:
+    """Names of the channels and which of them are used."""
+    n = min(sizes["C"], meaning.limit.get("C", sizes["C"])) if "C" in meaning.axes else 1
+    given = list(said.channel_names or raw.channel_names)
+    if said.channel_names is not None and len(said.channel_names) != n:
+        raise NucleiError(f"{len(said.channel_names)} channel names were given for {n} channel(s).", "Name each once.")
+    if len(given) >= n and any(given[:n]):
+        names = [given[k] or f"channel {k + 1}" for k in range(n)]
+        meaning.names_from_file = True
+    elif meaning.rgb:
+        names = _COLOURS[:n]
+    else:
+        names = ["intensity"] if n == 1 else [f"channel {k + 1}" for k in range(n)]
+    used = said.channels if said.channels is not None else tuple(range(n))
+    too_large = [c for c in (*used, *([] if said.nuclei_channel is None else [said.nuclei_channel])) if c >= n]
+    if too_large:
+        raise NucleiError(f"There is no channel {too_large[0]}: the image has {n}, counted from 0.", "Choose again.")
+    if len(used) != n and meaning.rgb:
+        meaning.rgb = len(used) == 3
+    meaning.channels = tuple(used)
+    meaning.channel_names = [names[c] for c in used]
+
+
+def _planes(said: Understanding, meaning: Meaning) -> None:
+    """Which axes are space and which make separate planes."""
+    volume = "Z" in meaning.axes and said.third_axis not in ("plane", "planes")
+    meaning.spatial_axes = "ZYX" if volume else "YX"
+    meaning.plane_axes = "".join(a for a in meaning.axes if a not in meaning.spatial_axes and a != "C")
+
+
+def _pixel_size(raw: RawImage, said: Understanding, meaning: Meaning) -> None:
+    """Micrometres per spatial axis, from the person or else from the file."""
+    sizes = dict(raw.pixel_size)
+    source: Literal["file", "user"] = "file"
+    if said.pixel_size_um is not None:
+        source = "user"
+        given = said.pixel_size_um if isinstance(said.pixel_size_um, tuple) else (said.pixel_size_um,) * 2
+        if len(given) not in (1, 2, 3):
+            raise NucleiError(f"A pixel size has one to three numbers, not {len(given)}.", "Give µm for z, y, x.")
+        given = given * 2 if len(given) == 1 else given
+        sizes.update(zip("ZYX"[3 - len(given) :], given, strict=True))
+    elif "Y" in sizes and "X" in sizes and "Z" in meaning.spatial_axes and "Z" not in sizes:
+        text = f"The file gives {sizes['X']:.3g} µm for rows and columns, but not the distance between planes."
+        meaning.questions.append(Question("pixel_size", text, {}, "no pixel size"))
+    if all(a in sizes for a in meaning.spatial_axes):
+        meaning.pixel_size_um = tuple(float(sizes[a]) for a in meaning.spatial_axes)
+        meaning.pixel_size_source = source
+    elif source == "user":
+        # One number given for a volume whose planes' distance nobody knows: take cubes, and say so.
+        meaning.pixel_size_um = tuple(float(sizes.get(a, sizes["X"])) for a in meaning.spatial_axes)
+        meaning.pixel_size_source = source
+        meaning.notes.append("The distance between planes is not known; it is taken to be the pixel size.")

@@ -1,0 +1,96 @@
+"""One reader for each family of files, chosen by what stands in the file rather than by its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .array import NPY, from_array, read_npy
+from .base import RawImage, damaged, not_an_image, truncated
+from .raster import BMP, JPEG, PNG, read_raster
+from .zarr_ome import is_zarr, read_zarr
+
+__all__ = ["IMAGE_SUFFIXES", "RawImage", "from_array", "is_zarr", "looks_like_image", "read_file"]
+
+IMAGE_SUFFIXES = (
+    ".tif", ".tiff", ".btf", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk", ".flex",
+    ".png", ".jpg", ".jpeg", ".bmp", ".npy", ".zarr",
+)  # fmt: skip
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+_OTHERS = {
+    ".czi": "Zeiss CZI",
+    ".lif": "Leica LIF",
+    ".nd2": "Nikon ND2",
+    ".oib": "Olympus OIB",
+    ".oif": "Olympus OIF",
+    ".vsi": "Olympus VSI",
+    ".mrxs": "3DHISTECH MRXS",
+    ".ims": "Imaris",
+    ".dcm": "DICOM",
+    ".isyntax": "Philips iSyntax",
+}
+
+
+def looks_like_image(path: Path) -> bool:
+    """Whether a file or folder in a folder of images is meant to be one, by its name alone."""
+    if path.name.startswith("."):
+        return False
+    return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or is_zarr(path))
+
+
+def read_file(path: Path, series: int | None = None, palette: str = "colour") -> RawImage:
+    """Open an image file of any kind.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or the folder of an OME-Zarr.
+    series : int, optional
+        Which image of a file with several.
+    palette : {"colour", "index"}
+        How a PNG with a colour table is read.
+
+    Returns
+    -------
+    RawImage
+
+    Raises
+    ------
+    NucleiError
+        The file is absent, empty, truncated, damaged or no image.
+    """
+    if path.is_dir():
+        if is_zarr(path):
+            return read_zarr(path, series)
+        raise not_an_image(path, "it is a folder")
+    known = _OTHERS.get(path.suffix.lower())
+    if known:
+        raise NucleiError(
+            f"{path.name} is a {known} file, which cannot be opened directly.",
+            "Save it as OME-TIFF with Fiji (Bio-Formats Exporter) or QuPath and open that.",
+        )
+    try:
+        with open(path, "rb") as handle:
+            start = handle.read(16)
+    except FileNotFoundError as error:
+        raise NucleiError(f"{path} is not there.", "Was it moved or renamed? Choose the file again.") from error
+    except OSError as error:
+        raise NucleiError(
+            f"{path.name} cannot be opened: {error.strerror or error}.", "Check that you may read the file and try again."
+        ) from error
+    if not start:
+        raise NucleiError(f"{path.name} is empty (0 bytes).", "Copy the file again from where it came from.")
+    if start.startswith(_TIFF):
+        from .tiff import read_tiff
+
+        return read_tiff(path, series)
+    if start.startswith((PNG, JPEG, BMP)):
+        return read_raster(path, start, palette)
+    if start.startswith(NPY):
+        return read_npy(path)
+    if any(magic.startswith(start) for magic in (*_TIFF, PNG, JPEG, NPY)):
+        raise truncated(path)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise damaged(path, ValueError(f"its first bytes are not those of a {path.suffix[1:].upper()} file"))
+    raise not_an_image(path)

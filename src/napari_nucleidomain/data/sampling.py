@@ -1,0 +1,65 @@
+"""Which few pixels of a large image stand for the whole of it."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def overview_level(shapes: Sequence[tuple[int, ...]], max_side: int) -> tuple[int, tuple[int, ...]]:
+    """Choose a pyramid level and a stride for a small version of an image.
+
+    Parameters
+    ----------
+    shapes : sequence of tuple of int
+        Spatial lengths of each level, the largest first.
+    max_side : int
+        Longest side wanted, in pixels; a volume is thinned to at most ``4 * max_side**2`` voxels.
+
+    Returns
+    -------
+    level : int
+        The smallest that is still large enough.
+    step : tuple of int
+        Stride per spatial axis.
+    """
+    level = 0
+    for k, shape in enumerate(shapes):
+        if max(shape[-2:]) >= max_side:
+            level = k
+    shape = shapes[level]
+    step = [max(1, math.ceil(n / max_side)) for n in shape]
+    while math.prod(math.ceil(n / s) for n, s in zip(shape, step, strict=True)) > 4 * max_side**2:
+        # Rows and columns first: they are usually finer than the planes.
+        step = [step[0], *(s + 1 for s in step[1:])] if min(step[1:]) <= step[0] else [s + 1 for s in step]
+    return level, tuple(step)
+
+
+def crop_boxes(shape: Sequence[int], wanted: int) -> list[list[tuple[int, int]]]:
+    """Boxes on a regular grid (4 × 4, in 3 planes of a volume) with about `wanted` pixels in all.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Spatial lengths.
+    wanted : int
+        Pixels; an image that has no more of them is one box.
+
+    Returns
+    -------
+    list of list of (start, stop)
+        The same for the same shape, always.
+    """
+    if math.prod(shape) <= wanted:
+        return [[(0, n) for n in shape]]
+    flat = len(shape) - 2
+    side = max(8, int(math.sqrt(wanted / (16 * 3**flat))))
+    axes = []
+    for k, n in enumerate(shape):
+        size, count = (1, 3) if k < flat else (min(side, n), 4)
+        starts = np.unique(np.linspace(0, n - size, count).astype(int))
+        axes.append([(int(s), int(s) + size) for s in starts])
+    return [list(box) for box in itertools.product(*axes)]
