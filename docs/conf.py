@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -48,6 +49,12 @@ def _without_own_base(app, name, obj, options, bases):  # type: ignore[no-untype
     bases[:] = [base for base in bases if not getattr(base, "__module__", "").startswith("pydantic")] or [object]
 
 
+def _escape_shapes(app, what, name, obj, options, lines):  # type: ignore[no-untyped-def]
+    """Keep reST from reading the star of a shape such as (N, *spatial) as the start of emphasis."""
+    lines[:] = [re.sub(r"(?<=\()\*(?=\w)|(?<=, )\*(?=\w+[,)])", r"\\*", line) for line in lines]
+
+
 def setup(app):  # type: ignore[no-untyped-def]
     """Connect what autodoc asks about."""
     app.connect("autodoc-process-bases", _without_own_base)
+    app.connect("autodoc-process-docstring", _escape_shapes, priority=400)  # before napoleon
