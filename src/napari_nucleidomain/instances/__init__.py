@@ -1,0 +1,1 @@
+"""Algorithms on label images, without learning: scores, stitching, cleaning, measuring, outlines, Otsu + watershed."""

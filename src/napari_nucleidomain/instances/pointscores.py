@@ -1,0 +1,144 @@
+"""How good a prediction is by clicks alone, where nobody drew outlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .counts import ratio
+from .labelimage import as_labels, compact, same_shape
+
+
+@dataclass(frozen=True)
+class PointScores:
+    """What became of the clicks; `DEFINITIONS` says what each figure is.
+
+    Attributes
+    ----------
+    n_clicks, found, merged, missed : int
+        Clicks; ``found + merged + missed == n_clicks``.
+    n_predicted : int
+        Predicted nuclei that were compared: those with a click, and extra ones.
+    extra : int
+        Nuclei without a click.
+    point_precision, point_recall, point_f1 : float
+        1 where there is neither a click nor a nucleus.
+    """
+
+    n_clicks: int
+    found: int
+    merged: int
+    missed: int
+    extra: int
+    n_predicted: int
+    point_precision: float
+    point_recall: float
+    point_f1: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every figure by its exact name."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+    def sentence(self) -> str:
+        """For a biologist: ``112 of 120 found, 5 merged, 9 extra``."""
+        return f"{self.found} of {self.n_clicks} found, {self.merged} merged, {self.extra} extra"
+
+
+def nearest_pixels(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The pixel each point lies in; pixel centres are at whole coordinates.
+
+    Parameters
+    ----------
+    points : ndarray (N, ndim) float
+    shape : tuple of int
+
+    Returns
+    -------
+    ndarray (N, ndim) int64
+
+    Raises
+    ------
+    NucleiError
+        Wrong number of coordinates, missing values, or points outside the image.
+    """
+    points = np.asarray(points, float)
+    if points.size == 0:
+        return np.zeros((0, len(shape)), np.int64)
+    if points.ndim != 2 or points.shape[1] != len(shape):
+        raise NucleiError(
+            f"The clicks have {points.shape[-1]} coordinates, the image has {len(shape)} axes.",
+            "Clicks must be made on this image, in the same dimensions.",
+        )
+    pixels = np.floor(points + 0.5)
+    outside = ~((pixels >= 0) & (pixels < np.array(shape))).all(axis=1)
+    if outside.any():
+        raise NucleiError(
+            f"{int(outside.sum())} of {len(points)} clicks lie outside the image.",
+            "They may belong to another image, or to this one at another size.",
+        )
+    return pixels.astype(np.int64)
+
+
+def score_points(predicted: object, points: object, region_mask: np.ndarray | None = None) -> PointScores:
+    """Compare predicted nuclei with clicks, one inside each nucleus.
+
+    Parameters
+    ----------
+    predicted : array_like (Y, X) or (Z, Y, X), integers
+        Label image; ids are arbitrary.
+    points : array_like (N, ndim), float
+        Clicks in pixel coordinates (y, x) or (z, y, x); pixel centres are at whole numbers.
+    region_mask : ndarray of bool, same shape, optional
+        Where every nucleus was clicked. Clicks outside are left out; nuclei without a click count as extra only if
+        their centre is inside. Default: the whole image.
+
+    Returns
+    -------
+    PointScores
+
+    Raises
+    ------
+    NucleiError
+        Clicks outside the image or of another dimension; a mask of another shape.
+    """
+    labels, _ = compact(as_labels(predicted, "The prediction"))
+    pixels = nearest_pixels(np.asarray(points, float), labels.shape)
+    if region_mask is not None:
+        region_mask = np.asarray(region_mask, bool)
+        same_shape(labels, region_mask, "The prediction", "the region")
+        pixels = pixels[region_mask[tuple(pixels.T)]]
+    count = int(labels.max(initial=0))
+    hits = np.bincount(labels[tuple(pixels.T)], minlength=count + 1)
+    missed, per_nucleus = int(hits[0]), hits[1:]
+    found = int((per_nucleus == 1).sum())
+    merged = int(per_nucleus[per_nucleus > 1].sum())
+    without = np.flatnonzero(per_nucleus == 0) + 1
+    if region_mask is not None and len(without):
+        without = without[region_mask[tuple(_centres(labels, count)[without - 1].T)]]
+    extra = len(without)
+    n_predicted = int((per_nucleus > 0).sum()) + extra
+    nothing = len(pixels) == 0 and n_predicted == 0
+    return PointScores(
+        n_clicks=len(pixels),
+        found=found,
+        merged=merged,
+        missed=missed,
+        extra=extra,
+        n_predicted=n_predicted,
+        point_precision=ratio(found, n_predicted, nothing),
+        point_recall=ratio(found, len(pixels), nothing),
+        point_f1=ratio(2 * found, len(pixels) + n_predicted, nothing),
+    )
+
+
+def _centres(labels: np.ndarray, count: int) -> np.ndarray:
+    """The pixel nearest to each nucleus's centre of mass; (count, ndim) int64."""
+    where = np.nonzero(labels)
+    ids = labels[where]
+    area = np.maximum(np.bincount(ids, minlength=count + 1)[1:], 1)
+    sums = [np.bincount(ids, weights=axis, minlength=count + 1)[1:] for axis in where]
+    return np.floor(np.stack(sums, axis=1) / area[:, None] + 0.5).astype(np.int64)
