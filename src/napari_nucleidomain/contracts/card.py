@@ -96,4 +96,6 @@ def load_card(folder: Path | str) -> ModelCard:
     try:
         return ModelCard.model_validate(content)
     except ValidationError as error:
-        raise NucleiError(f"The card of the model {path.parent.name} is damaged.", "Ask for the model again.") from error
+        raise NucleiError(
+            f"The card of the model {path.parent.name} is damaged.", "Ask for the model again."
+        ) from error

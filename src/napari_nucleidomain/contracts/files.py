@@ -113,6 +113,10 @@ def read_json(path: Path | str) -> Any:
     except FileNotFoundError as error:
         raise NucleiError(f"{path} is not there.", "Check the path.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise NucleiError(f"{path} cannot be read: it is damaged or not a JSON file.", "Restore it, or remove it.") from error
+        raise NucleiError(
+            f"{path} cannot be read: it is damaged or not a JSON file.", "Restore it, or remove it."
+        ) from error
     except OSError as error:
-        raise NucleiError(f"{path} cannot be read: {error.strerror or error}.", "Check the disk and permissions.") from error
+        raise NucleiError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check the disk and permissions."
+        ) from error

@@ -74,15 +74,27 @@ class Checkpoints(Protocol):
 
 
 class RunContext(Protocol):
-    """Everything about a run that is not the method."""
+    """Everything about a run that is not the method.
+
+    `minutes` and `step_budget` are the user's limits: the first is kept by `steps`, the second the method divides
+    over its own stages. `background` says that a viewer runs on the same machine.
+    """
 
     folder: Path
     seed: int
     device: str
     threads: int | None
     minutes: float | None
+    step_budget: int | None
+    preset: str
+    background: bool
     parent: Path | None
     name: str
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of work so far, pauses left out."""
+        ...
 
     def attach(self, checkpoints: Checkpoints) -> None:
         """Say how tracked state is written. Called once, before `track`."""

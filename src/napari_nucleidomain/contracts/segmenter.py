@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,8 +26,6 @@ class SegmenterSpec:
         Side of a tile's window in pixels, per spatial axis, halo included.
     halo : tuple of int
         Margin at each side of a window that belongs to the neighbours' cores.
-    output : {"instances", "dense"}
-        Whether `forward` gives nuclei per tile, or maps that are blended first and grouped later.
     fixed : bool
         Whether windows at the image's edge must be padded to the full tile (True) or may be smaller.
     multiple : int
@@ -42,7 +40,6 @@ class SegmenterSpec:
     channels: int
     tile: tuple[int, ...]
     halo: tuple[int, ...]
-    output: Literal["instances", "dense"] = "instances"
     fixed: bool = True
     multiple: int = 1
     batch: int = 1
@@ -70,7 +67,7 @@ class Segmenter(Protocol):
         """
         ...
 
-    def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances] | list[np.ndarray]:
+    def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         """Segment tiles.
 
         Parameters
@@ -82,16 +79,12 @@ class Segmenter(Protocol):
 
         Returns
         -------
-        list
-            One per tile: `TileInstances`, or dense maps (K, *spatial) float32 where `spec.output` is "dense".
+        list of TileInstances
+            One per tile, of the tile's spatial shape.
 
         Raises
         ------
         MemoryError
             The device is full; the caller tries again with fewer tiles.
         """
-        ...
-
-    def group(self, block: np.ndarray) -> TileInstances:
-        """Nuclei from blended dense maps (K, *spatial); only called where `spec.output` is "dense"."""
         ...

@@ -1,0 +1,73 @@
+"""`nucleidomain run`, `worker`, `models`, `runs`: what is in a project and what works on it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.runs.execute import ExitCode, execute
+from napari_nucleidomain.runs.folder import RunFolder
+from napari_nucleidomain.runs.store import Project
+
+from .running import run_here
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """One of the four."""
+    return {"run": _run, "worker": _worker, "models": _models, "runs": _runs}[arguments.command](arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    run = RunFolder(arguments.folder)
+    # Read at once: a folder without a run must be said before anything else happens.
+    _ = run.job
+    if arguments.progress:
+        return run_here(run, started=arguments.started)
+    return execute(run.path, started=arguments.started)
+
+
+def _worker(arguments: argparse.Namespace) -> int:
+    from napari_nucleidomain.runs.worker import Worker
+
+    Worker(Project.open(arguments.project), idle_seconds=arguments.idle).serve()
+    return ExitCode.DONE
+
+
+def _models(arguments: argparse.Namespace) -> int:
+    found = Project(arguments.project).list_models()
+    if arguments.json:
+        print(
+            json.dumps([{"folder": str(model.folder), **model.card.model_dump(mode="json")} for model in found.models])
+        )
+    else:
+        for model in found.models:
+            print(f"{model.name:<24} {model.card.line()}")
+        if not found.models:
+            print(f"No models in {arguments.project}.")
+    for folder, message in found.problems:
+        print(f"{folder.name:<24} cannot be used: {message}")
+    return ExitCode.SKIPPED if found.problems else ExitCode.DONE
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    for request in ("stop", "pause", "resume"):
+        folder = getattr(arguments, request)
+        if folder is not None:
+            run = RunFolder(folder)
+            _ = run.job
+            if run.state not in ("running", "paused"):
+                raise NucleiError(
+                    f"{run.name} is not running: it is {run.state}.", "`nucleidomain run FOLDER` goes on with it."
+                )
+            run.request(request)
+            return ExitCode.DONE
+    runs = Project(arguments.project).runs()
+    if arguments.json:
+        print(json.dumps([{"folder": str(run.path), "state": run.state} for run in runs]))
+        return ExitCode.DONE
+    for run in runs:
+        print(f"{run.state:<12} {run.path}")
+    if not runs:
+        print(f"No runs in {arguments.project}.")
+    return ExitCode.DONE

@@ -1,0 +1,242 @@
+"""The parser and the way from arguments to exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from napari_nucleidomain import __version__
+from napari_nucleidomain.contracts import NucleiError, methods
+from napari_nucleidomain.runs.execute import ExitCode
+
+EXIT_CODES = """exit status:
+  0  done
+  1  a fault of this program (please report it, with the log)
+  2  something you can mend: the message says what
+  3  done, but some files were left out: each is reported
+  4  stopped on request; what was finished is kept
+"""
+DEFAULT_PROJECT = "nucleidomain-runs"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line, for `main` and for the reference page."""
+    parser = argparse.ArgumentParser(
+        prog="nucleidomain",
+        description="Segment nuclei: train on clicks, predict, evaluate. Same runs, models and files as the viewer.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _train(commands)
+    _predict(commands)
+    _evaluate(commands)
+    _export(commands)
+    _synthesize(commands)
+    _folder_commands(commands)
+    _demo(commands)
+    return parser
+
+
+def _add(commands: argparse._SubParsersAction, name: str, module: str, text: str) -> argparse.ArgumentParser:
+    made: argparse.ArgumentParser = commands.add_parser(
+        name, help=text, description=text, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.set_defaults(module=module)
+    return made
+
+
+def _device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
+
+
+def _train(commands: argparse._SubParsersAction) -> None:
+    trainable = [name for name, spec in methods().items() if spec.trainable]
+    parser = _add(commands, "train", "train", "Train a model on clicks.")
+    parser.add_argument("--method", default="spn-ien", help=f"one of: {', '.join(trainable)} (default: spn-ien)")
+    parser.add_argument("--preset", help="named settings, e.g. quick, balanced, paper (default: the method's first)")
+    parser.add_argument(
+        "--data",
+        required=True,
+        metavar="DATASET",
+        help="dataset file, or folder {train,val,test}/{images,labels,points}",
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="MODEL",
+        type=Path,
+        help="folder the model is written to when finished or stopped",
+    )
+    parser.add_argument("--from", dest="parent", metavar="MODEL", type=Path, help="continue from this model")
+    limit = parser.add_mutually_exclusive_group()
+    limit.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; schedules are scaled to them")
+    limit.add_argument("--steps", type=int, metavar="N", help="stop after N optimiser steps in all; exactly repeatable")
+    _device(parser)
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
+    parser.add_argument(
+        "--project",
+        type=Path,
+        default=Path(DEFAULT_PROJECT),
+        metavar="DIR",
+        help=f"where the run folder is made (default: ./{DEFAULT_PROJECT})",
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        dest="settings",
+        help="change one setting of the preset; may be given again",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _predict(commands: argparse._SubParsersAction) -> None:
+    parser = _add(commands, "predict", "predict", "Find nuclei in images with a model.")
+    parser.add_argument("model", metavar="MODEL", help="folder of a model, or otsu")
+    parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files or folders of them")
+    parser.add_argument(
+        "--out", required=True, type=Path, metavar="DIR", help="folder for the labels, named after the images"
+    )
+    parser.add_argument(
+        "--format",
+        default="tif",
+        choices=["tif", "ome-tif", "zarr", "geojson", "png"],
+        help="of the labels (default: tif)",
+    )
+    scale = parser.add_mutually_exclusive_group()
+    scale.add_argument(
+        "--pixel-size", type=float, metavar="µm", help="pixel size of the images in µm, where the files are silent"
+    )
+    scale.add_argument("--diameter", type=float, metavar="px", help="typical nucleus diameter in the images in pixels")
+    parser.add_argument("--channels", metavar="I,J", help="channels to use, counted from 0 (default: all)")
+    parser.add_argument("--plane", type=int, metavar="Z", help="z plane of volumes for a 2D model, counted from 0")
+    _device(parser)
+    parser.add_argument(
+        "--project",
+        type=Path,
+        default=Path(DEFAULT_PROJECT),
+        metavar="DIR",
+        help=f"where the run folder is made (default: ./{DEFAULT_PROJECT})",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def _evaluate(commands: argparse._SubParsersAction) -> None:
+    parser = _add(
+        commands, "evaluate", "evaluate", "Score predicted labels against reference labels or against clicks."
+    )
+    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="a label file, or a folder of them")
+    parser.add_argument(
+        "truth",
+        type=Path,
+        metavar="LABELS_OR_POINTS",
+        help="a label file, a CSV or GeoJSON of points, or a folder of them, paired by name",
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all scores, per image with mean and standard deviation"
+    )
+
+
+def _export(commands: argparse._SubParsersAction) -> None:
+    parser = _add(
+        commands, "export", "export", "Convert labels: GeoJSON for QuPath, CSV measurements, OME-TIFF, OME-Zarr, PNG."
+    )
+    parser.add_argument("labels", type=Path, metavar="LABELS", help="a label file")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="by its ending: .geojson .csv .tif .ome.tif .ome.zarr .png",
+    )
+    parser.add_argument(
+        "--image", type=Path, metavar="I", help="the image, for intensities (CSV), pixel size and slide offset"
+    )
+    parser.add_argument("--pixel-size", type=float, metavar="µm", help="pixel size in µm, where the files are silent")
+
+
+def _synthesize(commands: argparse._SubParsersAction) -> None:
+    parser = _add(
+        commands, "synthesize", "synthesize", "Reserved: make labelled images (comes with the AD-GAN method)."
+    )
+    parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+
+
+def _folder_commands(commands: argparse._SubParsersAction) -> None:
+    parser = _add(commands, "run", "folders", "Execute a run folder, or go on with an interrupted one.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
+    parser.add_argument("--progress", action="store_true", help="show a progress bar")
+    parser = _add(commands, "worker", "folders", "Execute a project's predictions in turn, with the model kept loaded.")
+    parser.add_argument("--project", type=Path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")
+    parser.add_argument(
+        "--idle", type=float, default=600.0, metavar="s", help="end after this many seconds without work (default: 600)"
+    )
+    for name, text in (("models", "List models."), ("runs", "List runs and what they are doing.")):
+        parser = _add(commands, name, "folders", text)
+        parser.add_argument("--project", type=Path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")
+        parser.add_argument("--json", action="store_true", help="as JSON")
+    parser = commands.choices["runs"]
+    for request in ("stop", "pause", "resume"):
+        parser.add_argument(f"--{request}", type=Path, metavar="FOLDER", help=f"ask a run to {request}")
+
+
+def _demo(commands: argparse._SubParsersAction) -> None:
+    parser = _add(
+        commands, "demo", "demo", "Train on half of a sample image, segment it, score the other half, make a picture."
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo"),
+        metavar="DIR",
+        help="folder for labels, overlay and picture (default: ./demo)",
+    )
+    parser.add_argument("--minutes", type=float, default=1.5, metavar="M", help="training time (default: 1.5)")
+    parser.add_argument("--no-viewer", action="store_true", help="skip the viewer and its picture")
+    parser.add_argument("--stay", action="store_true", help="leave the viewer open afterwards")
+
+
+def main(arguments: Sequence[str] | None = None, *, started: float | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Instead of those of the process.
+    started : float, optional
+        `time.monotonic()` at the start of the process.
+
+    Returns
+    -------
+    int
+        Exit status, see `EXIT_CODES`.
+    """
+    began = time.monotonic() if started is None else started
+    for stream in (sys.stdout, sys.stderr):
+        # Old Windows consoles cannot print µ or é; a question mark is better than a crash.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    parsed = build_parser().parse_args(arguments)
+    parsed.started = began
+    try:
+        import importlib
+
+        module = importlib.import_module(f"napari_nucleidomain.cli.{parsed.module}")
+        return int(module.command(parsed))
+    except NucleiError as error:
+        print(f"nucleidomain: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return ExitCode.USER
+    except KeyboardInterrupt:
+        print("nucleidomain: stopped.", file=sys.stderr)
+        return ExitCode.STOPPED
+    except BrokenPipeError:
+        return ExitCode.DONE

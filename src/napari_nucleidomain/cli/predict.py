@@ -1,0 +1,84 @@
+"""`nucleidomain predict`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from napari_nucleidomain.contracts import NucleiError, load_card
+from napari_nucleidomain.runs.execute import ExitCode
+from napari_nucleidomain.runs.job import ImageRef, PredictJob
+from napari_nucleidomain.runs.predict import CLASSICAL
+from napari_nucleidomain.runs.store import Project
+
+from .running import run_here
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Collect the images, make the run folder, predict, say what was found."""
+    if arguments.model != CLASSICAL:
+        load_card(arguments.model)
+    files = collect(arguments.images)
+    understanding: dict[str, Any] | None = None
+    if arguments.channels:
+        understanding = {"channels": _numbers(arguments.channels)}
+    job = PredictJob(
+        model=arguments.model if arguments.model == CLASSICAL else str(Path(arguments.model).absolute()),
+        images=[ImageRef(path=str(file.absolute()), understanding=understanding) for file in files],
+        pixel_size_um=arguments.pixel_size,
+        diameter_px=arguments.diameter,
+        plane=arguments.plane,
+        out=str(arguments.out.absolute()),
+        format=arguments.format,
+        device=arguments.device,
+        threads=arguments.threads,
+        name=Path(arguments.model).name,
+    )
+    run = Project.open(arguments.project).new_run(job)
+    code = run_here(run, started=arguments.started, quiet=arguments.quiet)
+    summary = run.summary()
+    for entry in summary.get("images", []):
+        print(f"{entry['labels']}  {entry['nuclei']} nuclei  ({entry['scale_reason']})")
+    for path, message in summary.get("problems", []):
+        print(f"left out: {path}: {message}", file=sys.stderr)
+    return code if code != ExitCode.DONE or not summary.get("problems") else ExitCode.SKIPPED
+
+
+def collect(paths: list[str]) -> list[Path]:
+    """Files as given, and every visible file of a folder (an OME-Zarr folder is one image).
+
+    Raises
+    ------
+    NucleiError
+        A path is not there, or a folder is empty.
+    """
+    files: list[Path] = []
+    for text in paths:
+        path = Path(text)
+        if not path.exists():
+            raise NucleiError(f"{path} is not there.", "Check the path.")
+        if path.is_dir() and not _is_zarr(path):
+            inside = sorted(
+                item for item in path.iterdir() if not item.name.startswith(".") and (item.is_file() or _is_zarr(item))
+            )
+            if not inside:
+                raise NucleiError(f"The folder {path} holds no files.", "Choose the folder of the images.")
+            files += inside
+        else:
+            files.append(path)
+    return files
+
+
+def _is_zarr(path: Path) -> bool:
+    return path.is_dir() and any((path / name).exists() for name in (".zattrs", ".zgroup", "zarr.json"))
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise NucleiError(
+            f"--channels takes numbers counted from 0, not {text!r}.", "For example: --channels 0,2"
+        ) from None

@@ -1,0 +1,83 @@
+"""`nucleidomain train`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from napari_nucleidomain.contracts import NucleiError, find_method
+from napari_nucleidomain.contracts.card import load_card
+from napari_nucleidomain.data.dataset import open_dataset
+from napari_nucleidomain.runs.execute import ExitCode
+from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.store import Project
+
+from .running import run_here
+
+
+def command(arguments: argparse.Namespace) -> int:
+    """Check the arguments, make the run folder, train."""
+    spec = find_method(arguments.method)
+    if not spec.trainable:
+        raise NucleiError(f"{arguments.method} has nothing to train.", "Use it with `nucleidomain predict` as it is.")
+    preset = arguments.preset or next(iter(spec.presets))
+    settings = parse_settings(arguments.settings)
+    # Faults are said before a folder is made.
+    spec.config.build(spec.preset(preset).values, settings)
+    for name, value in (
+        ("--minutes", arguments.minutes),
+        ("--steps", arguments.steps),
+        ("--threads", arguments.threads),
+    ):
+        if value is not None and not value > 0:
+            raise NucleiError(f"{name} must be more than 0, not {value}.", "")
+    dataset = open_dataset(arguments.data)
+    if arguments.parent:
+        load_card(arguments.parent)
+    minutes = arguments.minutes
+    if minutes is None and arguments.steps is None:
+        minutes = spec.preset(preset).minutes
+    job = TrainJob(
+        method=arguments.method,
+        preset=preset,
+        config=settings,
+        data=str(dataset.path.absolute()),
+        name=arguments.out.name,
+        seed=arguments.seed,
+        device=arguments.device,
+        threads=arguments.threads,
+        minutes=minutes,
+        steps=arguments.steps,
+        parent=str(arguments.parent.absolute()) if arguments.parent else None,
+        publish=str(arguments.out.absolute()),
+    )
+    run = Project.open(arguments.project).new_run(job)
+    print(f"run    {run.path}", flush=True)
+    code = run_here(run, started=arguments.started, quiet=arguments.quiet)
+    if code in (ExitCode.DONE, ExitCode.STOPPED) and run.model_folder:
+        card = load_card(arguments.out)
+        print(f"model  {arguments.out}  ({card.line()})")
+        for note in card.notes:
+            print(f"       {note}")
+    return code
+
+
+def parse_settings(pairs: list[str]) -> dict[str, Any]:
+    """`["spn_steps=100", "decoder=ien"]` -> values by name; JSON where it is JSON, else text.
+
+    Raises
+    ------
+    NucleiError
+        A pair has no `=`.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise NucleiError(f"--set takes key=value, not {pair!r}.", "For example: --set learning_rate=0.001")
+        try:
+            found[name.strip()] = json.loads(text)
+        except json.JSONDecodeError:
+            found[name.strip()] = text
+    return found

@@ -1,0 +1,110 @@
+"""Tiles to the device in batches that shrink when memory runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError, Segmenter
+from napari_nucleidomain.instances.stitching import Tile, TileInstances
+
+from .tiles import pad_to
+
+
+class Batcher:
+    """Runs a segmenter over tiles, reading the next tiles while the device works.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        The model.
+    constants : Any
+        From `segmenter.prepare`.
+    read : callable
+        Gives the pixels (*window, C) of a tile.
+    warn : callable
+        Told (message, hint) when the batch is halved.
+    """
+
+    def __init__(
+        self,
+        segmenter: Segmenter,
+        constants: Any,
+        read: Callable[[Tile], np.ndarray],
+        warn: Callable[[str, str], None],
+    ) -> None:
+        self._segmenter, self._constants = segmenter, constants
+        self._read, self._warn = read, warn
+        self._batch = max(1, segmenter.spec.batch)
+
+    def run(self, tiles: list[Tile]) -> Iterator[tuple[Tile, TileInstances]]:
+        """Every tile with what the segmenter made of it, cut back to the tile's window.
+
+        Raises
+        ------
+        NucleiError
+            Even a single tile does not fit into memory.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
+            place = 0
+            ahead = pool.submit(self._read_all, tiles[: self._first(tiles)])
+            while place < len(tiles):
+                pixels = ahead.result()
+                now = tiles[place : place + len(pixels)]
+                place += len(pixels)
+                ahead = pool.submit(self._read_all, tiles[place : place + self._batch])
+                yield from zip(now, self._forward(pixels), strict=True)
+
+    def _first(self, tiles: list[Tile]) -> int:
+        """The first batch is small, so that something is on the screen soon."""
+        return min(len(tiles), self._batch, 2)
+
+    def _read_all(self, tiles: list[Tile]) -> list[np.ndarray]:
+        return [self._read(tile) for tile in tiles]
+
+    def _forward(self, pixels: list[np.ndarray]) -> list[TileInstances]:
+        made: list[TileInstances] = []
+        while len(made) < len(pixels):
+            part = pixels[len(made) : len(made) + self._batch]
+            try:
+                made.extend(self._padded_forward(part))
+            except MemoryError:
+                if self._batch == 1:
+                    raise NucleiError(
+                        "The memory is too small for even one tile of this model.",
+                        "Close other programs, or choose the CPU as device.",
+                    ) from None
+                self._batch = max(1, self._batch // 2)
+                self._warn("Memory was full: continued with half the batch.", "Nothing is lost; it is a little slower.")
+        return made
+
+    def _padded_forward(self, pixels: list[np.ndarray]) -> list[TileInstances]:
+        spec = self._segmenter.spec
+        shapes = [block.shape[: spec.ndim] for block in pixels]
+        wanted = [self._wanted(shape) for shape in shapes]
+        # Tiles of one batch must be of one shape: all grow to the largest of each side.
+        common = tuple(max(sides) for sides in zip(*wanted, strict=True))
+        padded = [pad_to(block, common) for block in pixels]
+        results = self._segmenter.forward(padded, self._constants)
+        return [cut_back(result, shape) for result, shape in zip(results, shapes, strict=True)]
+
+    def _wanted(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        spec = self._segmenter.spec
+        if spec.fixed:
+            return tuple(max(side, tile) for side, tile in zip(shape, spec.tile, strict=True))
+        return tuple(-(-side // spec.multiple) * spec.multiple for side in shape)
+
+
+def cut_back(result: TileInstances, shape: tuple[int, ...]) -> TileInstances:
+    """Take padding off again; nuclei that lay only in the padding go."""
+    if result.labels.shape == shape:
+        return result
+    labels = result.labels[tuple(slice(0, side) for side in shape)]
+    kept = np.unique(labels)
+    kept = kept[kept > 0]
+    table = np.zeros(int(result.labels.max(initial=0)) + 1, dtype=np.int32)
+    table[kept] = np.arange(1, len(kept) + 1)
+    return TileInstances(table[labels], result.scores[kept - 1], result.uncertainty[kept - 1])

@@ -1,0 +1,141 @@
+"""A model on disk: safetensors weights beside a JSON card, or both in one file to mail.
+
+Nothing here runs code from a model: safetensors holds numbers only, the card is plain JSON.
+"""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card, save_card
+from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
+from napari_nucleidomain.contracts.files import disk_error, replace_with_retry, write_atomic
+
+SINGLE_FILE_SUFFIX = ".nucleidomain"
+
+
+def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCard) -> Path:
+    """Write a model so that the folder holds the old one or the whole new one.
+
+    Parameters
+    ----------
+    folder : Path or str
+        The model's folder; a model that is there already is replaced only when the new one is complete.
+    weights : dict of str to ndarray
+        Tensors by name.
+    card : ModelCard
+        What is known about it.
+
+    Raises
+    ------
+    NucleiError
+        The folder holds something that is no model, or the disk is full or read-only.
+    """
+    from safetensors.numpy import save_file
+
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD_FILE).exists())):
+        raise NucleiError(f"{folder} is there already and is not a model.", "Choose another name for the model.")
+    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        aside.mkdir(parents=True)
+        save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, aside / WEIGHTS_FILE)
+        save_card(card, aside)
+        _swap(aside, folder)
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put `new` where `folder` is; the old one goes only after the new one stands."""
+    old = folder.with_name(f".{folder.name}.old-{uuid.uuid4().hex[:8]}")
+    if folder.exists():
+        replace_with_retry(folder, old)
+    try:
+        replace_with_retry(new, folder)
+    except OSError:
+        if old.exists():
+            replace_with_retry(old, folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def copy_model(source: Path | str, target: Path | str) -> Path:
+    """Copy a model to another folder, whole or not at all."""
+    card = load_card(source)
+    return save_model(target, load_weights(source), card)
+
+
+def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
+    """Weights by name.
+
+    Raises
+    ------
+    NucleiError
+        The file is absent, cut short, or not safetensors (a pickle, say, which could hold code, is refused).
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = Path(folder) / WEIGHTS_FILE
+    if not path.exists():
+        raise NucleiError(f"The model {Path(folder).name} has no {WEIGHTS_FILE}.", "Copy the model again, whole.")
+    try:
+        return load_file(path)
+    except (SafetensorError, ValueError, OSError) as error:
+        raise NucleiError(
+            f"The weights of the model {Path(folder).name} cannot be read: the file is cut short or of another kind.",
+            "Copy the model again. Files that could hold program code (.pt, .pth, .pkl) are never opened.",
+        ) from error
+
+
+def pack_model(folder: Path | str, file: Path | str) -> Path:
+    """Write a model as one file."""
+    load_card(folder)
+    load_weights(folder)
+
+    def write(path: Path) -> None:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+            for name in (CARD_FILE, WEIGHTS_FILE):
+                archive.write(Path(folder) / name, name)
+
+    return write_atomic(Path(file).with_suffix(SINGLE_FILE_SUFFIX), write)
+
+
+def unpack_model(file: Path | str, folder: Path | str) -> Path:
+    """Make a model's folder of the one file.
+
+    Raises
+    ------
+    NucleiError
+        The file is damaged or holds anything but a card and weights.
+    """
+    file, folder = Path(file), Path(folder)
+    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with zipfile.ZipFile(file) as archive:
+            if set(archive.namelist()) != {CARD_FILE, WEIGHTS_FILE}:
+                raise NucleiError(f"{file.name} is not a model of this program.", "Ask for the file made by *Share*.")
+            aside.mkdir(parents=True)
+            for name in (CARD_FILE, WEIGHTS_FILE):
+                (aside / name).write_bytes(archive.read(name))
+        load_card(aside)
+        load_weights(aside)
+        if folder.exists():
+            raise NucleiError(f"There is a model named {folder.name} already.", "Choose another name.")
+        replace_with_retry(aside, folder)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise NucleiError(f"{file.name} is damaged or is not a model.", "Copy it again, whole.") from error
+    except OSError as error:
+        raise disk_error(error, folder) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return folder

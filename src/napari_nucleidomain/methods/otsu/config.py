@@ -1,0 +1,16 @@
+"""What the classical method can be told."""
+
+from __future__ import annotations
+
+from napari_nucleidomain.contracts import MethodConfig, setting
+
+
+class OtsuConfig(MethodConfig):
+    """Settings of Otsu + watershed."""
+
+    diameter_px: float | None = setting(
+        None, "Typical nucleus diameter; estimated from the image when not given.", unit="px", gt=1.0, advanced=False
+    )
+    min_area_px: int | None = setting(
+        None, "Smaller pieces are left out; a fraction of a typical nucleus when not given.", unit="px²", ge=1
+    )

@@ -1,0 +1,78 @@
+"""`events.jsonl`: written by one process, read by any number, never locked."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from napari_nucleidomain.contracts.events import Event, parse_event
+from napari_nucleidomain.contracts.files import disk_error
+
+EVENTS_FILE = "events.jsonl"
+
+
+class EventWriter:
+    """Appends events. Safe to call from the watcher thread and the main thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / EVENTS_FILE
+        self._lock = threading.Lock()
+        self._mend_last_line()
+
+    def _mend_last_line(self) -> None:
+        """End a line that a killed process left half-written, so that the next one starts clean."""
+        if not self._path.exists() or self._path.stat().st_size == 0:
+            return
+        with open(self._path, "rb+") as handle:
+            handle.seek(-1, 2)
+            if handle.read(1) != b"\n":
+                handle.write(b"\n")
+
+    def write(self, event: Event) -> None:
+        """Append one event.
+
+        Raises
+        ------
+        NucleiError
+            The disk is full or the folder cannot be written.
+        """
+        line = event.model_dump_json().encode() + b"\n"
+        with self._lock:
+            try:
+                with open(self._path, "ab") as handle:
+                    handle.write(line)
+            except OSError as error:
+                raise disk_error(error, self._path) from error
+
+
+def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
+    """Events from byte `offset` on.
+
+    Returns
+    -------
+    events : list of Event
+        Whole lines only; unknown kinds and damaged lines are left out.
+    offset : int
+        Where to go on next time. A half-written last line is read then.
+    """
+    path = folder / EVENTS_FILE
+    try:
+        with open(path, "rb") as handle:
+            handle.seek(offset)
+            content = handle.read()
+    except FileNotFoundError:
+        return [], offset
+    end = content.rfind(b"\n") + 1
+    parsed = (parse_event(line) for line in content[:end].splitlines() if line.strip())
+    return [event for event in parsed if event is not None], offset + end
+
+
+def last_event(folder: Path, tail: int = 16_384) -> Event | None:
+    """The last whole event, reading only the end of the file."""
+    path = folder / EVENTS_FILE
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    events, _ = read_events(folder, max(0, size - tail))
+    return events[-1] if events else None

@@ -1,0 +1,140 @@
+"""A run as everyone but its own process sees it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.events import Acknowledged, Event, Failed, Finished, Stopped
+from napari_nucleidomain.contracts.files import read_json, write_json
+
+from .event_log import last_event, read_events
+from .job import PredictJob, TrainJob, load_job, save_job
+from .ownership import is_alive
+
+CONTROL_FILE = "control.json"
+VIEW_FILE = "view.json"
+MODEL_POINTER = "model.json"
+LOG_FILE = "log.txt"
+
+State = Literal["waiting", "running", "paused", "finished", "failed", "stopped", "interrupted"]
+Request = Literal["stop", "pause", "resume", "use_now"]
+
+
+class RunFolder:
+    """A folder that holds all of one training or prediction.
+
+    Parameters
+    ----------
+    path : Path or str
+        The folder. It need not be complete: state and events of a half-written one can be read.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._job: TrainJob | PredictJob | None = None
+
+    @classmethod
+    def create(cls, path: Path | str, job: TrainJob | PredictJob) -> RunFolder:
+        """Make the folder and write what to do.
+
+        Raises
+        ------
+        NucleiError
+            There is a run already, or the disk does not let us.
+        """
+        run = cls(path)
+        if (run.path / "run.json").exists():
+            raise NucleiError(f"{run.path} holds a run already.", "Choose another name.")
+        save_job(job, run.path)
+        return run
+
+    @property
+    def job(self) -> TrainJob | PredictJob:
+        """What it is asked to do (read once)."""
+        if self._job is None:
+            self._job = load_job(self.path)
+        return self._job
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    @property
+    def state(self) -> State:
+        """What it is doing, from the owner's heartbeat and the last event."""
+        if is_alive(self.path):
+            return "paused" if self._paused() else "running"
+        event = last_event(self.path)
+        if event is None:
+            return "waiting"
+        if isinstance(event, Finished):
+            return "finished"
+        if isinstance(event, Failed):
+            return "failed"
+        if isinstance(event, Stopped):
+            return "stopped"
+        return "interrupted"
+
+    def _paused(self) -> bool:
+        event = last_event(self.path)
+        return isinstance(event, Acknowledged) and event.request == "pause"
+
+    def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
+        """Events from a byte offset on, and the offset to go on from."""
+        return read_events(self.path, offset)
+
+    def request(self, what: Request) -> None:
+        """Ask the process to stop, pause, go on, or make a model of what there is now."""
+        write_json(self.path / CONTROL_FILE, {"request": what, "time": time.time()})
+
+    def request_preview(self, image: str, box: list[list[int]]) -> None:
+        """Say what the user looks at: an image's path and [[start, stop], ...] at full resolution."""
+        write_json(self.path / VIEW_FILE, {"image": image, "box": box})
+
+    def read_control(self) -> dict[str, Any] | None:
+        """The latest request, or None."""
+        return self._read_small(CONTROL_FILE)
+
+    def read_view(self) -> dict[str, Any] | None:
+        """The latest preview request, or None."""
+        return self._read_small(VIEW_FILE)
+
+    def _read_small(self, name: str) -> dict[str, Any] | None:
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            content = read_json(path)
+        except NucleiError:
+            # Being replaced this very moment (Windows): the next look will find it.
+            return None
+        return content if isinstance(content, dict) else None
+
+    @property
+    def model_folder(self) -> Path | None:
+        """The newest complete model this training wrote, or None."""
+        pointer = self._read_small(MODEL_POINTER)
+        folder = self.path / str(pointer["folder"]) if pointer else None
+        return folder if folder and folder.exists() else None
+
+    @property
+    def result_folder(self) -> Path:
+        """Where a prediction leaves its labels."""
+        return self.path / "result"
+
+    @property
+    def log(self) -> Path:
+        """The log, with tracebacks."""
+        return self.path / LOG_FILE
+
+    def summary(self) -> dict[str, Any]:
+        """The last event's summary; empty while it works."""
+        event = last_event(self.path)
+        return dict(event.summary) if isinstance(event, Finished | Stopped) else {}
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"

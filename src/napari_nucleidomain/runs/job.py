@@ -1,0 +1,100 @@
+"""What a run is asked to do: the content of `run.json`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import read_json, write_json
+
+JOB_FILE = "run.json"
+SCHEMA = 1
+
+
+class ImageRef(BaseModel):
+    """An image by path, with what the user corrected about it."""
+
+    model_config = ConfigDict(extra="ignore")
+    path: str
+    name: str = ""
+    understanding: dict[str, Any] | None = None
+
+
+class _Job(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    schema_version: int = SCHEMA
+    name: str = Field("", description="Shown to the user; also the name of the model a training makes.")
+    program: str = Field("", description="Version of this program that wrote the job.")
+    created: str = ""
+    device: str = Field("auto", description='"auto", "cpu", "cuda", "cuda:1", "mps".')
+    threads: int | None = Field(None, description="CPU threads; None lets the program choose.")
+    seed: int = 0
+    background: bool = Field(False, description="Started by the viewer: run at low priority beside it.")
+
+
+class TrainJob(_Job):
+    """Train one model."""
+
+    kind: Literal["train"] = "train"
+    method: str
+    preset: str = ""
+    config: dict[str, Any] = Field(default_factory=dict, description="Settings that differ from the preset.")
+    data: str = Field(description="Dataset file or folder.")
+    minutes: float | None = None
+    steps: int | None = None
+    parent: str | None = Field(None, description="Folder of the model to continue from.")
+    publish: str | None = Field(None, description="Folder the model is copied to when finished or stopped.")
+
+
+class PredictJob(_Job):
+    """Segment images with one model."""
+
+    kind: Literal["predict"] = "predict"
+    model: str = Field(description='Folder of the model, or "otsu".')
+    images: list[ImageRef]
+    box: list[list[int]] | None = Field(None, description="[[start, stop], ...] in pixels at full resolution.")
+    region: str | None = Field(None, description="GeoJSON file; only nuclei whose centre lies inside are kept.")
+    pixel_size_um: float | None = Field(None, description="Pixel size of the images, where the files are silent.")
+    diameter_px: float | None = Field(
+        None, description="Median nucleus diameter in the images, instead of a pixel size."
+    )
+    plane: int | None = Field(None, description="z plane to segment with a 2D model.")
+    out: str | None = Field(None, description="Folder for the labels; None keeps them in the run folder.")
+    format: str = "tif"
+    settings: dict[str, Any] = Field(default_factory=dict, description="Thresholds the segmenter can change.")
+
+
+Job = Annotated[TrainJob | PredictJob, Field(discriminator="kind")]
+_ADAPTER: TypeAdapter[Job] = TypeAdapter(Job)
+
+
+def save_job(job: TrainJob | PredictJob, folder: Path) -> Path:
+    """Write `run.json`."""
+    return write_json(folder / JOB_FILE, job.model_dump(mode="json"))
+
+
+def load_job(folder: Path) -> TrainJob | PredictJob:
+    """Read `run.json`.
+
+    Raises
+    ------
+    NucleiError
+        The folder holds no run, a half-written one, or one of a later version.
+    """
+    path = Path(folder) / JOB_FILE
+    if not path.exists():
+        raise NucleiError(
+            f"{folder} is not a run folder: it has no {JOB_FILE}.", "Choose a folder that `train` or `predict` made."
+        )
+    content = read_json(path)
+    if isinstance(content, dict) and int(content.get("schema_version", 0) or 0) > SCHEMA:
+        raise NucleiError(f"The run {path.parent.name} was made by a later version of this program.", "Update it.")
+    try:
+        return _ADAPTER.validate_python(content)
+    except ValidationError as error:
+        raise NucleiError(
+            f"{path} is damaged: {error.errors()[0]['msg']}.", "Start the training or prediction anew."
+        ) from error

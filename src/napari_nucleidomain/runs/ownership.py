@@ -1,0 +1,134 @@
+"""Who executes a run: taken atomically, kept alive by a heartbeat, given up at the end."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import disk_error
+
+OWNER_FILE = "owner.json"
+HEARTBEAT_SECONDS = 2.0
+# Another machine's clock may differ from ours, and network folders show new times late.
+STALE_ELSEWHERE_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The process that executes a run."""
+
+    host: str
+    process: int
+    process_started: float
+    token: str
+    taken: float
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs on this machine."""
+        return self.host == socket.gethostname()
+
+
+def read_owner(folder: Path) -> Owner | None:
+    """The owner written in the folder; None where there is none or the file is half-written."""
+    try:
+        content = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
+        return Owner(**content)
+    except (FileNotFoundError, json.JSONDecodeError, TypeError, UnicodeDecodeError, PermissionError):
+        return None
+
+
+def is_alive(folder: Path) -> bool:
+    """Whether the run's owner still works on it."""
+    owner = read_owner(folder)
+    if owner is None:
+        return _just_written(folder)
+    if owner.here:
+        return _process_alive(owner)
+    try:
+        return time.time() - (folder / OWNER_FILE).stat().st_mtime < STALE_ELSEWHERE_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _just_written(folder: Path) -> bool:
+    """A file that cannot be read yet but is seconds old: its owner is about to finish writing it."""
+    try:
+        return time.time() - (folder / OWNER_FILE).stat().st_mtime < HEARTBEAT_SECONDS
+    except FileNotFoundError:
+        return False
+
+
+def _process_alive(owner: Owner) -> bool:
+    import psutil
+
+    try:
+        process = psutil.Process(owner.process)
+        # A process number is used again after a restart; the start time tells the two apart.
+        return abs(process.create_time() - owner.process_started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True
+
+
+class Ownership:
+    """The right to write to a run folder.
+
+    Raises
+    ------
+    NucleiError
+        A live process has it, or the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import psutil
+
+        self._path = folder / OWNER_FILE
+        self.owner = Owner(
+            socket.gethostname(), os.getpid(), psutil.Process().create_time(), uuid.uuid4().hex, time.time()
+        )
+        if self._path.exists():
+            self._take_over(folder)
+        try:
+            handle = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+        except FileExistsError as error:
+            raise NucleiError(
+                f"{folder.name} is being worked on by another process.", "Wait for it, or stop it first."
+            ) from error
+        except OSError as error:
+            raise disk_error(error, self._path) from error
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            json.dump(self.owner.__dict__, stream)
+
+    def _take_over(self, folder: Path) -> None:
+        if is_alive(folder):
+            owner = read_owner(folder)
+            where = f"process {owner.process} on {owner.host}" if owner else "another process"
+            raise NucleiError(f"{folder.name} is being worked on by {where}.", "Wait for it, or stop it first.")
+        aside = self._path.with_name(f".{OWNER_FILE}.{uuid.uuid4().hex[:8]}")
+        try:
+            # Only one of several takers can rename it; the others find it gone and then lose at O_EXCL.
+            os.replace(self._path, aside)
+            aside.unlink(missing_ok=True)
+        except FileNotFoundError:
+            return
+
+    def beat(self) -> None:
+        """Say that we are alive. A folder that was removed meanwhile is noticed elsewhere."""
+        try:
+            os.utime(self._path)
+        except (FileNotFoundError, PermissionError):
+            return
+
+    def release(self) -> None:
+        """Give the folder up."""
+        owner = read_owner(self._path.parent)
+        if owner and owner.token == self.owner.token:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,246 @@
+"""A prediction run: one model over one or many images."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, StopRun, find_method, load_card
+from napari_nucleidomain.contracts.events import Preview, Progress, StageEvent, Warned
+from napari_nucleidomain.contracts.files import write_atomic, write_json
+from napari_nucleidomain.data.images import Image, open_image
+from napari_nucleidomain.data.labels_io import write_labels
+from napari_nucleidomain.data.regions import read_regions
+from napari_nucleidomain.data.understanding import Understanding
+from napari_nucleidomain.inference.scale import choose_scale
+from napari_nucleidomain.inference.segment import Hooks, Segmentation, segment
+from napari_nucleidomain.inference.tile_store import TileStore
+
+from .event_log import EventWriter
+from .folder import RunFolder
+from .job import ImageRef, PredictJob
+from .requests import Requests
+
+CLASSICAL = "otsu"
+
+
+class LoadedModels:
+    """The last model used, kept loaded."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, str, float] | None = None
+        self._held: tuple[Segmenter, ModelCard] | None = None
+
+    def get(self, model: str, device: str) -> tuple[Segmenter, ModelCard]:
+        """A model by folder, or the classical method by name.
+
+        Raises
+        ------
+        NucleiError
+            It is no model, damaged, of a method that is not installed, or the device is not there.
+        """
+        card = ModelCard(name=CLASSICAL, method=CLASSICAL, channels=0) if model == CLASSICAL else load_card(model)
+        stamp = 0.0 if model == CLASSICAL else (Path(model) / "card.json").stat().st_mtime
+        key = (str(model), device, stamp)
+        if self._key != key or self._held is None:
+            self.clear()
+            spec = find_method(card.method)
+            self._held = (spec.resolve(spec.load)(Path(model), card, device), card)
+            self._key = key
+        return self._held
+
+    @property
+    def on_accelerator(self) -> bool:
+        """Whether a model lies in the memory of a graphics card."""
+        return self._key is not None and self._key[0] != CLASSICAL and self._key[1] != "cpu"
+
+    def clear(self) -> None:
+        """Let the model go."""
+        self._key = self._held = None
+
+
+def predict(run: RunFolder, events: EventWriter, requests: Requests, models: LoadedModels) -> dict[str, Any]:
+    """Segment the images of a job, one after the other. An image that is done is not done again.
+
+    Returns
+    -------
+    dict
+        `images`: one entry each (name, nuclei, labels file, scale); `problems`: [name, message] of those left out.
+
+    Raises
+    ------
+    NucleiError
+        The model cannot be used, or no image could be.
+    StopRun
+        The user stopped it; what is done stays.
+    """
+    job = run.job
+    if not isinstance(job, PredictJob):
+        raise TypeError("not a prediction")
+    segmenter, card = models.get(job.model, job.device)
+    done: list[dict[str, Any]] = []
+    problems: list[list[str]] = []
+    names = _unique_names(job.images)
+    for number, (ref, name) in enumerate(zip(job.images, names, strict=True)):
+        try:
+            done.append(_one(run, events, requests, segmenter, card, ref, name, (number, len(names))))
+        except NucleiError as error:
+            problems.append([ref.path, str(error)])
+            events.write(Warned(message=f"{Path(ref.path).name}: {error.message}", hint=error.hint))
+        except StopRun:
+            raise StopRun({"images": done, "problems": problems}) from None
+    if problems and not done:
+        raise NucleiError(
+            problems[0][1]
+            if len(problems) == 1
+            else f"None of the {len(problems)} images could be used. {problems[0][1]}"
+        )
+    return {"images": done, "problems": problems}
+
+
+def _one(
+    run: RunFolder,
+    events: EventWriter,
+    requests: Requests,
+    segmenter: Segmenter,
+    card: ModelCard,
+    ref: ImageRef,
+    name: str,
+    place: tuple[int, int],
+) -> dict[str, Any]:
+    job = run.job
+    assert isinstance(job, PredictJob)
+    record = run.result_folder / f"{name}.json"
+    if record.exists():
+        from napari_nucleidomain.contracts.files import read_json
+
+        return dict(read_json(record))
+    began = time.monotonic()
+    events.write(StageEvent(name=name, index=place[0], count=place[1]))
+    image = open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None)
+    for warning in image.warnings:
+        events.write(Warned(message=f"{name}: {warning}"))
+    scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
+    hooks = _hooks(run, events, requests, ref, name, place)
+    box = tuple((int(a), int(b)) for a, b in job.box) if job.box else None
+    store = TileStore(run.path / "tiles" / name)
+    found = segment(image, segmenter, scale, box=box, plane=job.plane, store=store, hooks=hooks)
+    if job.region:
+        found = _inside_regions(found, Path(job.region))
+    written = _write(run, job, image, found, name)
+    entry = {
+        "name": name,
+        "image": ref.path,
+        "nuclei": len(found.scores),
+        "labels": str(written),
+        "origin": list(found.origin),
+        "shape": list(found.labels.shape),
+        "scale": found.scale.factor,
+        "scale_reason": found.scale.reason,
+        "pixel_size_um": job.pixel_size_um or _pixel_um(image),
+        "seconds": round(time.monotonic() - began, 3),
+    }
+    write_json(record, entry)
+    events.write(StageEvent(name=name, state="done", index=place[0], count=place[1]))
+    return entry
+
+
+def _pixel_um(image: Image) -> float | None:
+    """Pixel size in the plane; None where the file is silent."""
+    return float(image.pixel_size_um[-1]) if image.pixel_size_um else None
+
+
+def _hooks(
+    run: RunFolder, events: EventWriter, requests: Requests, ref: ImageRef, name: str, place: tuple[int, int]
+) -> Hooks:
+    began = time.monotonic()
+    count = 0
+
+    def progress(done: int, total: int) -> None:
+        spent = time.monotonic() - began
+        fraction = done / max(1, total)
+        overall = (place[0] + fraction) / place[1]
+        # Later images are taken to cost what this one does.
+        eta = spent / fraction * (place[1] - place[0] - fraction) if done else None
+        rate = done / spent if spent > 0 else 0.0
+        events.write(
+            Progress(stage=name, step=done, total=total, fraction=fraction, overall=overall, rate=rate, eta=eta)
+        )
+
+    def piece(origin: tuple[int, ...], labels: np.ndarray) -> None:
+        nonlocal count
+        count += 1
+        file = f"previews/{name}-{count:05d}.npz"
+        write_atomic(run.path / file, lambda path: np.savez(path, labels=labels))
+        events.write(Preview(stage=name, step=count, file=file, image=ref.path, origin=list(origin)))
+
+    def check() -> None:
+        requests.wait_while_paused()
+        if requests.stopped:
+            raise StopRun
+
+    return Hooks(progress, piece, check, lambda message, hint: events.write(Warned(message=message, hint=hint)))
+
+
+def _inside_regions(found: Segmentation, file: Path) -> Segmentation:
+    """Keep nuclei most of which lie inside the regions."""
+    inside = np.zeros(found.labels.shape, dtype=bool)
+    for region in read_regions(file):
+        inside |= region.mask(found.labels.shape, offset=found.origin)
+    total = np.bincount(found.labels.ravel(), minlength=len(found.scores) + 1)
+    within = np.bincount(found.labels[inside], minlength=len(found.scores) + 1)
+    keep = 2 * within[1:] > total[1:]
+    table = np.zeros(len(keep) + 1, dtype=np.uint32)
+    table[1:][keep] = np.arange(1, int(keep.sum()) + 1, dtype=np.uint32)
+    return Segmentation(table[found.labels], found.origin, found.scores[keep], found.uncertainty[keep], found.scale)
+
+
+def _write(run: RunFolder, job: PredictJob, image: Image, found: Segmentation, name: str) -> Path:
+    """Labels where the user wants them, scores beside the run."""
+    write_atomic(
+        run.result_folder / f"{name}.npz",
+        lambda path: np.savez_compressed(
+            path,
+            ids=np.arange(1, len(found.scores) + 1),
+            scores=found.scores,
+            uncertainty=found.uncertainty,
+            origin=np.asarray(found.origin),
+        ),
+    )
+    write: Callable[..., Path] = write_labels
+    size = image.pixel_size_um
+    if job.pixel_size_um:
+        size = (job.pixel_size_um,) * found.labels.ndim
+    size = size[-found.labels.ndim :] if size else None
+    suffix = {"tif": ".tif", "ome-tif": ".ome.tif", "png": ".png", "zarr": ".ome.zarr", "geojson": ".geojson"}
+    if job.format not in suffix:
+        raise NucleiError(f"There is no format {job.format!r}.", f"Choose one of: {', '.join(suffix)}.")
+    kept = write(found.labels, run.result_folder / f"{name}.labels.tif", format="tif", pixel_size_um=size)
+    if not job.out:
+        return kept
+    out = Path(job.out) / f"{name}{suffix[job.format]}"
+    return write(found.labels, out, format=job.format, pixel_size_um=size, image_name=name, offset=found.origin)
+
+
+def _unique_names(refs: list[ImageRef]) -> list[str]:
+    """A name for each image's results: the file's, numbered where two folders hold the same."""
+    names: list[str] = []
+    for ref in refs:
+        base = ref.name or _stem(Path(ref.path))
+        name, number = base, 2
+        while name in names:
+            name, number = f"{base}-{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for double in (".ome.tif", ".ome.tiff", ".ome.zarr"):
+        if name.lower().endswith(double):
+            return name[: -len(double)]
+    return path.stem

@@ -1,0 +1,113 @@
+"""Requests from outside, read by a thread: stop, pause, resume, use what there is now.
+
+Files, not signals: they work on every system, over a network folder, and after the viewer was closed and opened again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.events import Acknowledged
+
+from .event_log import EventWriter, last_event
+from .folder import RunFolder
+from .ownership import HEARTBEAT_SECONDS, Ownership
+
+_LOOK_SECONDS = 0.2
+
+
+def _old_request(run: RunFolder) -> float:
+    """Time of a request meant for an earlier process of this run; 0 where there is none.
+
+    A stop asked for while the process was still starting is obeyed: no event is younger than it.
+    """
+    control, last = run.read_control(), last_event(run.path)
+    asked = float(control.get("time", 0.0)) if control else 0.0
+    return asked if last is not None and asked <= last.time else 0.0
+
+
+class Requests:
+    """Watches a run folder's `control.json` and keeps the heartbeat, until closed.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run.
+    events : EventWriter
+        Acknowledgements go there at once, even while the main thread is deep in a stage.
+    ownership : Ownership
+        Its heartbeat is kept here.
+    """
+
+    def __init__(self, run: RunFolder, events: EventWriter, ownership: Ownership) -> None:
+        self._run, self._events, self._ownership = run, events, ownership
+        self._stop = threading.Event()
+        self._go_on = threading.Event()
+        self._go_on.set()
+        self._use_now = threading.Event()
+        self._closed = threading.Event()
+        self._seen = _old_request(run)
+        self._thread = threading.Thread(target=self._watch, name="requests", daemon=True)
+        self._thread.start()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stop.is_set()
+
+    @property
+    def paused(self) -> bool:
+        """Whether a pause was asked for and not taken back."""
+        return not self._go_on.is_set() and not self._stop.is_set()
+
+    def take_use_now(self) -> bool:
+        """Whether a model of the present state was asked for; answers True once for each request."""
+        asked = self._use_now.is_set()
+        self._use_now.clear()
+        return asked
+
+    def wait_while_paused(self) -> None:
+        """Return when the pause ends or a stop comes."""
+        while self.paused and not self._closed.is_set():
+            self._go_on.wait(_LOOK_SECONDS)
+
+    def stop(self) -> None:
+        """Ask for a stop from within this process (Ctrl+C on the command line)."""
+        self._stop.set()
+        self._go_on.set()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        self._thread.join(timeout=5.0)
+
+    def _watch(self) -> None:
+        beaten = 0.0
+        while not self._closed.wait(_LOOK_SECONDS):
+            now = time.monotonic()
+            if now - beaten > HEARTBEAT_SECONDS:
+                self._ownership.beat()
+                beaten = now
+            control = self._run.read_control()
+            if control and float(control.get("time", 0.0)) != self._seen:
+                self._seen = float(control.get("time", 0.0))
+                self._obey(str(control.get("request", "")))
+
+    def _obey(self, what: str) -> None:
+        if what == "stop":
+            self.stop()
+        elif what == "pause":
+            self._go_on.clear()
+        elif what == "resume":
+            self._go_on.set()
+        elif what == "use_now":
+            self._use_now.set()
+        else:
+            return
+        try:
+            self._events.write(Acknowledged(request=what))
+        except NucleiError:
+            # The disk is full: the main thread meets the same fault and reports it.
+            return

@@ -1,0 +1,200 @@
+"""A project: the folder that holds a person's clicks, runs and models. The viewer and the command line share it."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from napari_nucleidomain import __version__
+from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
+from napari_nucleidomain.contracts.card import CARD_FILE
+from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.inference.model_files import pack_model, unpack_model
+
+from .folder import RunFolder
+from .job import JOB_FILE, PredictJob, TrainJob
+
+PROJECT_FILE = "project.json"
+SCHEMA = 1
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model in the store."""
+
+    folder: Path
+    card: ModelCard
+
+    @property
+    def name(self) -> str:
+        """The folder's name: what the user calls it."""
+        return self.folder.name
+
+
+@dataclass
+class ModelList:
+    """The models found and, for those that could not be read, why."""
+
+    models: list[StoredModel] = field(default_factory=list)
+    problems: list[tuple[Path, str]] = field(default_factory=list)
+
+
+def default_project_folder() -> Path:
+    """Where a project is made when the user names no place: in the user's documents, easy to find again."""
+    import platformdirs
+
+    return Path(platformdirs.user_documents_dir()) / "Nuclei"
+
+
+def file_name(text: str) -> str:
+    """A name every file system takes."""
+    name = _FORBIDDEN.sub("-", text).strip(" .-")[:80]
+    return name or "unnamed"
+
+
+class Project:
+    """A folder with `data/`, `runs/` and `models/`; everything inside is named relative to it, so it can be moved.
+
+    Parameters
+    ----------
+    path : Path
+        The folder; see `open` to make one.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path).absolute()
+
+    @classmethod
+    def open(cls, path: Path | str) -> Project:
+        """Open a project, or make one.
+
+        Raises
+        ------
+        NucleiError
+            The folder cannot be made or belongs to a later version of this program.
+        """
+        project = cls(path)
+        marker = project.path / PROJECT_FILE
+        if marker.exists():
+            content = read_json(marker)
+            if isinstance(content, dict) and int(content.get("schema_version", 0)) > SCHEMA:
+                raise NucleiError(
+                    f"The project {project.path.name} was made by a later version.", "Update this program."
+                )
+            return project
+        write_json(marker, {"schema_version": SCHEMA, "program": __version__, "created": _now()})
+        return project
+
+    @property
+    def data(self) -> Path:
+        """The training images: a dataset folder."""
+        return self.path / "data"
+
+    @property
+    def models_folder(self) -> Path:
+        """Where models are kept."""
+        return self.path / "models"
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where trainings and predictions are kept."""
+        return self.path / "runs"
+
+    @property
+    def worker_folder(self) -> Path:
+        """Where predictions wait for the warm worker."""
+        return self.path / "worker"
+
+    @property
+    def read_only_reason(self) -> str:
+        """Why nothing can be saved here; empty where it can."""
+        probe = self.path / f".probe-{time.time_ns()}"
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            return f"{self.path} cannot be written to: {error.strerror or error}."
+        return ""
+
+    def list_models(self) -> ModelList:
+        """Every model, newest first; damaged ones as problems."""
+        found = ModelList()
+        cards = sorted(self.models_folder.glob(f"*/{CARD_FILE}"), key=lambda card: -card.stat().st_mtime)
+        for path in cards:
+            if path.parent.name.startswith("."):
+                continue
+            try:
+                found.models.append(StoredModel(path.parent, load_card(path.parent)))
+            except NucleiError as error:
+                found.problems.append((path.parent, str(error)))
+        return found
+
+    def models(self) -> list[StoredModel]:
+        """Every readable model, newest first."""
+        return self.list_models().models
+
+    def runs(self) -> list[RunFolder]:
+        """Every run, newest first; folders without a job are left out."""
+        jobs = sorted(self.runs_folder.glob(f"*/{JOB_FILE}"), key=lambda job: -job.stat().st_mtime_ns)
+        return [RunFolder(job.parent) for job in jobs]
+
+    def new_run(self, job: TrainJob | PredictJob) -> RunFolder:
+        """Make a run folder for a job, named by date, kind and name."""
+        job = job.model_copy(update={"program": __version__, "created": _now()})
+        base = file_name(f"{time.strftime('%Y%m%d-%H%M%S')}-{job.kind}-{job.name or 'unnamed'}")
+        for number in range(1, 1000):
+            folder = self.runs_folder / (base if number == 1 else f"{base}-{number}")
+            try:
+                folder.mkdir(parents=True)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise NucleiError(
+                    f"No run can be made in {self.path}: {error.strerror}.", "Choose another project."
+                ) from error
+            return RunFolder.create(folder, job)
+        raise NucleiError(f"There are too many runs named {base}.", "Choose another name.")
+
+    def free_model_name(self, base: str) -> str:
+        """`liver`, then `liver-2`, `liver-3`, ...: a name no model has and no training will take."""
+        stem = re.sub(r"-\d+$", "", file_name(base))
+        taken = {folder.name for folder in self.models_folder.glob("*") if folder.is_dir()}
+        taken |= {Path(run.job.publish).name for run in self._trainings() if run.job.publish}  # type: ignore[union-attr]
+        name, number = stem, 2
+        while name in taken:
+            name, number = f"{stem}-{number}", number + 1
+        return name
+
+    def _trainings(self) -> list[RunFolder]:
+        found = []
+        for run in self.runs():
+            try:
+                if isinstance(run.job, TrainJob):
+                    found.append(run)
+            except NucleiError:
+                # A damaged run folder takes no name.
+                continue
+        return found
+
+    def import_model(self, file: Path | str) -> StoredModel:
+        """Bring a one-file model in.
+
+        Raises
+        ------
+        NucleiError
+            It is damaged, no model, or of a later version.
+        """
+        folder = unpack_model(file, self.models_folder / self.free_model_name(Path(file).stem))
+        return StoredModel(folder, load_card(folder))
+
+    def export_model(self, folder: Path | str, file: Path | str) -> Path:
+        """Write a model as one file."""
+        return pack_model(folder, file)
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

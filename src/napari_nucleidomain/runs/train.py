@@ -1,0 +1,67 @@
+"""A training run: the method's own loop inside a run context, and the model it leaves."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from napari_nucleidomain.contracts import NucleiError, StopRun, find_method
+from napari_nucleidomain.data.dataset import open_dataset
+
+from .context import FolderRun, require_space
+from .event_log import EventWriter
+from .folder import RunFolder
+from .job import TrainJob
+from .requests import Requests
+
+# A run keeps one checkpoint and one model, each also aside while it is replaced.
+_SPACE_NEEDED = 200 * 2**20
+
+
+def train(run: RunFolder, events: EventWriter, requests: Requests, started: float | None = None) -> dict[str, Any]:
+    """Train what the job says.
+
+    Returns
+    -------
+    dict
+        Summary for the last event: model folder, seconds, problems with the data.
+
+    Raises
+    ------
+    NucleiError
+        The method, the settings or the data will not do.
+    StopRun
+        The user stopped it; a model is left where one existed.
+    """
+    job = run.job
+    if not isinstance(job, TrainJob):
+        raise TypeError("not a training")
+    require_space(run.path, _SPACE_NEEDED)
+    spec = find_method(job.method)
+    if not spec.trainable:
+        raise NucleiError(f"{spec.title} has nothing to train.", "Use it with `predict` as it is.")
+    preset = spec.preset(job.preset or next(iter(spec.presets)))
+    config = spec.config.build(preset.values, job.config)
+    dataset = open_dataset(job.data)
+    context = FolderRun(run, events, requests, time.monotonic() if started is None else started)
+    for path, message in dataset.problems:
+        context.warn(f"{path}: {message}", "It is left out; the rest is used.")
+    try:
+        spec.resolve(spec.train)(context, dataset, config)
+    except StopRun:
+        folder = context.publish()
+        raise StopRun(_summary(run, context, folder)) from None
+    folder = context.publish()
+    if folder is None:
+        raise NucleiError("The training ended without a model.", "Train for longer, or report it with the log.")
+    return _summary(run, context, folder)
+
+
+def _summary(run: RunFolder, context: FolderRun, folder: Any) -> dict[str, Any]:
+    job = run.job
+    published = job.publish if isinstance(job, TrainJob) and folder else None
+    return {
+        "model": str(folder.relative_to(run.path)) if folder else None,
+        "published": published,
+        "seconds": round(context.seconds, 2),
+    }

@@ -1,0 +1,160 @@
+"""The warm worker: one process a project that executes predictions in turn, with torch and the last model loaded.
+
+Importing torch costs seconds, so the process stays for a while after its last job. The queue is a folder: a submitted
+run is a small file, so nothing is lost when either side ends.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from pathlib import Path
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import read_json, write_json
+
+from .execute import execute
+from .folder import RunFolder
+from .launch import device_holder, spawn
+from .ownership import Ownership, is_alive, read_owner
+from .predict import LoadedModels
+from .store import Project
+
+IDLE_SECONDS = 600.0
+_LOOK_SECONDS = 0.03
+_QUEUE = "queue"
+_WARM = "warm.json"
+
+
+class WorkerClient:
+    """Hands predictions to a project's worker, starting one where none is alive.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._folder = project.worker_folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether a worker is there, or being started by us."""
+        if self._process is not None and self._process.poll() is None:
+            return True
+        return is_alive(self._folder)
+
+    def submit(self, run: RunFolder) -> None:
+        """Put a prediction at the end of the queue.
+
+        Raises
+        ------
+        NucleiError
+            The queue cannot be written or no process be started.
+        """
+        ticket = self._folder / _QUEUE / f"{time.time_ns():020d}.json"
+        write_json(ticket, {"run": str(run.path)})
+        self._ensure()
+
+    def warm(self, model: str | None = None, device: str = "auto") -> None:
+        """Start the worker ahead of the first prediction, and let it load a model."""
+        if model:
+            write_json(self._folder / _WARM, {"model": model, "device": device})
+        self._ensure()
+
+    def close(self) -> None:
+        """Ask the worker to end after its present job."""
+        write_json(self._folder / "close.json", {"time": time.time()})
+
+    def _ensure(self) -> None:
+        if not self.alive:
+            (self._folder / "close.json").unlink(missing_ok=True)
+            self._process = spawn(["worker", "--project", str(self._project.path)], self._folder / "log.txt")
+
+
+class Worker:
+    """The process's side: takes tickets in order until it has been idle for a while.
+
+    Parameters
+    ----------
+    project : Project
+        The project it serves.
+    idle_seconds : float
+        It ends after this long without work.
+    """
+
+    def __init__(self, project: Project, idle_seconds: float = IDLE_SECONDS) -> None:
+        self._project = project
+        self._folder = project.worker_folder
+        self._idle = idle_seconds
+        self._models = LoadedModels()
+
+    def serve(self) -> None:
+        """Work until idle or asked to close.
+
+        Raises
+        ------
+        NucleiError
+            Another worker serves this project.
+        """
+        (self._folder / _QUEUE).mkdir(parents=True, exist_ok=True)
+        ownership = Ownership(self._folder)
+        try:
+            last_work = last_beat = time.monotonic()
+            while time.monotonic() - last_work < self._idle and not (self._folder / "close.json").exists():
+                if self._take_one() or self._warm():
+                    last_work = time.monotonic()
+                if time.monotonic() - last_beat > 1.0:
+                    self._every_second(ownership)
+                    last_beat = time.monotonic()
+                time.sleep(_LOOK_SECONDS)
+        finally:
+            (self._folder / "close.json").unlink(missing_ok=True)
+            ownership.release()
+
+    def _every_second(self, ownership: Ownership) -> None:
+        ownership.beat()
+        if self._models.on_accelerator and device_holder(self._project):
+            # A training wants the memory of the graphics card more than we need to be quick.
+            self._models.clear()
+
+    def _take_one(self) -> bool:
+        tickets = sorted((self._folder / _QUEUE).glob("*.json"))
+        if not tickets:
+            return False
+        folder = self._read(tickets[0])
+        tickets[0].unlink(missing_ok=True)
+        if folder is not None:
+            try:
+                execute(folder, models=self._models)
+            except NucleiError as error:
+                print(error, flush=True)
+        return True
+
+    def _read(self, ticket: Path) -> Path | None:
+        try:
+            return Path(str(read_json(ticket)["run"]))
+        except (NucleiError, KeyError, TypeError) as error:
+            print(f"{ticket}: {error}", flush=True)
+            return None
+
+    def _warm(self) -> bool:
+        path = self._folder / _WARM
+        if not path.exists():
+            return False
+        try:
+            wish = read_json(path)
+            path.unlink(missing_ok=True)
+            self._models.get(str(wish["model"]), str(wish.get("device", "auto")))
+        except (NucleiError, KeyError, TypeError) as error:
+            print(error, flush=True)
+        return True
+
+
+def worker_process(project: Project) -> int | None:
+    """Process number of a live worker, for the dock that shows it."""
+    owner = read_owner(project.worker_folder) if is_alive(project.worker_folder) else None
+    return owner.process if owner else None

@@ -1,0 +1,139 @@
+"""Folders that are half-written, owned, stale, or of a later version."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.events import Finished, Started, Warned
+from napari_nucleidomain.runs.event_log import EventWriter, last_event, read_events
+from napari_nucleidomain.runs.folder import RunFolder
+from napari_nucleidomain.runs.job import PredictJob, TrainJob, load_job
+from napari_nucleidomain.runs.ownership import Ownership, is_alive, read_owner
+from napari_nucleidomain.runs.store import Project, file_name
+
+_TAKE = """
+import pathlib, sys
+from napari_nucleidomain.runs.ownership import Ownership
+Ownership(pathlib.Path(sys.argv[1]))
+"""
+
+
+def test_half_written_last_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    writer = EventWriter(tmp_path)
+    writer.write(Started())
+    line = Warned(message="é").model_dump_json().encode()
+    with open(tmp_path / "events.jsonl", "ab") as handle:
+        handle.write(line[:10])
+    events, offset = read_events(tmp_path)
+    assert [event.kind for event in events] == ["started"]
+    with open(tmp_path / "events.jsonl", "ab") as handle:
+        handle.write(line[10:] + b"\n")
+    more, _ = read_events(tmp_path, offset)
+    assert [event.kind for event in more] == ["warning"]
+
+
+def test_writer_starts_a_clean_line_after_a_kill(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_bytes(b'{"kind":"progr')
+    EventWriter(tmp_path).write(Finished())
+    events, _ = read_events(tmp_path)
+    assert [event.kind for event in events] == ["finished"]
+    assert isinstance(last_event(tmp_path), Finished)
+
+
+def test_unknown_events_of_a_newer_program_are_skipped(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text('{"kind":"teleported"}\n{"kind":"started","new_field":1}\n')
+    assert [event.kind for event in read_events(tmp_path)[0]] == ["started"]
+
+
+def test_owned_run_is_refused_and_a_dead_owner_is_replaced(tmp_path: Path) -> None:
+    first = Ownership(tmp_path)
+    with pytest.raises(NucleiError, match="being worked on by process"):
+        Ownership(tmp_path)
+    first.release()
+    assert not is_alive(tmp_path)
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            _TAKE,
+            str(tmp_path),
+        ],
+        check=True,
+    )
+    assert child.returncode == 0
+    assert read_owner(tmp_path) is not None
+    assert not is_alive(tmp_path), "the process is gone though its file is there"
+    Ownership(tmp_path).release()
+
+
+def test_owner_on_another_machine_lives_by_its_heartbeat(tmp_path: Path) -> None:
+    owner = {"host": "elsewhere", "process": 1, "process_started": 0.0, "token": "t", "taken": 0.0}
+    (tmp_path / "owner.json").write_text(json.dumps(owner))
+    assert is_alive(tmp_path)
+    os.utime(tmp_path / "owner.json", (1, 1))
+    assert not is_alive(tmp_path)
+
+
+def test_reused_process_number_is_not_the_owner(tmp_path: Path) -> None:
+    import socket
+
+    owner = {"host": socket.gethostname(), "process": os.getpid(), "process_started": 1.0, "token": "t", "taken": 0.0}
+    (tmp_path / "owner.json").write_text(json.dumps(owner))
+    assert not is_alive(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "not a run folder"),
+        ("{", "damaged"),
+        ('{"kind": "train"}', "damaged"),
+        ('{"kind": "train", "schema_version": 99}', "later version"),
+    ],
+)
+def test_unusable_run_folders_say_what_is_wrong(tmp_path: Path, content: str | None, message: str) -> None:
+    if content is not None:
+        (tmp_path / "run.json").write_text(content)
+    with pytest.raises(NucleiError, match=message):
+        load_job(tmp_path)
+
+
+def test_project_can_be_moved_and_names_are_free(tmp_path: Path) -> None:
+    project = Project.open(tmp_path / "here")
+    run = project.new_run(
+        TrainJob(method="m", data="d", name="liver: 1/2", publish=str(project.models_folder / "liver"))
+    )
+    assert "/" not in run.name
+    assert project.free_model_name("liver") == "liver-2"
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = Project.open(tmp_path / "there")
+    assert [found.job.name for found in moved.runs()] == ["liver: 1/2"]
+    assert file_name('a<b>:"c') == "a-b-c"
+    assert file_name("...") == "unnamed"
+
+
+def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
+    project = Project.open(tmp_path)
+    job = PredictJob(model="otsu", images=[])
+    assert project.new_run(job).path != project.new_run(job).path
+
+
+def test_project_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "project.json").write_text('{"schema_version": 99}')
+    with pytest.raises(NucleiError, match="later version"):
+        Project.open(tmp_path)
+
+
+def test_run_state_of_an_empty_folder(tmp_path: Path) -> None:
+    run: Any = RunFolder(tmp_path)
+    assert run.state == "waiting"
+    assert run.model_folder is None
+    assert run.summary() == {}
