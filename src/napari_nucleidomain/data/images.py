@@ -21,7 +21,7 @@ from napari_nucleidomain.contracts import NucleiError
 from .axes import LazyArray
 from .guesses import Look, look_at, nuclei_channel_by_name
 from .interpret import Meaning, interpret
-from .readers import RawImage, from_array, read_file
+from .readers import RawImage, from_array, plain_name, read_file
 from .sampling import crop_boxes, overview_level
 from .understanding import ImageKind, Question, Understanding
 
@@ -145,8 +145,8 @@ class Image:
         level : int
             Pyramid level.
         plane : int, optional
-            Which plane, counted over `plane_axes` with the last fastest; by default `understanding.plane`, else 0. On an
-            image without plane axes that is a volume: this z plane alone, as a 2D picture (`box` has then two axes).
+            Which plane, counted over `plane_axes` with the last fastest; by default `understanding.plane`, else 0.
+            On a volume without plane axes: this z plane alone, as a 2D picture (`box` has then two axes).
 
         Returns
         -------
@@ -278,7 +278,9 @@ class Image:
         """What a person should know before using the image; reads a sample of pixels."""
         found = list(self.notes)
         if self.look.not_finite:
-            found.append(f"{self.look.not_finite:.2%} of its numbers are not finite (NaN or infinite); they count as 0.")
+            found.append(
+                f"{self.look.not_finite:.2%} of its numbers are not finite (NaN or infinite); they count as 0."
+            )
         if self.look.constant:
             found.append("Every pixel looked at is the same: there is probably nothing in it.")
         return found
@@ -357,8 +359,8 @@ def open_image(source: Any, understanding: Understanding | None = None, name: st
     Parameters
     ----------
     source : str, Path, array, or list of arrays
-        A TIFF, OME-TIFF, ImageJ TIFF, SVS or other tiled TIFF, OME-Zarr, PNG, JPEG or NPY, told apart by their content; or
-        a numpy, dask or zarr array; or the levels of a pyramid, the largest first.
+        A TIFF, OME-TIFF, ImageJ TIFF, SVS or other tiled TIFF, OME-Zarr, PNG, JPEG or NPY, told apart by their
+        content; or a numpy, dask or zarr array; or the levels of a pyramid, the largest first.
     understanding : Understanding, optional
         A person's corrections.
     name : str, optional
@@ -387,12 +389,3 @@ def open_image(source: Any, understanding: Understanding | None = None, name: st
     except BaseException:
         raw.close()
         raise
-
-
-def plain_name(path: Path) -> str:
-    """A file's name without its suffix, also a double one such as ``.ome.tif``."""
-    stem = path.name if path.is_dir() and not path.suffix else path.stem
-    for double in (".ome", ".nii"):
-        if stem.lower().endswith(double):
-            stem = stem[: -len(double)]
-    return stem or path.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,13 +16,18 @@ from .readers import RawImage
 from .understanding import Question, Understanding
 
 _COLOURS = ["red", "green", "blue"]
+# Names that only count ("Channel:0:1", "C2"), as exporters write them where nobody named anything.
+_NUMBERED = re.compile(r"^(channel|ch|c)?[\s:_-]*\d{1,2}([:_]\d+)*$|^$", re.IGNORECASE)
 _ASK_UP_TO = 8  # pages; more than this are planes without asking
 
 
 @dataclass
 class Meaning:
-    """How the array of a file is to be read. Fields as in `Image`; `source_axes` names the axes as they lie in the file,
-    `fixed` and `limit` are those of `LazyArray`, `channels` counts among the channels of the normalised array."""
+    """How the array of a file is to be read.
+
+    Fields as in `Image`; `source_axes` names the axes as they lie in the file, `fixed` and `limit` are those of
+    `LazyArray`, `channels` counts among the channels of the normalised array.
+    """
 
     source_axes: str
     axes: str
@@ -65,7 +71,11 @@ def interpret(raw: RawImage, said: Understanding, name: str) -> Meaning:
     if not all(shape):
         raise NucleiError(f"{name} has no pixels: its size is {'×'.join(map(str, shape))}.", "Export it again.")
     if dtype.kind not in "buif":
-        raise NucleiError(f"{name} holds {dtype} instead of numbers that a picture can show.", "Save it as 8 or 16 bit.")
+        raise NucleiError(
+            f"{name} holds {dtype} instead of numbers that a picture can show.", "Save it as 8 or 16 bit."
+        )
+    if all(_NUMBERED.match(n) for n in raw.channel_names):
+        raw.channel_names = []
     questions: list[Question] = []
     source_axes = _source_axes(raw, shape, said, questions)
     sizes = dict(zip(source_axes, shape, strict=True))

@@ -84,7 +84,9 @@ class Understanding(BaseModel):
             return cls.model_validate(content or {})
         except ValidationError as error:
             parts = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise NucleiError(f"What was noted about an image is not valid ({parts}).", "Correct or remove it.") from error
+            raise NucleiError(
+                f"What was noted about an image is not valid ({parts}).", "Correct or remove it."
+            ) from error
 
     def to_json(self) -> dict[str, Any]:
         """Only what was set, as plain JSON types."""

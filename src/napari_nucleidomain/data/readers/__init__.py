@@ -11,7 +11,7 @@ from .base import RawImage, damaged, not_an_image, truncated
 from .raster import BMP, JPEG, PNG, read_raster
 from .zarr_ome import is_zarr, read_zarr
 
-__all__ = ["IMAGE_SUFFIXES", "RawImage", "from_array", "is_zarr", "looks_like_image", "read_file"]
+__all__ = ["IMAGE_SUFFIXES", "RawImage", "from_array", "is_zarr", "looks_like_image", "plain_name", "read_file"]
 
 IMAGE_SUFFIXES = (
     ".tif", ".tiff", ".btf", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk", ".flex",
@@ -37,6 +37,12 @@ def looks_like_image(path: Path) -> bool:
     if path.name.startswith("."):
         return False
     return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or is_zarr(path))
+
+
+def plain_name(path: Path) -> str:
+    """A file's name without its suffix, also a double one such as ``.ome.tif``."""
+    stem = path.stem
+    return stem[:-4] if stem.lower().endswith(".ome") else stem or path.name
 
 
 def read_file(path: Path, series: int | None = None, palette: str = "colour") -> RawImage:
@@ -77,7 +83,8 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
         raise NucleiError(f"{path} is not there.", "Was it moved or renamed? Choose the file again.") from error
     except OSError as error:
         raise NucleiError(
-            f"{path.name} cannot be opened: {error.strerror or error}.", "Check that you may read the file and try again."
+            f"{path.name} cannot be opened: {error.strerror or error}.",
+            "Check that you may read the file and try again.",
         ) from error
     if not start:
         raise NucleiError(f"{path.name} is empty (0 bytes).", "Copy the file again from where it came from.")

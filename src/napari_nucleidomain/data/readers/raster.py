@@ -130,7 +130,11 @@ def _png(path: Path, palette: str) -> tuple[tuple[int, ...], Any, Any]:
     dtype = np.uint16 if depth == 16 else np.uint8
     if transparent and colour in (0, 2):
         # A colour declared transparent makes some decoders add alpha; the samples themselves are what counts.
-        return shape, dtype, lambda p: _png_decode(p)[..., :3].reshape(shape) if samples == 3 else _first(_png_decode(p))
+        return (
+            shape,
+            dtype,
+            lambda p: _png_decode(p)[..., :3].reshape(shape) if samples == 3 else _first(_png_decode(p)),
+        )
     return shape, dtype, _png_decode
 
 

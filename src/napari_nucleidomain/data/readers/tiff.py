@@ -13,6 +13,7 @@ from napari_nucleidomain.data.axes import READ_ERRORS, UNKNOWN, ArrayLike
 
 from .base import RawImage, damaged, not_an_image, to_micrometres, truncated
 from .ome import read_ome_xml
+from .tiff_chain import chain_is_whole
 
 _NAMES = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF", "svs": "Aperio SVS", "ndpi": "Hamamatsu NDPI", "scn": "Leica SCN"}
 _PLAUSIBLE = (0.005, 50.0)  # µm: a resolution tag outside it is a screen's or a printer's, not a microscope's
@@ -41,7 +42,11 @@ def read_tiff(path: Path, series: int | None = None) -> RawImage:
     import tifffile
 
     try:
+        if path.suffix.lower() != ".ndpi" and not chain_is_whole(path):  # NDPI stretches the format's 32-bit offsets
+            raise truncated(path)
         tif = tifffile.TiffFile(path)
+    except NucleiError:
+        raise
     except READ_ERRORS as error:
         raise damaged(path, error) from error
     try:
@@ -78,7 +83,7 @@ def _read(path: Path, tif: Any, wanted: int | None) -> RawImage:
     if series.kind not in {"svs", "ndpi", "scn", "bif", "philips"} and len(found) > 1:
         raw.series_names = [s.name or f"image {k + 1}" for k, s in enumerate(found)]
         raw.metadata["series"] = index
-    _describe(tif, series, raw)
+    _describe(tif, series, list(tif.series).index(series), raw)
     return raw
 
 
@@ -137,10 +142,10 @@ def _level(tif: Any, path: Path, series: Any, level: int) -> ArrayLike:
     return array
 
 
-def _describe(tif: Any, series: Any, raw: RawImage) -> None:
+def _describe(tif: Any, series: Any, number: int, raw: RawImage) -> None:
     """Fill in channel names, pixel size and magnification."""
     if series.kind == "ome" and tif.ome_metadata:
-        found = read_ome_xml(tif.ome_metadata, series.index)
+        found = read_ome_xml(tif.ome_metadata, number)
         raw.channel_names, raw.pixel_size = found.channel_names, found.pixel_size
     elif series.kind == "imagej":
         _describe_imagej(tif, series, raw)
