@@ -30,6 +30,7 @@ from napari_nucleidomain.contracts.events import (
 from napari_nucleidomain.contracts.files import disk_error, write_atomic, write_json
 from napari_nucleidomain.inference.model_files import save_model
 
+from .arrays import write_arrays
 from .clock import Plan, WorkClock
 from .event_log import EventWriter
 from .folder import MODEL_POINTER, RunFolder
@@ -251,7 +252,7 @@ class FolderRun:
         self._previews += 1
         # Two files in turn: a reader that is slow still finds the one before whole.
         file = f"previews/preview-{self._previews % 2}.npz"
-        write_atomic(self.folder / file, lambda path: np.savez(path, **arrays))
+        write_arrays(self.folder / file, arrays)
         now = time.monotonic()
         cost = now - self._preview_began if self._preview_began else 0.0
         self._next_preview = now + max(3.0, 10.0 * cost)

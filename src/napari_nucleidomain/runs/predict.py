@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, StopRun, find_method, load_card
 from napari_nucleidomain.contracts.events import Preview, Progress, StageEvent, Warned
-from napari_nucleidomain.contracts.files import write_atomic, write_json
+from napari_nucleidomain.contracts.files import read_json, write_json
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_io import write_labels
 from napari_nucleidomain.data.regions import read_regions
@@ -20,6 +20,7 @@ from napari_nucleidomain.inference.scale import choose_scale
 from napari_nucleidomain.inference.segment import Hooks, Segmentation, segment
 from napari_nucleidomain.inference.tile_store import TileStore
 
+from .arrays import write_arrays
 from .event_log import EventWriter
 from .folder import RunFolder
 from .job import ImageRef, PredictJob
@@ -116,8 +117,6 @@ def _one(
     assert isinstance(job, PredictJob)
     record = run.result_folder / f"{name}.json"
     if record.exists():
-        from napari_nucleidomain.contracts.files import read_json
-
         return dict(read_json(record))
     began = time.monotonic()
     events.write(StageEvent(name=name, index=place[0], count=place[1]))
@@ -175,7 +174,7 @@ def _hooks(
         nonlocal count
         count += 1
         file = f"previews/{name}-{count:05d}.npz"
-        write_atomic(run.path / file, lambda path: np.savez(path, labels=labels))
+        write_arrays(run.path / file, {"labels": labels})
         events.write(Preview(stage=name, step=count, file=file, image=ref.path, origin=list(origin)))
 
     def check() -> None:
@@ -201,16 +200,13 @@ def _inside_regions(found: Segmentation, file: Path) -> Segmentation:
 
 def _write(run: RunFolder, job: PredictJob, image: Image, found: Segmentation, name: str) -> Path:
     """Labels where the user wants them, scores beside the run."""
-    write_atomic(
-        run.result_folder / f"{name}.npz",
-        lambda path: np.savez_compressed(
-            path,
-            ids=np.arange(1, len(found.scores) + 1),
-            scores=found.scores,
-            uncertainty=found.uncertainty,
-            origin=np.asarray(found.origin),
-        ),
-    )
+    tables = {
+        "ids": np.arange(1, len(found.scores) + 1),
+        "scores": found.scores,
+        "uncertainty": found.uncertainty,
+        "origin": np.asarray(found.origin),
+    }
+    write_arrays(run.result_folder / f"{name}.npz", tables, compressed=True)
     write: Callable[..., Path] = write_labels
     size = image.pixel_size_um
     if job.pixel_size_um:

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json, write_atomic, write_json
+from napari_nucleidomain.contracts.files import read_json, write_json
+
+from .arrays import read_arrays, write_arrays
 
 _DONE = "done.json"
 
@@ -41,12 +43,11 @@ class StageFolder:
 
     def save(self, name: str, **arrays: np.ndarray) -> None:
         """Keep arrays as `NAME.npz`."""
-        write_atomic(self.folder / f"{name}.npz", lambda path: np.savez(path, **arrays))
+        write_arrays(self.folder / f"{name}.npz", arrays)
 
     def load(self, name: str) -> dict[str, np.ndarray]:
         """Arrays kept by `save`."""
-        with np.load(self.folder / f"{name}.npz", allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
+        return read_arrays(self.folder / f"{name}.npz")
 
     def mark_done(self) -> None:
         """From now on the stage is skipped where the key is the same."""

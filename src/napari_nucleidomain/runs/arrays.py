@@ -1,0 +1,30 @@
+"""Arrays in one npz file, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts.files import write_atomic
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = False) -> Path:
+    """Write named arrays.
+
+    Raises
+    ------
+    NucleiError
+        The disk is full or the folder cannot be written; the old file stays.
+    """
+    named: dict[str, Any] = dict(arrays)
+    save = np.savez_compressed if compressed else np.savez
+    return write_atomic(path, lambda aside: save(aside, **named))
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """What `write_arrays` wrote. Never runs code from the file."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
