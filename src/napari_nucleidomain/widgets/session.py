@@ -14,6 +14,8 @@ from napari_nucleidomain.contracts import NucleiError
 
 from .autosave import Autosave
 from .entry import ImageEntry, free_id
+from .points_layers import Annotations
+from .stage import Stage
 
 if TYPE_CHECKING:
     import napari
@@ -66,6 +68,13 @@ class Session(QObject):
         A dock should come to the front: "images", "points", "train", "predict", "review".
     closing()
         The viewer goes away; stop timers and threads.
+
+    Attributes
+    ----------
+    annotations : Annotations
+        The clicks and regions layers, their tools, undo and redo.
+    stage : Stage
+        Which layers are in the viewer.
     """
 
     images_changed = Signal()
@@ -94,6 +103,8 @@ class Session(QObject):
         self.autosave = Autosave(self)
         self.autosave.saved.connect(self.saved)
         self.autosave.failed.connect(self.save_failed)
+        self.annotations = Annotations(self)
+        self.stage = Stage(self)
 
     @property
     def viewer(self) -> napari.Viewer:

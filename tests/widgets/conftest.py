@@ -1,0 +1,54 @@
+"""Fixtures for docks in a real window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_nucleidomain.widgets.session import get_session
+
+
+@pytest.fixture(autouse=True)
+def _own_places(tmp_path, monkeypatch):
+    """No test writes into the user's documents or settings."""
+    from napari_nucleidomain.runs import store
+    from napari_nucleidomain.widgets import folding
+
+    monkeypatch.setattr(store, "default_project_folder", lambda: tmp_path / "project")
+    monkeypatch.setattr(
+        folding, "_memory", lambda: folding.QSettings(str(tmp_path / "docks.ini"), folding.QSettings.Format.IniFormat)
+    )
+
+
+@pytest.fixture
+def session(make_napari_viewer, tmp_path):
+    """A session in a shown viewer, with its project in a temporary folder whose name is awkward."""
+    viewer = make_napari_viewer(show=True)
+    result = get_session(viewer, tmp_path / "Projekt Ü 1")
+    yield result
+    result.close()
+
+
+@pytest.fixture
+def nuclei():
+    """A fluorescence picture with bright round nuclei, their centres and their labels: (200, 240) uint8."""
+    rng = np.random.default_rng(4)
+    yy, xx = np.mgrid[0:200, 0:240]
+    picture = rng.normal(18, 3, (200, 240))
+    labels = np.zeros((200, 240), np.uint16)
+    centres = [(y + rng.integers(-4, 5), x + rng.integers(-4, 5)) for y in range(25, 190, 38) for x in range(25, 230, 40)]
+    for number, (y, x) in enumerate(centres, start=1):
+        disk = (yy - y) ** 2 + (xx - x) ** 2 <= 9**2
+        picture[disk] += 120
+        labels[disk] = number
+    return np.clip(picture, 0, 255).astype(np.uint8), np.array(centres, float), labels
+
+
+@pytest.fixture
+def image_file(tmp_path, nuclei):
+    """The same picture as a PNG."""
+    import skimage.io
+
+    path = tmp_path / "cells 1.png"
+    skimage.io.imsave(path, nuclei[0], check_contrast=False)
+    return path
