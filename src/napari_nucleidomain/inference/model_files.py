@@ -44,7 +44,7 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
         aside.mkdir(parents=True)
-        save_file({name: np.ascontiguousarray(value) for name, value in weights.items()}, aside / WEIGHTS_FILE)
+        save_file({name: np.asarray(value, order="C") for name, value in weights.items()}, aside / WEIGHTS_FILE)
         save_card(card, aside)
         _swap(aside, folder)
     except OSError as error:
