@@ -138,9 +138,8 @@ def test_the_changelog_knows_this_version(root) -> None:
 
 
 def test_torch_and_torchvision_are_pinned_as_a_pair(root) -> None:
-    pins = dict(
-        line.split("==") for line in (root / "constraints.txt").read_text(encoding="utf-8").splitlines() if "==" in line
-    )
+    text = (root / "constraints.txt").read_text(encoding="utf-8")
+    pins = dict(re.findall(r"^([\w.-]+)==([\w.+]+)", text, flags=re.MULTILINE))
     assert (pins["torch"], pins["torchvision"]) == ("2.14.0", "0.29.0")
 
 
