@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.images import Image, open_image
-from napari_nucleidomain.data.labels_io import read_labels, write_labels
+from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.data.labels_out import format_of, write_labels
 from napari_nucleidomain.data.tables import write_table
 from napari_nucleidomain.instances.measure import measure
 from napari_nucleidomain.runs.execute import ExitCode
 
-_FORMATS = {
-    ".ome.tif": "ome-tif",
-    ".ome.tiff": "ome-tif",
-    ".ome.zarr": "zarr",
-    ".zarr": "zarr",
-    ".tif": "tif",
-    ".tiff": "tif",
-    ".png": "png",
-    ".geojson": "geojson",
-    ".csv": "csv",
-}
-
-
 def command(arguments: argparse.Namespace) -> int:
     """Read labels, write them as the ending of --out says."""
-    kind = _format(arguments.out)
+    kind = "csv" if arguments.out.suffix.lower() == ".csv" else format_of(arguments.out)
     found = read_labels(arguments.labels)
     image = open_image(arguments.image) if arguments.image else None
     if image is not None and tuple(image.spatial_shape) != tuple(found.labels.shape):
@@ -45,13 +32,6 @@ def command(arguments: argparse.Namespace) -> int:
         write_labels(found.labels, arguments.out, format=kind, pixel_size_um=size, image_name=name)
     print(arguments.out)
     return ExitCode.DONE
-
-
-def _format(path: Path) -> str:
-    for ending, kind in _FORMATS.items():
-        if path.name.lower().endswith(ending):
-            return kind
-    raise NucleiError(f"{path.name}: the ending says no known format.", f"Use one of: {', '.join(_FORMATS)}")
 
 
 def _pixel_size(arguments: argparse.Namespace, image: Image | None, ndim: int) -> tuple[float, ...] | None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError, Segmenter
-from napari_nucleidomain.instances.stitching import Grid, Tile, TileInstances, stitch_array
+from napari_nucleidomain.instances.stitching import Grid, Tile, TileInstances
 
+from .assemble import assemble
 from .batching import Batcher
 from .scale import Scale
 from .tile_store import TileStore
@@ -145,10 +146,9 @@ def segment(
     tiles = _tiles_of(grid, shape, wanted)
     constants = segmenter.prepare(image.overview(_OVERVIEW_SIDE, plane=plane))
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
-    stitched = stitch_array(grid, store.get, tiles=tiles)
-    labels, kept = _to_image(stitched.labels, stitched.origin, reader, wanted)
+    labels, painted, kept = assemble(grid, tiles, store, reader, wanted)
     return Segmentation(
-        labels, tuple(start for start, _ in wanted), stitched.scores[kept], stitched.uncertainty[kept], scale
+        labels, tuple(start for start, _ in wanted), painted.scores[kept], painted.uncertainty[kept], scale
     )
 
 
@@ -226,33 +226,3 @@ def _show(
     if piece.size:
         hooks.piece(tuple(o + c.start for o, c in zip(origin, cut, strict=True)), piece)
     return following + len(result.scores)
-
-
-def _to_image(
-    labels: np.ndarray, origin: tuple[int, ...], reader: TileReader, box: tuple[tuple[int, int], ...]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of the box in image pixels, ids 1..N without gaps, and which of the stitched nuclei those are."""
-    if reader.factor == 1.0:
-        cut = tuple(slice(a - o, b - o) for (a, b), o in zip(box, origin, strict=True))
-        found = labels[cut]
-    else:
-        found = _sample(labels, origin, reader, box)
-    ids = np.unique(found)
-    ids = ids[ids > 0]
-    table = np.zeros(int(labels.max(initial=0)) + 1, dtype=np.uint32)
-    table[ids] = np.arange(1, len(ids) + 1, dtype=np.uint32)
-    return table[found], ids.astype(np.int64) - 1
-
-
-def _sample(
-    labels: np.ndarray, origin: tuple[int, ...], reader: TileReader, box: tuple[tuple[int, int], ...]
-) -> np.ndarray:
-    """Nearest model pixel of every image pixel of the box."""
-    model = model_shape(reader.shape, reader.factor)
-    places = []
-    for (start, stop), side, model_side, first, size in zip(
-        box, reader.shape, model, origin, labels.shape, strict=True
-    ):
-        centres = (np.arange(start, stop) + 0.5) * (model_side / side)
-        places.append(np.clip(np.floor(centres).astype(np.int64) - first, 0, size - 1))
-    return labels[np.ix_(*places)]

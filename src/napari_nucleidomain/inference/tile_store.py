@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_nucleidomain.contracts.files import write_atomic
+from napari_nucleidomain.contracts.files import disk_error, write_atomic
 from napari_nucleidomain.instances.stitching import TileInstances
+
+# Pixels of a label image that is still held in memory: 256 MB of ids.
+_LARGE = 1 << 26
 
 
 class TileStore:
@@ -50,3 +53,13 @@ class TileStore:
         if self._folder is None:
             raise RuntimeError("this store has no folder")
         return self._folder / f"tile-{index:07d}.npz"
+
+    def canvas(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """An empty label image; on disk where it is large and the store has a folder, so that memory stays small."""
+        if self._folder is None or int(np.prod(shape)) <= _LARGE:
+            return np.zeros(shape, dtype=np.uint32)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return np.lib.format.open_memmap(self._folder / f"{name}.npy", mode="w+", dtype=np.uint32, shape=shape)
+        except OSError as error:
+            raise disk_error(error, self._folder / f"{name}.npy") from error

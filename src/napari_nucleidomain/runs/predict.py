@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, Sto
 from napari_nucleidomain.contracts.events import Preview, Progress, StageEvent, Warned
 from napari_nucleidomain.contracts.files import read_json, write_json
 from napari_nucleidomain.data.images import Image, open_image
-from napari_nucleidomain.data.labels_io import write_labels
+from napari_nucleidomain.data.labels_out import FORMATS, write_labels
 from napari_nucleidomain.data.regions import read_regions
 from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.inference.scale import choose_scale
@@ -207,19 +206,17 @@ def _write(run: RunFolder, job: PredictJob, image: Image, found: Segmentation, n
         "origin": np.asarray(found.origin),
     }
     write_arrays(run.result_folder / f"{name}.npz", tables, compressed=True)
-    write: Callable[..., Path] = write_labels
     size = image.pixel_size_um
     if job.pixel_size_um:
         size = (job.pixel_size_um,) * found.labels.ndim
     size = size[-found.labels.ndim :] if size else None
-    suffix = {"tif": ".tif", "ome-tif": ".ome.tif", "png": ".png", "zarr": ".ome.zarr", "geojson": ".geojson"}
-    if job.format not in suffix:
-        raise NucleiError(f"There is no format {job.format!r}.", f"Choose one of: {', '.join(suffix)}.")
-    kept = write(found.labels, run.result_folder / f"{name}.labels.tif", format="tif", pixel_size_um=size)
+    if job.format not in FORMATS:
+        raise NucleiError(f"There is no format {job.format!r}.", f"Choose one of: {', '.join(FORMATS)}.")
+    kept = write_labels(found.labels, run.result_folder / f"{name}.labels.tif", format="tif", pixel_size_um=size)
     if not job.out:
         return kept
-    out = Path(job.out) / f"{name}{suffix[job.format]}"
-    return write(found.labels, out, format=job.format, pixel_size_um=size, image_name=name, offset=found.origin)
+    out = Path(job.out) / f"{name}{FORMATS[job.format]}"
+    return write_labels(found.labels, out, format=job.format, pixel_size_um=size, image_name=name, offset=found.origin)
 
 
 def _unique_names(refs: list[ImageRef]) -> list[str]:
