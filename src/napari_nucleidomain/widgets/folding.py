@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from qtpy.QtCore import QSettings, Qt
+from qtpy.QtCore import QSettings, Qt, Signal
 from qtpy.QtWidgets import QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 
@@ -23,7 +23,14 @@ class Fold(QWidget):
     title : str
     remember : str
         Key under which open or closed is kept between sessions; empty: always closed at first.
+
+    Signals
+    -------
+    opened()
+        It was opened; content that is dear to make can be made now.
     """
+
+    opened = Signal()
 
     def __init__(self, title: str, remember: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -72,6 +79,8 @@ class Fold(QWidget):
 
     def _toggle(self, opened: bool) -> None:
         self._show(opened)
+        if opened:
+            self.opened.emit()
         if self._key:
             _memory().setValue(self._key, opened)
 

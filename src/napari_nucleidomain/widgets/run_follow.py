@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -12,6 +14,7 @@ from napari_nucleidomain.contracts.events import Acknowledged, Metric, ModelRead
 from napari_nucleidomain.contracts.events import is_last as ends
 
 from .run_story import RunStory
+from .wording import duration
 
 if TYPE_CHECKING:
     from napari_nucleidomain.runs.folder import RunFolder
@@ -79,6 +82,15 @@ class RunFollower(QObject):
         self._timer.start()
         self.poll()
 
+    def change_to(self, run: RunFolder | None) -> None:
+        """Follow this run instead, quietly as to its past; None: follow nothing."""
+        if run is None:
+            self.unfollow()
+            self.story, self.state = RunStory(), ""
+            self.state_changed.emit("")
+        else:
+            self.follow(run, quietly=True)
+
     def unfollow(self) -> None:
         """Stop following. The run itself goes on."""
         self._timer.stop()
@@ -135,3 +147,35 @@ class RunFollower(QObject):
         if state in _OVER and self.story.end is not None:
             # A resumed run is followed again by whoever resumed it.
             self._timer.stop()
+
+
+_followers: weakref.WeakKeyDictionary[Any, RunFollower] = weakref.WeakKeyDictionary()
+
+
+def training_follower(session: Any) -> RunFollower:
+    """The one follower of a viewer's training (`session.run`), shared by the header, the Train dock and the preview."""
+    follower = _followers.get(session)
+    if follower is None:
+        follower = _followers[session] = RunFollower(session)
+        session.run_changed.connect(follower.change_to)
+        session.closing.connect(follower.unfollow)
+        tell = partial(_tell_header, session, follower)
+        follower.progressed.connect(tell)
+        follower.state_changed.connect(tell)
+        if session.run is not None:
+            follower.change_to(session.run)
+    return follower
+
+
+def _tell_header(session: Any, follower: RunFollower, *_: Any) -> None:
+    """Keep the line in every dock's header: "training 62 %, 3 min"."""
+    share = f"{100 * follower.story.overall:.0f} %"
+    progress = follower.story.progress
+    words = {
+        "waiting": "training starts",
+        "paused": f"training paused at {share}",
+        "interrupted": "training interrupted",
+        "running": f"training {share}"
+        + (f", {duration(progress.eta)}" if progress and progress.eta is not None else ""),
+    }
+    session.tell_training(words.get(follower.state, ""))

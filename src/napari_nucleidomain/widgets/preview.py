@@ -1,0 +1,158 @@
+"""The live preview: one layer, updated in place, that takes neither selection nor tool nor camera."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_nucleidomain.contracts import NucleiError
+
+from . import layers
+from .newest import Newest
+from .view import same_file, view_box
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.contracts.events import Preview
+
+    from .entry import ImageEntry
+    from .run_follow import RunFollower
+    from .session import Session
+
+ROLE = "preview"
+_ASK_AFTER_MS = 400
+_MOST = 1024
+
+
+def read_preview(file: Path) -> np.ndarray:
+    """The labels of a preview file.
+
+    Raises
+    ------
+    OSError, ValueError, KeyError
+        It is gone, cut short, or holds no labels.
+    """
+    with np.load(file, allow_pickle=False) as content:
+        return np.asarray(content["labels"])
+
+
+class LivePreview(QObject):
+    """Shows what a training makes of the part of the image that is on screen, and tells the training where that is.
+
+    Signals
+    -------
+    shown(str)
+        A preview came on screen; its note ("SPN, watershed").
+    """
+
+    shown = Signal(str)
+
+    def __init__(self, session: Session, follower: RunFollower) -> None:
+        super().__init__(session)
+        self._session, self._follower = session, follower
+        self._background = Newest(self)
+        self._on = True
+        self._asked: tuple[str, Any] | None = None
+        self._owner: ImageEntry | None = None
+        self._layer: Any = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_ASK_AFTER_MS)
+        self._timer.timeout.connect(self.ask)
+        follower.previewed.connect(self._arrived)
+        follower.state_changed.connect(self._state_changed)
+        session.current_changed.connect(self._moved)
+        session.run_changed.connect(self._run_changed)
+        session.closing.connect(self._close)
+        camera = session.viewer.scene.camera
+        camera.events.center.connect(self._moved)
+        camera.events.zoom.connect(self._moved)
+        session.viewer.dims.events.point.connect(self._moved)
+
+    @property
+    def on(self) -> bool:
+        """Whether previews are shown."""
+        return self._on
+
+    @on.setter
+    def on(self, on: bool) -> None:
+        self._on = on
+        if not on:
+            self.remove()
+        else:
+            self._layer = self._asked = None
+            self.ask()
+            if self._follower.story.preview is not None:
+                self._arrived([self._follower.story.preview])
+
+    def _run_changed(self, run: Any) -> None:
+        if run is None or self._taken_away():
+            # A layer that was removed during the last training may come again with the next.
+            self._layer = self._owner = None
+        self._asked = None
+
+    def _moved(self, *_: Any) -> None:
+        if self._on and self._follower.state == "running" and not self._timer.isActive():
+            self._timer.start()
+
+    def _state_changed(self, state: str) -> None:
+        if state == "running":
+            self._asked = None
+            self._moved()
+
+    def ask(self) -> None:
+        """Tell the training what is on screen, if that has changed."""
+        run, entry = self._follower.run, self._session.current
+        if run is None or entry is None or entry.path is None or not self._on:
+            return
+        box = view_box(self._session, entry, most=_MOST)
+        if box is None or self._asked == (str(entry.path), box):
+            return
+        try:
+            run.request_preview(str(entry.path), box)
+        except NucleiError:
+            # A full disk is told by the run itself; without the request it shows a part of its own choice.
+            return
+        self._asked = (str(entry.path), box)
+
+    def _arrived(self, previews: list[Preview]) -> None:
+        run = self._follower.run
+        if not self._on or run is None:
+            return
+        latest = previews[-1]
+        self._background.run(
+            "preview",
+            read_preview,
+            run.path / latest.file,
+            done=lambda labels: self._show(latest, labels),
+            # Overtaken and removed, or still being copied by a sync client: the next one comes soon.
+            failed=lambda error: None,
+        )
+
+    def _show(self, preview: Preview, labels: np.ndarray) -> None:
+        entry = next((one for one in self._session.images if same_file(one.path, preview.image)), None)
+        if entry is None or not self._on or self._taken_away():
+            return
+        if self._owner is not None and self._owner is not entry:
+            self.remove()
+        self._owner = entry
+        self._layer = layers.put_labels(
+            self._session, entry, ROLE, "preview", labels, origin=tuple(preview.origin), opacity=0.5
+        )
+        self.shown.emit(preview.note)
+
+    def _taken_away(self) -> bool:
+        """Whether the person removed the layer: then it stays away until asked for again."""
+        return self._layer is not None and self._layer not in self._session.viewer.layers
+
+    def remove(self) -> None:
+        """Take the preview out of the viewer."""
+        if self._owner is not None:
+            layers.remove(self._session, self._owner, ROLE)
+        self._owner = self._layer = None
+
+    def _close(self) -> None:
+        self._timer.stop()
+        self._background.close()

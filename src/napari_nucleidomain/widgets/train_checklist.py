@@ -1,0 +1,160 @@
+"""What the data offers for a training and what it lacks. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from .wording import count
+
+if TYPE_CHECKING:
+    from .entry import ImageEntry
+
+LEAST_CLICKS = 20
+GOOD_CLICKS = 60
+_SCALES_APART = 1.5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One line of the list.
+
+    Attributes
+    ----------
+    level : {"ok", "warning", "stop"}
+        "stop": a training cannot begin.
+    goto : str
+        Dock that mends it ("images", "points"), or "".
+    ask : str
+        Id of the image about which to ask whether every nucleus round its clicks is clicked, or "".
+    """
+
+    level: Literal["ok", "warning", "stop"]
+    text: str
+    goto: str = ""
+    ask: str = ""
+
+    @property
+    def sign(self) -> str:
+        """✓, ⚠ or ✗."""
+        return {"ok": "✓", "warning": "⚠", "stop": "✗"}[self.level]
+
+
+def check_data(entries: Sequence[ImageEntry], needs: str) -> list[Check]:
+    """Every line for a method of this supervision.
+
+    Parameters
+    ----------
+    entries : sequence of ImageEntry
+    needs : {"points", "labels", "nothing", "labels elsewhere"}
+        As in `MethodSpec.needs`.
+    """
+    usable = [entry for entry in entries if not entry.problem]
+    if not entries:
+        return [Check("stop", "No images yet.", "images")]
+    checks = _check_points(usable) if needs == "points" else _check_labels(usable, needs)
+    chosen = [entry for entry in usable if entry.use == "train" and _taught(entry, needs)]
+    checks += _check_channels(chosen) + _check_scale(chosen)
+    broken = len(entries) - len(usable)
+    if broken:
+        checks.append(Check("warning", f"{count(broken, 'image')} cannot be read and will be left out.", "images"))
+    return checks
+
+
+def stops(checks: Iterable[Check]) -> Check | None:
+    """The first line that keeps a training from starting."""
+    return next((check for check in checks if check.level == "stop"), None)
+
+
+def questions(checks: Iterable[Check]) -> list[str]:
+    """Ids of the images about which to ask before the start."""
+    return [check.ask for check in checks if check.ask]
+
+
+def _taught(entry: ImageEntry, needs: str) -> bool:
+    if needs == "points":
+        return len(entry.points) > 0
+    return entry.labels is not None if needs == "labels" else True
+
+
+def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
+    clicked = [entry for entry in usable if entry.use == "train" and len(entry.points)]
+    clicks = sum(len(entry.points) for entry in clicked)
+    if not clicks:
+        return [Check("stop", "No clicks yet. Click once inside every nucleus of a small area.", "points")]
+    said = f"{count(len(clicked), 'image')}, {count(clicks, 'click')}"
+    if clicks < LEAST_CLICKS:
+        return [Check("stop", f"Only {count(clicks, 'click')}; {LEAST_CLICKS} is the least that works.", "points")]
+    checks = [Check("ok", said)]
+    if clicks < GOOD_CLICKS:
+        checks.append(Check("warning", f"{GOOD_CLICKS} clicks or more give a steadier model.", "points"))
+    checks += [check for entry in clicked for check in _check_area(entry)]
+    held = [entry for entry in usable if entry.use == "check" and (len(entry.points) or entry.labels is not None)]
+    if held:
+        checks.append(Check("ok", f"{count(len(held), 'image')} kept for checking only."))
+    else:
+        checks.append(Check("ok", "1 click in 5 is kept back, to tell how good the model is."))
+    return checks
+
+
+def _check_area(entry: ImageEntry) -> list[Check]:
+    from napari_nucleidomain.data.coverage import covers_image
+
+    if entry.regions:
+        outside = _outside(entry)
+        if outside:
+            return [Check("warning", f"{entry.name}: {count(outside, 'click')} outside every region.", "points")]
+        return []
+    if entry.complete or entry.image is None:
+        return []
+    shape = tuple(entry.image.spatial_shape)[-entry.points.shape[1] :]
+    if covers_image(entry.points, shape):
+        return []
+    text = f"{entry.name}: no region drawn. Only the area round its clicks will be used."
+    return [Check("warning", text, "points", ask=entry.id)]
+
+
+def _outside(entry: ImageEntry) -> int:
+    from skimage.measure import points_in_poly
+
+    plane = entry.points[:, -2:]
+    inside = np.zeros(len(plane), dtype=bool)
+    for region in entry.regions:
+        inside |= points_in_poly(plane, np.asarray(region)[:, -2:])
+    return int((~inside).sum())
+
+
+def _check_labels(usable: Sequence[ImageEntry], needs: str) -> list[Check]:
+    if needs == "nothing":
+        return [Check("ok", f"{count(len(usable), 'image')}; no clicks or outlines are needed.")]
+    outlined = [entry for entry in usable if entry.labels is not None and entry.use == "train"]
+    if not outlined:
+        return [Check("stop", "No nuclei outlines yet. Attach some in Images.", "images")]
+    checks = [Check("ok", f"{count(len(outlined), 'image')} with outlines")]
+    if needs == "labels elsewhere" and len(outlined) == len(usable):
+        checks.append(Check("stop", "Every image has outlines; this needs images without them as well.", "images"))
+    return checks
+
+
+def _check_channels(chosen: Sequence[ImageEntry]) -> list[Check]:
+    kinds: dict[str, list[str]] = {}
+    for entry in chosen:
+        if entry.image is not None:
+            word = "colour" if entry.image.rgb else count(entry.image.n_channels, "channel")
+            kinds.setdefault(word, []).append(entry.name)
+    if len(kinds) < 2:
+        return []
+    said = " and ".join(f"{word} ({names[0]}{' …' if len(names) > 1 else ''})" for word, names in kinds.items())
+    return [Check("stop", f"The images are of different kinds: {said}. Train on one kind.", "images")]
+
+
+def _check_scale(chosen: Sequence[ImageEntry]) -> list[Check]:
+    sizes = [entry.pixel_size_um[-1] for entry in chosen if entry.pixel_size_um]
+    if sizes and max(sizes) / min(sizes) > _SCALES_APART:
+        apart = f"{min(sizes):.3g} to {max(sizes):.3g} µm"
+        text = f"Pixel sizes differ: {apart}. Nuclei should be of about one size in pixels."
+        return [Check("warning", text, "images")]
+    return []

@@ -1,0 +1,268 @@
+"""The upper half of the Train dock: from what, starting where, for how long, under which name, on what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QLabel,
+    QLineEdit,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_nucleidomain.contracts import MethodSpec, methods
+
+from .config_form import ConfigForm
+from .devices import devices
+from .folding import Fold
+from .inline import WhyButton, row
+from .number_boxes import FloatBox, IntBox
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.runs.job import TrainJob
+    from napari_nucleidomain.runs.store import StoredModel
+
+# Keys are `MethodSpec.needs`.
+_HAVE = {
+    "points": "Clicks inside nuclei",
+    "labels": "Outlines of nuclei",
+    "nothing": "Images only, no clicks or outlines",
+    "labels elsewhere": "Outlines in another stain or microscope",
+}
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What the person chose, before it becomes a job."""
+
+    method: MethodSpec
+    preset: str
+    minutes: float | None
+    parent: Path | None
+    name: str
+    device: str
+    seed: int
+    config: dict[str, Any]
+
+
+class TrainChoices(QWidget):
+    """The form above [Train].
+
+    Signals
+    -------
+    changed()
+        Anything was chosen anew.
+    """
+
+    changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.specs = {name: spec for name, spec in methods().items() if spec.trainable}
+        self._form: ConfigForm | None = None
+        self._name_is_ours = True
+        self._build()
+        self._method_chosen()
+
+    def _build(self) -> None:
+        self.have = QComboBox()
+        for name, spec in self.specs.items():
+            self.have.addItem(_HAVE.get(spec.needs, spec.title), name)
+            self.have.setItemData(self.have.count() - 1, f"{spec.title}\n{spec.paper}".strip(), _TOOLTIP)
+        self.sentence = _small_label()
+        self.start_from = QComboBox()
+        self.start_from.setToolTip("Continue from a model you trained before, or begin anew.")
+        self._presets = QVBoxLayout()
+        self._presets.setContentsMargins(0, 0, 0, 0)
+        self._group = QButtonGroup(self)
+        self.limit = QCheckBox("stop after")
+        self.limit.setToolTip("The schedule is fitted into this time, so that the model is complete when it ends.")
+        self.minutes = FloatBox({"gt": 0.05, "le": 10000}, "min")
+        self.minutes.setValue(2.0)
+        self.name = QLineEdit()
+        self.name.setToolTip("What the new model will be called. A model is never overwritten.")
+        self.device = QComboBox()
+        for value, words in devices():
+            self.device.addItem(words, value)
+        self.seed = IntBox({"ge": 0})
+        self.seed.setToolTip("The same number, images and clicks give the same model again.")
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Start from", self.start_from)
+        form.addRow("Name", self.name)
+        form.addRow("Runs on", self.device)
+        for combo in (self.have, self.start_from, self.device):
+            combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            combo.setMinimumContentsLength(12)
+        self.advanced = Fold("Advanced: every setting", remember="train/advanced")
+        self.advanced.opened.connect(self._advanced_opened)
+        self.cluster = WhyButton("Write job folder for a cluster …", "A folder to run with: nucleidomain run FOLDER")
+        seed = QWidget()
+        seed.setLayout(row(QLabel("Number that starts the dice"), self.seed, stretch=1))
+        self.advanced.add(self.cluster)
+        self.advanced.add(seed)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(_bold("What do you have?"))
+        layout.addWidget(self.have)
+        layout.addWidget(self.sentence)
+        layout.addWidget(_bold("How long?"))
+        layout.addLayout(self._presets)
+        layout.addLayout(row(self.limit, self.minutes, stretch=1))
+        layout.addLayout(form)
+        self.have.currentIndexChanged.connect(self._method_chosen)
+        self.limit.toggled.connect(self._limit_toggled)
+        self.name.textEdited.connect(self._name_edited)
+        for signal in (self.start_from.currentIndexChanged, self.device.currentIndexChanged, self.minutes.valueChanged):
+            signal.connect(self.changed)
+        self._limit_toggled(False)
+
+    # ---- what is chosen
+
+    @property
+    def spec(self) -> MethodSpec | None:
+        """The method for what the person has; None where none is installed."""
+        return self.specs.get(self.have.currentData())
+
+    @property
+    def preset(self) -> str:
+        """Name of the preset chosen."""
+        button = self._group.checkedButton()
+        return str(button.property("preset")) if button is not None else ""
+
+    def planned(self) -> Planned | None:
+        """All choices; None where no method is installed."""
+        spec = self.spec
+        if spec is None:
+            return None
+        minutes = self.minutes.value() if self.limit.isChecked() else spec.presets[self.preset].minutes
+        parent = self.start_from.currentData()
+        return Planned(
+            method=spec,
+            preset=self.preset,
+            minutes=minutes,
+            parent=Path(parent) if parent else None,
+            name=self.name.text().strip() or "model",
+            device=str(self.device.currentData()),
+            seed=self.seed.value(),
+            config=self._form.changes() if self._form is not None else {},
+        )
+
+    def problem(self) -> str:
+        """Why these choices will not do; empty when they will."""
+        if self.spec is None:
+            return "No method that can be trained is installed."
+        return self._form.problem() if self._form is not None else ""
+
+    # ---- showing
+
+    def show_models(self, models: list[StoredModel], free_name: str) -> None:
+        """Offer the person's own models to start from, the last one first, and a name that is free."""
+        spec, chosen = self.spec, self.start_from.currentData()
+        fitting = [model for model in models if spec is not None and model.card.method == spec.name]
+        self.start_from.blockSignals(True)
+        self.start_from.clear()
+        self.start_from.addItem("new model", "")
+        for model in fitting:
+            self.start_from.addItem(f"continue {model.name}", str(model.folder))
+            self.start_from.setItemData(self.start_from.count() - 1, model.card.line(), _TOOLTIP)
+        self.start_from.setCurrentIndex(max(0, self.start_from.findData(chosen)) if chosen else 0)
+        self.start_from.setEnabled(bool(fitting))
+        self.start_from.blockSignals(False)
+        if self._name_is_ours or not self.name.text().strip():
+            self.name.setText(free_name)
+            self._name_is_ours = True
+
+    def continue_from(self, folder: Path) -> None:
+        """Choose a model to start from."""
+        self.start_from.setCurrentIndex(max(0, self.start_from.findData(str(folder))))
+
+    def repeat(self, job: TrainJob) -> None:
+        """Choose what an earlier training was told."""
+        self.have.setCurrentIndex(max(0, self.have.findData(job.method)))
+        for button in self._group.buttons():
+            button.setChecked(button.property("preset") == job.preset)
+        self.seed.setValue(job.seed)
+        if job.config:
+            self._make_form().set_changes(job.config)
+
+    def _method_chosen(self) -> None:
+        spec = self.spec
+        self.sentence.setText(spec.sentence if spec is not None else "No method that can be trained is installed.")
+        for button in self._group.buttons():
+            self._group.removeButton(button)
+            button.setParent(None)
+            button.deleteLater()
+        if self._form is not None:
+            self._form.deleteLater()
+            self._form = None
+        for name, preset in (spec.presets if spec is not None else {}).items():
+            time = f", {preset.minutes:g} min" if preset.minutes else ""
+            button = QRadioButton(f"{preset.title}{time}")
+            button.setProperty("preset", name)
+            button.setToolTip(preset.help)
+            button.toggled.connect(self._preset_chosen)
+            self._group.addButton(button)
+            self._presets.addWidget(button)
+        if self._group.buttons():
+            self._group.buttons()[0].setChecked(True)
+        if self.advanced.is_open():
+            self._make_form()
+        self.changed.emit()
+
+    def _preset_chosen(self, on: bool) -> None:
+        if not on or self.spec is None:
+            return
+        preset = self.spec.presets[self.preset]
+        if preset.minutes and not self.limit.isChecked():
+            self.minutes.setValue(preset.minutes)
+        if self._form is not None:
+            self._form.set_base(preset.values)
+        self.changed.emit()
+
+    def _limit_toggled(self, on: bool) -> None:
+        self.minutes.setEnabled(on)
+        self.changed.emit()
+
+    def _name_edited(self) -> None:
+        self._name_is_ours = False
+        self.changed.emit()
+
+    def _advanced_opened(self) -> None:
+        self._make_form()
+
+    def _make_form(self) -> ConfigForm:
+        """The whole form is made when first looked at, so that the dock opens at once."""
+        spec = self.spec
+        if spec is None:
+            raise RuntimeError("no method, no form")
+        if self._form is None:
+            self._form = ConfigForm(spec.config)
+            self._form.set_base(spec.presets[self.preset].values)
+            self._form.changed.connect(self.changed)
+            self.advanced.add(self._form)
+        return self._form
+
+
+_TOOLTIP = 3  # Qt.ItemDataRole.ToolTipRole
+
+
+def _small_label() -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    return label
+
+
+def _bold(text: str) -> QLabel:
+    return QLabel(f"<b>{text}</b>")

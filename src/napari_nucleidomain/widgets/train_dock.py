@@ -1,0 +1,293 @@
+"""The Train dock: from clicks to a model, in a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QFileDialog, QLabel
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .dock import Dock, open_dock
+from .inline import Inline, WhyButton
+from .newest import Newest
+from .preview import LivePreview
+from .run_follow import training_follower
+from .train_checklist import Check, check_data, questions, stops
+from .train_choices import Planned, TrainChoices
+from .train_past import PastTrainings
+from .train_progress import TrainProgress
+from .train_start import begin, draw_area, in_the_way, look_round, write_cluster_job
+from .wording import duration
+
+if TYPE_CHECKING:
+    import napari
+
+    from napari_nucleidomain.runs.folder import RunFolder
+    from napari_nucleidomain.runs.store import StoredModel
+
+_ALIVE = ("running", "paused", "waiting")
+
+
+class TrainDock(Dock):
+    """Train a model on what was clicked, watch it learn, keep it.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Given by napari.
+    """
+
+    which = "train"
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__(napari_viewer)
+        self.follower = training_follower(self.session)
+        self._background = Newest(self)
+        self._models: list[StoredModel] = []
+        self._asking: set[str] = set()
+        self._build()
+        self._connect()
+        self._refresh_soon = QTimer(self)
+        self._refresh_soon.setSingleShot(True)
+        self._refresh_soon.setInterval(150)
+        self._refresh_soon.timeout.connect(self.refresh)
+        self.refresh()
+        self._look_round()
+
+    # ---- making
+
+    def _build(self) -> None:
+        self.choices = TrainChoices()
+        self.checklist = QLabel()
+        self.checklist.setWordWrap(True)
+        self.checklist.setTextFormat(Qt.TextFormat.RichText)
+        self.checklist.linkActivated.connect(self._link)
+        self.question = Inline()
+        self.train = WhyButton("Train", "Start. You can go on working; it runs beside the viewer.")
+        self.train.setMinimumHeight(34)
+        self.message = Inline()
+        self.progress = TrainProgress(self.follower)
+        self.preview = LivePreview(self.session, self.follower)
+        self.past = PastTrainings()
+        parts = (
+            self.choices,
+            self.checklist,
+            self.question,
+            self.train,
+            self.message,
+            self.progress,
+            self.past,
+            self.choices.advanced,
+        )
+        for widget in parts:
+            self.body.addWidget(widget)
+        self.body.addStretch(1)
+
+    def _connect(self) -> None:
+        session = self.session
+        for signal in (session.images_changed, session.entry_changed, session.project_changed):
+            signal.connect(self._changed)
+        session.closing.connect(self._close_down)
+        session.run_changed.connect(self._changed)
+        self.choices.changed.connect(self._changed)
+        self.choices.have.currentIndexChanged.connect(self._offer_models)
+        self.train.clicked.connect(self.start)
+        self.choices.cluster.clicked.connect(self._ask_cluster_folder)
+        self.follower.state_changed.connect(self._state_changed)
+        self.follower.ended.connect(self._ended)
+        self.progress.resume_asked.connect(self.resume)
+        self.progress.predict_asked.connect(self._predict_with)
+        self.progress.goto.connect(self._goto)
+        self.progress.preview_toggled.connect(lambda on: setattr(self.preview, "on", on))
+        self.past.watch.connect(self._watch)
+        self.past.resume.connect(self.resume)
+        self.past.repeat.connect(lambda run: self.choices.repeat(run.job))
+        self.past.continue_from.connect(self.choices.continue_from)
+        self.past.predict.connect(self._predict_with)
+        session.project_changed.connect(self._look_round)
+
+    def showEvent(self, event: Any) -> None:
+        """Qt's hook: look again at what changed while the dock was behind others."""
+        super().showEvent(event)
+        self._changed()
+
+    def _close_down(self) -> None:
+        self._refresh_soon.stop()
+        self._background.close()
+        self.past.close_down()
+
+    # ---- what there is
+
+    def _changed(self, *_: Any) -> None:
+        self._refresh_soon.start()
+
+    def _look_round(self, *_: Any) -> None:
+        """Find models, and a training that still runs or was interrupted, without holding the viewer up."""
+        try:
+            project = self.session.project
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
+        self._background.run(
+            "round", look_round, project, self.session.run is None, done=self._found, failed=self.message.say_error
+        )
+        self.past.refresh(project)
+
+    def _found(self, found: tuple[list[StoredModel], str, RunFolder | None]) -> None:
+        self._models, name, run = found
+        self._free_name = name
+        self._offer_models()
+        if run is not None and self.session.run is None:
+            self.session.run = run
+
+    _free_name = "model-1"
+
+    def _offer_models(self, *_: Any) -> None:
+        self.choices.show_models(self._models, self._free_name)
+
+    def refresh(self) -> None:
+        """Look again at what the data offers, and say what keeps [Train] from starting."""
+        spec = self.choices.spec
+        checks = check_data(self.session.images, spec.needs) if spec is not None else []
+        self.checks = checks
+        self.checklist.setText("<br>".join(_line(check) for check in checks))
+        planned = self.choices.planned()
+        time = f", about {duration(planned.minutes * 60)}" if planned is not None and planned.minutes else ""
+        self.train.setText(f"Train{time}")
+        stop = stops(checks)
+        busy = self.follower.state in _ALIVE and self.follower.run is not None
+        why = "A training is running; stop it or wait." if busy else self.choices.problem()
+        self.train.allow(why or (stop.text if stop is not None else ""))
+        self.train.setVisible(not busy)
+
+    def _link(self, target: str) -> None:
+        self._goto(target)
+
+    # ---- starting
+
+    def start(self) -> None:
+        """Begin the training that was chosen, after asking what must be asked."""
+        planned = self.choices.planned()
+        self.refresh()
+        if planned is None or not self.train.isEnabled():
+            return
+        open_questions = [one for one in questions(self.checks) if one not in self._asking]
+        if open_questions:
+            self._ask_about(open_questions, planned)
+            return
+        self.question.clear()
+        self._begin(planned)
+
+    def _ask_about(self, ids: list[str], planned: Planned) -> None:
+        names = [entry.name for entry in self.session.images if entry.id in ids]
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        self.question.say(
+            "warning",
+            f"No region is drawn on {shown}. Only the area round the clicks will be used: "
+            "is every nucleus in it clicked?",
+            Yes_train=lambda: self._accept_areas(ids),
+            Show_the_area=lambda: self._draw_areas(ids),
+        )
+
+    def _accept_areas(self, ids: list[str]) -> None:
+        """The person says that the clicks are complete round themselves: that area becomes a region, once for all."""
+        self._draw_areas(ids, complete=True)
+        self.question.clear()
+        self.start()
+
+    def _draw_areas(self, ids: list[str], *, complete: bool = False) -> None:
+        for entry in self.session.images:
+            if entry.id in ids:
+                entry.complete = entry.complete or complete
+                draw_area(self.session, entry)
+        if not complete:
+            self._asking.update(ids)
+            self.question.say("info", "The area is drawn. Correct it in Points if need be, then press Train.")
+            self._goto("points")
+
+    def _begin(self, planned: Planned) -> None:
+        try:
+            holder = in_the_way(self.session.project)
+            run = begin(self.session, planned) if holder is None else None
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
+        if run is None or holder is not None:
+            self._say_busy(holder)
+            return
+        self.message.clear()
+        self.session.run = run
+
+    def _ask_cluster_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "An empty folder for the job")
+        planned = self.choices.planned()
+        if not folder or planned is None:
+            return
+        try:
+            path = write_cluster_job(self.session, planned, Path(folder))
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
+        self.message.say(
+            "ok", f"Written. On the cluster: nucleidomain run {path}", "The images must be at the same paths."
+        )
+
+    def _say_busy(self, holder: Any) -> None:
+        self.message.say(
+            "warning",
+            f"{holder.job.name} is being trained already.",
+            "One training runs at a time.",
+            Watch_it=lambda: self._watch(holder),
+        )
+
+    def resume(self, run: RunFolder) -> None:
+        """Go on with a training that was stopped or interrupted."""
+        from napari_nucleidomain.runs.launch import start
+
+        try:
+            holder = in_the_way(self.session.project, run)
+            if holder is not None:
+                self._say_busy(holder)
+                return
+            start(run)
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
+        self.session.run = run
+
+    def _watch(self, run: RunFolder) -> None:
+        if self.follower.state in _ALIVE and self.follower.run is not None and self.follower.run.path != run.path:
+            self.message.say("info", "A training is running; its curves stay in view until it ends.")
+            return
+        self.session.run = run
+
+    # ---- ends
+
+    def _state_changed(self, state: str) -> None:
+        self.refresh()
+        if state in ("finished", "stopped", "failed", "interrupted"):
+            self._look_round()
+
+    def _ended(self, event: Any) -> None:
+        """A good end makes the new model the chosen one; after a failure the old one stays."""
+        folder = getattr(event, "summary", {}).get("published")
+        if folder and Path(folder).exists():
+            self.session.model = str(folder)
+
+    def _predict_with(self, folder: str) -> None:
+        self.session.model = folder
+        self._goto("predict")
+
+    def _goto(self, dock: str) -> None:
+        open_dock(self.session, dock)
+
+
+def _line(check: Check) -> str:
+    from html import escape
+
+    names = {"points": "Points", "images": "Images"}
+    link = f' <a href="{check.goto}" style="color: #56B4E9">{names[check.goto]}</a>' if check.goto else ""
+    return f"{check.sign} {escape(check.text)}{link}"

@@ -1,0 +1,284 @@
+"""The lower half of the Train dock: what the training does now, how good it is, and how it ended."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QCheckBox, QLabel, QProgressBar, QVBoxLayout, QWidget
+from superqt import QFlowLayout
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.events import Acknowledged, Failed, Finished, ModelReady, Stopped, Warned
+
+from .folding import Fold
+from .inline import Inline, WhyButton
+from .plots import CurvePlot
+from .run_story import RunStory
+from .train_words import device_words, log_tail, quality_words, stage_words
+from .wording import clock, count, duration, points_sentence
+
+if TYPE_CHECKING:
+    from .run_follow import RunFollower
+
+_SHARES = ("points_f1", "points_precision", "points_recall")
+
+
+class TrainProgress(QWidget):
+    """Bars, plots, buttons and messages of the training that is followed.
+
+    Signals
+    -------
+    resume_asked(object), predict_asked(str), goto(str), look_asked()
+        [Resume] of a run; [Predict with it] of a model's folder; a dock; [Click where it is least sure].
+    preview_toggled(bool)
+        Show previews on the image or not.
+    """
+
+    resume_asked = Signal(object)
+    predict_asked = Signal(str)
+    goto = Signal(str)
+    preview_toggled = Signal(bool)
+
+    def __init__(self, follower: RunFollower, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._follower = follower
+        self._paused_since: float | None = None
+        self._build()
+        follower.progressed.connect(self._show_progress)
+        follower.measured.connect(self._show_curves)
+        follower.told.connect(self._hear)
+        follower.ended.connect(self._show_end)
+        follower.state_changed.connect(self.show_state)
+        self.show_state("")
+
+    def _build(self) -> None:
+        self.title = QLabel()
+        self.title.setWordWrap(True)
+        self.stage_bar = QProgressBar()
+        self.stage_bar.setTextVisible(True)
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
+        for bar in (self.stage_bar, self.bar):
+            bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.when = QLabel()
+        self.when.setWordWrap(True)
+        self.pause = WhyButton("Pause", "Hold on; the processor is free for other things. Nothing is lost.")
+        self.stop = WhyButton("Stop and keep", "End now and keep the model as it is.")
+        self.use_now = WhyButton("Use what there is now", "Make a model of the present state and go on training.")
+        self.resume = WhyButton("Resume", "Go on where it was.")
+        self.buttons = QWidget()
+        flow = QFlowLayout(self.buttons)
+        flow.setContentsMargins(0, 0, 0, 0)
+        for button in (self.pause, self.resume, self.stop, self.use_now):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            flow.addWidget(button)
+        self.pause.clicked.connect(lambda: self._ask("pause"))
+        self.stop.clicked.connect(lambda: self._ask("stop"))
+        self.use_now.clicked.connect(lambda: self._ask("use_now"))
+        self.resume.clicked.connect(self._resume)
+        self.see = QCheckBox("Show the preview on the image")
+        self.see.setChecked(True)
+        self.see.toggled.connect(self.preview_toggled)
+        self.sentence = QLabel()
+        self.sentence.setWordWrap(True)
+        self.quality = CurvePlot("Quality on the clicks that were kept back comes here.", floor=0.0, ceiling=1.0)
+        self.quality.setMinimumHeight(130)
+        self.losses = CurvePlot("Losses come here.")
+        self.loss_fold = Fold("Losses", remember="train/losses")
+        self.loss_fold.add(self.losses)
+        self.loss_fold.opened.connect(self._show_curves)
+        self.warning = Inline()
+        self.message = Inline()
+        self.running = QWidget()
+        inner = QVBoxLayout(self.running)
+        inner.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.title, self.stage_bar, self.bar, self.when, self.buttons, self.see, self.warning):
+            inner.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.running, self.message, self.sentence, self.quality, self.loss_fold):
+            layout.addWidget(widget)
+
+    # ---- what it does now
+
+    @property
+    def _story(self) -> RunStory:
+        return self._follower.story
+
+    def show_state(self, state: str) -> None:
+        """Show the buttons and messages that fit a run's state ("" for no run)."""
+        alive = state in ("running", "paused", "waiting")
+        self.running.setVisible(alive or state == "interrupted")
+        self.pause.setVisible(state in ("running", "waiting"))
+        self.resume.setVisible(state in ("paused", "interrupted"))
+        self.stop.setVisible(alive)
+        self.use_now.setVisible(state in ("running", "paused"))
+        self.see.setVisible(alive)
+        for plot in (self.quality, self.loss_fold):
+            plot.setVisible(bool(state) and (alive or bool(self._story.series)))
+        self.sentence.setVisible(bool(self.sentence.text()))
+        if state == "waiting":
+            self.title.setText("Starting …")
+            self.bar.setValue(0)
+            self.stage_bar.setRange(0, 0)
+            self.when.setText("")
+        if state == "":
+            self.message.clear()
+            self.warning.clear()
+        if alive:
+            self.message.clear()
+        self._show_progress()
+        self._show_curves()
+        if state == "interrupted":
+            self._show_interrupted()
+        elif not alive and self._story.end is not None:
+            self._show_end(self._story.end)
+
+    def _show_progress(self) -> None:
+        story = self._story
+        progress = story.progress
+        if self._follower.state == "waiting":
+            return
+        words = stage_words(story.stage)
+        number = f"Step {story.stage_index + 1} of {story.stage_count}: " if story.stage_count > 1 else ""
+        paused = " (paused)" if self._follower.state == "paused" else ""
+        self.title.setText(f"{number}{words}{paused}" if words else "Starting …")
+        if progress is None or progress.stage != story.stage:
+            self.stage_bar.setRange(0, 0 if self._follower.state == "running" else 1)
+        else:
+            self.stage_bar.setRange(0, 1000)
+            self.stage_bar.setValue(round(1000 * progress.fraction))
+            total = f" of {progress.total:,}" if progress.total else ""
+            self.stage_bar.setFormat(f"{progress.step:,}{total}")
+        self.bar.setValue(round(1000 * story.overall))
+        self.bar.setFormat(f"{100 * story.overall:.0f} %")
+        self.when.setText(self._when(story))
+
+    def _when(self, story: RunStory) -> str:
+        parts = []
+        progress = story.progress
+        if self._follower.state == "running" and progress is not None and progress.eta is not None:
+            left = max(0.0, progress.time + progress.eta - time.time())
+            parts.append(f"done about {clock(time.time() + left)}, in {duration(left)}")
+        if story.device:
+            parts.append(f"runs on {device_words(story.device)}")
+        return " · ".join(parts)
+
+    def _show_curves(self) -> None:
+        story = self._story
+        curves = {quality_words(name): line for (_, name), line in story.series.items() if name in _SHARES}
+        self.quality.set_curves(curves)
+        if self.loss_fold.is_open():
+            self.losses.set_curves(story.curves("points_", beginning=False))
+        words = points_sentence(story.points)
+        self.sentence.setText(f"On clicks kept back: <b>{words}</b>" if words else "")
+        self.sentence.setVisible(bool(words))
+
+    def _hear(self, event: Any) -> None:
+        if isinstance(event, Warned):
+            more = len(self._story.warnings) - 1
+            extra = f" (and {count(more, 'earlier message')})" if more > 0 else ""
+            self.warning.say("warning", event.message + extra, event.hint)
+        elif isinstance(event, ModelReady):
+            run = self._follower.run
+            folder = run.model_folder if run is not None else None
+            if folder is not None and self.use_now.property("asked"):
+                self.use_now.setProperty("asked", False)
+                self.use_now.allow()
+                self.warning.say(
+                    "ok",
+                    "A model of the present state is ready. The training goes on.",
+                    Predict_with_it=lambda: self.predict_asked.emit(str(folder)),
+                )
+        elif isinstance(event, Acknowledged) and event.request == "stop":
+            self.title.setText("Stopping, keeping the model …")
+
+    # ---- how it ended
+
+    def _show_interrupted(self) -> None:
+        share = f"at {100 * self._story.overall:.0f} % " if self._story.overall else ""
+        self.title.setText("Interrupted")
+        self.message.say(
+            "warning",
+            f"The training stopped {share}when the computer or the process went off. Nothing is lost.",
+            Resume=self._resume,
+        )
+
+    def _show_end(self, event: Any) -> None:
+        run = self._follower.run
+        if run is None:
+            return
+        if isinstance(event, Failed):
+            self.show_failure(event, run.log)
+        elif isinstance(event, Finished):
+            self._show_model("ok", event.summary, f"{run.job.name}: ", "trained")
+        elif isinstance(event, Stopped):
+            if event.model:
+                self._show_model("ok", event.summary, f"{run.job.name}: ", "stopped, the model so far is kept")
+            else:
+                self.message.say("info", "Stopped before there was a model.", Resume=self._resume)
+
+    def _show_model(self, level: Any, summary: dict[str, Any], name: str, fallback: str) -> None:
+        folder = summary.get("published") or (str(self._follower.run.model_folder) if self._follower.run else "")
+        words = points_sentence(self._story.points) or fallback
+        took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
+        self.message.say(
+            level,
+            f"{name}{words}.{took}",
+            self._compared(folder),
+            Predict_with_it=lambda: self.predict_asked.emit(str(folder)),
+            **({"Resume": self._resume} if isinstance(self._story.end, Stopped) else {}),
+        )
+
+    def _compared(self, folder: str) -> str:
+        """How the model it was continued from did on its own kept-back clicks."""
+        from napari_nucleidomain.contracts import load_card
+
+        run = self._follower.run
+        parent = getattr(run.job, "parent", None) if run is not None else None
+        if not parent or not folder:
+            return ""
+        try:
+            before, now = load_card(parent), load_card(folder)
+        except NucleiError:
+            # The earlier model was removed; there is nothing to compare with.
+            return ""
+        old = {score.name: score.value for score in before.scores}
+        both = [(score.name, score.value) for score in now.scores if score.name in old]
+        if not both:
+            return ""
+        name, value = both[0]
+        return f"{quality_words(name)} {value:.2f}; {before.name} had {old[name]:.2f}."
+
+    def show_failure(self, event: Failed, log: Path) -> None:
+        """One sentence, what to do, and [Copy report] with the end of the log."""
+        actions: dict[str, Any] = {}
+        if "click" in event.message.lower():
+            actions["Back_to_Points"] = lambda: self.goto.emit("points")
+        self.message.say_error(event.message, event.hint, log_tail(log), **actions)
+
+    # ---- asking
+
+    def _ask(self, what: Any) -> None:
+        run = self._follower.run
+        if run is None:
+            return
+        try:
+            run.request(what)
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
+        if what == "use_now":
+            self.use_now.setProperty("asked", True)
+            self.use_now.allow("It is being made; this takes some seconds.")
+        elif what == "stop":
+            self.title.setText("Asked to stop …")
+
+    def _resume(self) -> None:
+        if self._follower.state == "paused":
+            self._ask("resume")
+        elif self._follower.run is not None:
+            self.resume_asked.emit(self._follower.run)

@@ -1,0 +1,120 @@
+"""From choices to a running training: what is looked up, what is written, what is started. No widgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.runs.folder import RunFolder
+    from napari_nucleidomain.runs.store import Project, StoredModel
+
+    from .entry import ImageEntry
+    from .session import Session
+    from .train_choices import Planned
+
+
+def look_round(project: Project, want_run: bool) -> tuple[list[StoredModel], str, RunFolder | None]:
+    """Models, a free name, and the training to follow again. Reads files; not for the event loop.
+
+    Returns
+    -------
+    models : list of StoredModel
+    name : str
+        For the next model.
+    run : RunFolder or None
+        One that runs; else the newest if it is paused or was interrupted.
+    """
+    from napari_nucleidomain.runs.launch import device_holder
+
+    models = project.models()
+    name = project.free_model_name(models[0].name if models else "model-1")
+    return models, name, (device_holder(project) or _left_over(project)) if want_run else None
+
+
+def _left_over(project: Project) -> RunFolder | None:
+    from napari_nucleidomain.runs.job import TrainJob
+
+    for run in project.runs():
+        try:
+            if isinstance(run.job, TrainJob):
+                return run if run.state in ("interrupted", "paused") else None
+        except NucleiError:
+            # Half-written: not a training yet.
+            continue
+    return None
+
+
+def draw_area(session: Session, entry: ImageEntry) -> None:
+    """Draw the area that will be used where a person drew none: the clicks' hull, a nucleus distance wider."""
+    from napari_nucleidomain.data.regions import hull_region
+
+    if entry.regions or entry.image is None:
+        return
+    ring = hull_region(entry.points[:, -2:], shape=tuple(entry.image.spatial_shape)[-2:]).vertices
+    lead = np.repeat(entry.points[:1, :-2], len(ring), axis=0)
+    session.set_regions(entry, [np.hstack([lead, ring])])
+
+
+def in_the_way(project: Project, run: RunFolder | None = None) -> RunFolder | None:
+    """Another training that runs in this project: one at a time on a device."""
+    from napari_nucleidomain.runs.launch import device_holder
+
+    holder = device_holder(project)
+    return None if holder is None or (run is not None and holder.path == run.path) else holder
+
+
+def begin(session: Session, planned: Planned) -> RunFolder:
+    """Save the clicks, write the run folder and start its process.
+
+    Raises
+    ------
+    NucleiError
+        Something could not be saved or started.
+    """
+    from napari_nucleidomain.runs.launch import start
+
+    project = session.project
+    data = session.training_data()
+    run = project.new_run(make_job(project, planned, data))
+    start(run)
+    return run
+
+
+def make_job(project: Project, planned: Planned, data: Path) -> Any:
+    """The job for what was chosen; its model gets a name that is free."""
+    from napari_nucleidomain.runs.job import TrainJob
+
+    name = project.free_model_name(planned.name)
+    return TrainJob(
+        method=planned.method.name,
+        preset=planned.preset,
+        config=planned.config,
+        data=str(data),
+        name=name,
+        device=planned.device,
+        seed=planned.seed,
+        minutes=planned.minutes,
+        parent=str(planned.parent) if planned.parent else None,
+        publish=str(project.models_folder / name),
+        background=True,
+    )
+
+
+def write_cluster_job(session: Session, planned: Planned, folder: Path) -> Path:
+    """A folder that holds all a cluster needs: the data file copied in and the job; run with `nucleidomain run FOLDER`.
+
+    Raises
+    ------
+    NucleiError
+        Something could not be written, or the folder holds a run already.
+    """
+    from napari_nucleidomain.runs.folder import RunFolder
+
+    job = make_job(session.project, planned, session.training_data())
+    job = job.model_copy(update={"background": False, "publish": None, "device": "auto"})
+    return RunFolder.create(folder, job).path

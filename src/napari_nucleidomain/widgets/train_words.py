@@ -1,0 +1,47 @@
+"""A training's own words made a biologist's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+# Stages of the methods that come with the program, in a biologist's words.
+_STAGES = {
+    "labels": "reading the clicks",
+    "SPN": "learning where nuclei are",
+    "pseudo": "outlining nuclei",
+    "IEN": "learning to tell nuclei apart",
+    "model": "checking the model",
+}
+_LOG_TAIL = 6000
+
+
+def stage_words(name: str) -> str:
+    """What a stage does; stages of other people's methods keep their names."""
+    return _STAGES.get(name, name)
+
+
+def log_tail(log: Path) -> str:
+    """The end of a run's log, for the report."""
+    try:
+        with open(log, "rb") as handle:
+            handle.seek(0, 2)
+            handle.seek(max(0, handle.tell() - _LOG_TAIL))
+            return handle.read().decode("utf-8", errors="replace")
+    except OSError as error:
+        return f"(no log: {error})"
+
+
+def quality_words(name: str) -> str:
+    """A score on kept-back clicks, in words."""
+    return {
+        "points_f1": "quality (F1)",
+        "points_precision": "right among marked",
+        "points_recall": "found among clicked",
+    }.get(name, name)
+
+
+def device_words(device: str) -> str:
+    """What a run says it runs on, in words."""
+    return {"cpu": "the processor (CPU)", "mps": "Apple's graphics processor", "auto": "whatever is quickest"}.get(
+        device, f"the graphics card ({device})" if device.startswith("cuda") else device
+    )

@@ -1,0 +1,95 @@
+"""Which part of an image a person looks at now."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .entry import ImageEntry
+    from .session import Session
+
+Box = list[list[int]]
+
+
+def view_box(session: Session, entry: ImageEntry, *, most: int | None = None) -> Box | None:
+    """The part of an image that the canvas shows, in pixels at full resolution.
+
+    Parameters
+    ----------
+    session : Session
+    entry : ImageEntry
+    most : int, optional
+        Longest side; a larger view is cut to its middle.
+
+    Returns
+    -------
+    list of [start, stop] or None
+        One per spatial axis of the image (all of an axis that is not on screen). None when the image is not in the
+        viewer or lies off screen.
+    """
+    layer, image = entry.layers.get("image"), entry.image
+    viewer = session.viewer
+    if layer is None or image is None or layer not in viewer.layers:
+        return None
+    shape = tuple(image.spatial_shape)
+    low, high = _visible(viewer, layer)
+    low, high = low[-len(shape) :], high[-len(shape) :]
+    box = []
+    for start, stop, length in zip(low, high, shape, strict=True):
+        first, last = max(0, int(np.floor(start + 0.5))), min(length, int(np.ceil(stop + 0.5)))
+        if last <= first:
+            return None
+        box.append([first, last])
+    return [_middle(part, most) for part in box] if most else box
+
+
+def _middle(part: list[int], most: int) -> list[int]:
+    start, stop = part
+    if stop - start <= most:
+        return part
+    first = (start + stop - most) // 2
+    return [first, first + most]
+
+
+def _visible(viewer: Any, layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest data coordinates of the layer on screen; infinite along axes that are not displayed."""
+    shown = list(viewer.dims.displayed)
+    camera = viewer.scene.camera
+    size = np.asarray(viewer.canvas.size, dtype=float)
+    if len(shown) == 2:
+        half = size / max(camera.zoom, 1e-12) / 2
+    else:
+        # Turned in 3D: the ball that the canvas shows whichever way it is turned.
+        half = np.full(3, size.max() / max(camera.zoom, 1e-12) / 2)
+    centre = np.asarray(camera.center, dtype=float)[-len(shown) :]
+    corners = []
+    for signs in itertools.product((-1, 1), repeat=len(shown)):
+        world = np.asarray(viewer.dims.point, dtype=float).copy()
+        world[shown] = centre + half * np.asarray(signs)
+        corners.append(layer.world_to_data(world))
+    found = np.asarray(corners, dtype=float)
+    low, high = found.min(axis=0), found.max(axis=0)
+    offset = viewer.dims.ndim - layer.ndim
+    hidden = [axis - offset for axis in range(viewer.dims.ndim) if axis not in shown and axis >= offset]
+    low[hidden], high[hidden] = -np.inf, np.inf
+    return np.nan_to_num(low, neginf=-1e12), np.nan_to_num(high, posinf=1e12)
+
+
+def same_file(a: Any, b: Any) -> bool:
+    """Whether two paths name one file, however they are written."""
+    from pathlib import Path
+
+    if not a or not b:
+        return False
+    one, other = Path(a), Path(b)
+    return one == other or one.absolute() == other.absolute() or _resolved(one) == _resolved(other)
+
+
+def _resolved(path: Any) -> Any:
+    try:
+        return path.resolve()
+    except OSError:
+        return path

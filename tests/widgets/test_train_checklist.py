@@ -1,0 +1,94 @@
+"""What the data offers and lacks, in lines."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from napari_nucleidomain.widgets.entry import ImageEntry
+from napari_nucleidomain.widgets.train_checklist import check_data, questions, stops
+
+
+def image(shape=(100, 100), rgb=True, channels=3, size=None):
+    return SimpleNamespace(spatial_shape=shape, rgb=rgb, n_channels=channels, pixel_size_um=size, axes="YXC")
+
+
+def entry(number=0, clicks=0, spread=90.0, **facts):
+    rng = np.random.default_rng(number)
+    points = rng.uniform(5, spread, (clicks, 2))
+    facts.setdefault("image", image())
+    return ImageEntry(id=f"i{number}", name=f"image {number}", points=points, **facts)
+
+
+def box(low, high):
+    return np.array([[low, low], [low, high], [high, high], [high, low]], float)
+
+
+def texts(checks):
+    return " | ".join(f"{check.sign} {check.text}" for check in checks)
+
+
+def test_nothing_yet():
+    (check,) = check_data([], "points")
+    assert (check.level, check.goto) == ("stop", "images")
+    assert stops(check_data([entry()], "points")).goto == "points"
+
+
+def test_seven_clicks_are_too_few_and_the_message_says_how_many_work():
+    stop = stops(check_data([entry(clicks=7)], "points"))
+    assert stop.text == "Only 7 clicks; 20 is the least that works."
+
+
+def test_a_good_set_has_no_stop_and_counts_images_and_clicks():
+    checks = check_data([entry(1, 60, regions=[box(0, 99)]), entry(2, 60, regions=[box(0, 99)])], "points")
+    assert stops(checks) is None
+    assert "✓ 2 images, 120 clicks" in texts(checks)
+    assert questions(checks) == []
+
+
+def test_clicks_in_a_corner_without_a_region_are_asked_about():
+    checks = check_data([entry(3, 40, spread=30.0)], "points")
+    assert questions(checks) == ["i3"]
+    assert stops(checks) is None
+    answered = entry(3, 40, spread=30.0, complete=True)
+    assert questions(check_data([answered], "points")) == []
+
+
+def test_clicks_over_the_whole_image_are_not_asked_about():
+    grid = np.stack(np.meshgrid(np.arange(5, 100, 10.0), np.arange(5, 100, 10.0)), -1).reshape(-1, 2)
+    covering = ImageEntry(id="a", name="a", points=grid, image=image())
+    assert questions(check_data([covering], "points")) == []
+
+
+def test_clicks_outside_every_region_are_counted():
+    one = entry(4, 0, regions=[box(0, 50)])
+    one.points = np.array([[10.0, 10.0]] * 25 + [[80.0, 80.0]] * 2)
+    assert "⚠ image 4: 2 clicks outside every region." in texts(check_data([one], "points"))
+
+
+def test_images_for_checking_or_predicting_do_not_teach():
+    checks = check_data([entry(5, 80, use="check"), entry(6, 80, use="predict")], "points")
+    assert stops(checks) is not None
+    checks = check_data([entry(5, 80, use="check"), entry(6, 80)], "points")
+    assert "1 image kept for checking only" in texts(checks)
+
+
+def test_colour_and_grey_do_not_mix_and_broken_images_are_named():
+    grey = entry(7, 40, image=image(rgb=False, channels=1), regions=[box(0, 99)])
+    checks = check_data([grey, entry(8, 40, regions=[box(0, 99)]), entry(9, 40, problem="truncated")], "points")
+    assert "different kinds" in stops(checks).text
+    assert "1 image cannot be read" in texts(checks)
+
+
+def test_pixel_sizes_far_apart_are_told():
+    sizes = [(0.25, 0.25), (0.5, 0.5)]
+    entries = [entry(k, 40, image=image(size=size), regions=[box(0, 99)]) for k, size in enumerate(sizes)]
+    assert "0.25 to 0.5 µm" in texts(check_data(entries, "points"))
+
+
+def test_methods_that_need_outlines_or_nothing():
+    assert stops(check_data([entry(1, 80)], "labels")).goto == "images"
+    assert stops(check_data([entry(1, 0, labels="x.png")], "labels")) is None
+    assert stops(check_data([entry(1)], "nothing")) is None
+    assert stops(check_data([entry(1, 0, labels="x.png")], "labels elsewhere")) is not None

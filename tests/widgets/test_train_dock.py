@@ -1,0 +1,316 @@
+"""The Train dock with a stand-in for the process that trains."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.events import Failed, Finished, Metric, Progress, StageEvent, Stopped, Warned
+from napari_nucleidomain.data.images import open_image
+from napari_nucleidomain.runs import launch
+from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.widgets import layers, train_choices, train_dock
+
+from .trainer import TOY, Trainer, make_model
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Runs handed to the launcher."""
+    runs = []
+    monkeypatch.setattr(launch, "start", lambda run: runs.append(run))
+    return runs
+
+
+@pytest.fixture
+def dock(session, monkeypatch, started, qtbot):
+    monkeypatch.setattr(train_choices, "methods", lambda: {"toy": TOY})
+    opened = []
+    monkeypatch.setattr(train_dock, "open_dock", lambda session, which: opened.append(which))
+    made = train_dock.TrainDock(session.viewer)
+    made.opened = opened
+    session.viewer.window.add_dock_widget(made, name="Train")
+    qtbot.waitUntil(lambda: not made._background.busy and not made.past._background.busy)
+    return made
+
+
+@pytest.fixture
+def entry(session, image_file, nuclei):
+    """An image in the viewer with a click in every nucleus."""
+    made = session.add_entry(image_file.stem, path=image_file)
+    made.image = open_image(image_file)
+    made.layers["image"] = session.viewer.add_image(nuclei[0], name="cells 1")
+    session.set_current(made)
+    session.set_points(made, nuclei[1])
+    return made
+
+
+def ready(dock):
+    dock._refresh_soon.stop()
+    dock.refresh()
+    return dock
+
+
+def test_without_images_it_says_what_to_do(dock):
+    assert not dock.train.isEnabled()
+    assert dock.train.toolTip() == "No images yet."
+    dock._link("images")
+    assert dock.opened == ["images"]
+
+
+def test_choices_become_the_job(dock, entry, started, session):
+    session.set_regions(entry, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
+    ready(dock).choices.name.setText("liver")
+    dock.choices._name_edited()
+    dock.choices.advanced.open()
+    dock.choices._form.set_changes({"rate": 0.25})
+    dock.choices.limit.setChecked(True)
+    dock.choices.minutes.setValue(5)
+    dock.refresh()
+    assert dock.train.text() == "Train, about 5 min"
+    dock.train.click()
+    (run,) = started
+    job = run.job
+    assert isinstance(job, TrainJob)
+    assert (job.method, job.preset, job.name, job.minutes, job.background) == ("toy", "quick", "liver", 5.0, True)
+    assert job.config == {"rate": 0.25}
+    assert job.publish.endswith("liver")
+    assert session.run is run
+    assert not dock.train.isVisible()
+    assert (session.project.data / "points" / f"{entry.id}.csv").exists()
+
+
+def test_clicks_without_a_region_are_asked_about_once(dock, entry, started, session):
+    session.set_points(entry, entry.points[:24] * 0.4)
+    ready(dock).train.click()
+    assert started == []
+    assert "is every nucleus in it clicked?" in dock.question.text()
+    dock._accept_areas([entry.id])
+    assert len(started) == 1
+    assert entry.complete
+    (region,) = entry.regions
+    assert region[:, 0].max() < 120
+    assert (region.min(axis=0) >= -0.5).all()
+
+
+def test_showing_the_area_draws_it_and_goes_to_points(dock, entry, started, session):
+    session.set_points(entry, entry.points[:24] * 0.4)
+    ready(dock).train.click()
+    dock._draw_areas([entry.id])
+    assert dock.opened == ["points"]
+    assert len(entry.regions) == 1
+    assert not entry.complete
+
+
+@pytest.fixture
+def training(dock, entry, started, session):
+    entry.complete = True
+    ready(dock).train.click()
+    return Trainer(started[0])
+
+
+def poll(dock):
+    dock.follower._asked_state = 0.0
+    dock.follower.poll()
+
+
+def test_progress_scores_and_buttons(dock, training):
+    training.say(
+        StageEvent(name="SPN", index=1, count=3),
+        Progress(stage="SPN", step=20, total=80, fraction=0.25, overall=0.4, rate=5, eta=60),
+        Metric(stage="SPN", step=20, seconds=4.0, values={"loss": 0.5}),
+        Metric(stage="SPN", step=20, seconds=4.0, values={"points_f1": 0.7, "points_found": 8, "points_total": 10}),
+        Warned(message="No graphics card.", hint="The processor is used."),
+    )
+    poll(dock)
+    progress = dock.progress
+    assert progress.title.text() == "Step 2 of 3: learning where nuclei are"
+    assert progress.stage_bar.value() == 250
+    assert progress.bar.value() == 400
+    assert "done about" in progress.when.text()
+    assert "8 of 10 found" in progress.sentence.text()
+    assert list(progress.quality._curves) == ["quality (F1)"]
+    assert "No graphics card." in progress.warning.text()
+    assert progress.pause.isVisibleTo(progress)
+    assert dock.session.training_line == "training 40 %, 1 min"
+
+
+def test_pause_resume_stop_and_use_now_are_asked_of_the_run(dock, training):
+    poll(dock)
+    asked = []
+    for button in ("pause", "stop", "use_now"):
+        getattr(dock.progress, button).click()
+        asked.append(training.run.read_control()["request"])
+    assert asked == ["pause", "stop", "use_now"]
+    dock.follower.state = "paused"
+    dock.progress.show_state("paused")
+    dock.progress.resume.click()
+    assert training.run.read_control()["request"] == "resume"
+
+
+def test_a_good_end_chooses_the_new_model(dock, training, session):
+    poll(dock)
+    folder = training.publish()
+    training.leave(
+        Metric(stage="IEN", step=1, values={"points_found": 9, "points_total": 10}),
+        Finished(summary={"published": str(folder), "seconds": 61.0}),
+    )
+    poll(dock)
+    assert "9 of 10 found" in dock.progress.message.text()
+    assert session.model == str(folder)
+    dock.progress.message._row.itemAt(0).widget().click()
+    assert dock.opened == ["predict"]
+    assert dock.train.isVisibleTo(dock) or ready(dock).train.isVisibleTo(dock)
+
+
+def test_a_failure_says_why_keeps_the_old_model_and_has_a_report(dock, training, session):
+    poll(dock)
+    session.model = "old"
+    training.run.log.write_text("Traceback: all of it", encoding="utf-8")
+    training.leave(Failed(message="Only 7 clicks.", hint="Click more."))
+    poll(dock)
+    message = dock.progress.message
+    texts = [message._row.itemAt(k).widget().text() for k in range(message._row.count())]
+    assert message.text() == "✗ Only 7 clicks.\nClick more."
+    assert texts == ["Back to Points", "Copy report"]
+    assert "Traceback: all of it" in message._report
+    assert session.model == "old"
+
+
+def test_a_training_that_died_can_be_resumed(dock, training, started):
+    training.say(Progress(stage="SPN", step=1, total=2, fraction=0.5, overall=0.62))
+    poll(dock)
+    training.ownership.release()  # as after a power cut: no last word
+    poll(dock)
+    assert "stopped at 62 %" in dock.progress.message.text()
+    dock.progress.resume.click()
+    assert started == [training.run, training.run]
+
+
+def test_a_running_training_is_found_again(session, monkeypatch, started, qtbot):
+    monkeypatch.setattr(train_choices, "methods", lambda: {"toy": TOY})
+    run = session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="liver"))
+    trainer = Trainer(run)
+    trainer.say(Progress(stage="SPN", step=1, total=2, fraction=0.5, overall=0.3))
+    dock = train_dock.TrainDock(session.viewer)
+    qtbot.addWidget(dock)
+    qtbot.waitUntil(lambda: session.run is not None)
+    assert session.run.path == run.path
+    assert dock.progress.bar.value() == 300
+    trainer.ownership.release()
+
+
+def test_only_one_training_at_a_time(dock, entry, started, session):
+    run = session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="other"))
+    trainer = Trainer(run)
+    entry.complete = True
+    ready(dock).train.click()
+    assert started == []
+    assert "other is being trained already" in dock.message.text()
+    trainer.ownership.release()
+
+
+def test_a_fault_on_starting_is_shown_inline(dock, entry, monkeypatch):
+    def refuse(run):
+        raise NucleiError("The disk is full.", "Free some space.")
+
+    monkeypatch.setattr(launch, "start", refuse)
+    entry.complete = True
+    ready(dock).train.click()
+    assert dock.message.text() == "✗ The disk is full.\nFree some space."
+    assert dock.session.run is None
+
+
+def test_models_of_ones_own_are_offered_to_continue(dock, entry, session, started, qtbot):
+    make_model(session.project.models_folder / "liver")
+    make_model(session.project.models_folder / "liver-2")
+    dock._look_round()
+    qtbot.waitUntil(lambda: dock.choices.start_from.count() == 3)
+    assert dock.choices.name.text() == "liver-3"
+    dock.choices.continue_from(session.project.models_folder / "liver-2")
+    entry.complete = True
+    ready(dock).train.click()
+    assert started[0].job.parent.endswith("liver-2")
+    assert started[0].job.name == "liver-3"
+
+
+def test_past_trainings_can_be_shown_repeated_and_deleted(dock, training, session, qtbot):
+    poll(dock)
+    training.publish(0.77)
+    training.leave(Stopped(model=True))
+    poll(dock)
+    past = dock.past
+    qtbot.waitUntil(lambda: past.list.topLevelItemCount() == 1 and past._rows[0].state == "stopped")
+    item = past.list.topLevelItem(0)
+    assert [item.text(1), item.text(2)] == ["■ stopped", "0.77"]
+    assert not past.delete_button.isEnabled()
+    item.setSelected(True)
+    past.delete_button.click()
+    assert training.run.path.exists()
+    past.message._row.itemAt(0).widget().click()
+    assert not training.run.path.exists()
+    qtbot.waitUntil(lambda: past.list.topLevelItemCount() == 0)
+    assert (session.project.models_folder / training.run.job.name).exists()
+
+
+def test_previews_take_neither_selection_nor_tool_nor_camera(dock, training, entry, session, qtbot):
+    poll(dock)
+    viewer = session.viewer
+    points = viewer.add_points(ndim=2)
+    points.mode = "add"
+    viewer.layers.selection.active = points
+    viewer.scene.camera.zoom = 3.3
+    center = viewer.scene.camera.center
+    for number in range(1, 4):
+        training.preview(entry.path, np.full((40, 50), number, np.uint32), origin=(10 * number, 20), number=number)
+        poll(dock)
+        qtbot.waitUntil(lambda number=number: _shown(session, entry) == number)
+    preview = layers.in_viewer(session, entry, "preview")
+    assert tuple(preview.translate) == (30, 20)
+    assert viewer.layers.selection.active is points
+    assert points.mode == "add"
+    assert viewer.scene.camera.zoom == 3.3
+    assert viewer.scene.camera.center == center
+    assert [layer.name for layer in viewer.layers].count("preview") == 1
+
+
+def _shown(session, entry):
+    layer = layers.in_viewer(session, entry, "preview")
+    return int(layer.data.max()) if layer is not None else 0
+
+
+def test_a_preview_that_was_removed_stays_away(dock, training, entry, session, qtbot):
+    poll(dock)
+    training.preview(entry.path, np.ones((4, 4), np.uint32))
+    poll(dock)
+    qtbot.waitUntil(lambda: _shown(session, entry) == 1)
+    session.viewer.layers.remove(layers.in_viewer(session, entry, "preview"))
+    training.preview(entry.path, np.full((4, 4), 2, np.uint32), number=2)
+    poll(dock)
+    qtbot.waitUntil(lambda: not dock.preview._background.busy)
+    assert _shown(session, entry) == 0
+    dock.progress.see.click()
+    dock.progress.see.click()
+    qtbot.waitUntil(lambda: _shown(session, entry) == 2)
+
+
+def test_the_training_is_told_what_is_on_screen(dock, training, entry, session):
+    poll(dock)
+    session.viewer.scene.camera.center = (0, 100, 120)
+    session.viewer.scene.camera.zoom = 20
+    dock.preview.ask()
+    view = training.run.read_view()
+    assert view["image"] == str(entry.path)
+    height, width = session.viewer.canvas.size
+    (top, bottom), (left, right) = view["box"]
+    assert abs((top + bottom) / 2 - 100.5) <= 1
+    assert abs((left + right) / 2 - 120.5) <= 1
+    assert abs((bottom - top) - height / 20) <= 2
+    assert abs((right - left) - width / 20) <= 2
+
+
+def test_the_dock_imports_no_torch(dock):
+    import sys
+
+    assert "pyqtgraph" not in sys.modules

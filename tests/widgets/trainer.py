@@ -1,0 +1,75 @@
+"""A stand-in for the process that trains: it writes the same files, when the test says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucleidomain.contracts import MethodConfig, MethodSpec, ModelCard, Preset, ScoreOnData, save_card, setting
+from napari_nucleidomain.contracts.events import Preview, Started
+from napari_nucleidomain.runs.event_log import EventWriter
+from napari_nucleidomain.runs.ownership import Ownership
+
+
+class ToyConfig(MethodConfig):
+    """Settings of a method that does nothing."""
+
+    rate: float = setting(1e-3, "Learning rate.", unit="1/step", gt=0, le=1)
+    tile: int = setting(64, "Tile.", unit="px", ge=16, le=512)
+
+
+TOY = MethodSpec(
+    name="toy",
+    title="Toy (nobody, never)",
+    needs="points",
+    sentence="Needs clicks. Learns nothing.",
+    config=ToyConfig,
+    presets={
+        "quick": Preset("Quick look", "Soon there.", {"tile": 128}, minutes=2.0),
+        "paper": Preset("Paper's settings", "As printed.", {"rate": 0.5}),
+    },
+    train="nowhere:train",
+    load="nowhere:load",
+)
+
+
+class Trainer:
+    """Owns a run folder like the process that executes it."""
+
+    def __init__(self, run) -> None:
+        self.run = run
+        self.ownership = Ownership(run.path)
+        self.events = EventWriter(run.path)
+        self.events.write(Started(device="cpu"))
+
+    def say(self, *events) -> None:
+        """Write events."""
+        for event in events:
+            self.events.write(event)
+
+    def preview(self, image: Path, labels: np.ndarray, origin=(0, 0), number: int = 1) -> None:
+        """Publish a preview."""
+        (self.run.path / "previews").mkdir(exist_ok=True)
+        file = f"previews/{number:05d}.npz"
+        np.savez(self.run.path / file, labels=labels)
+        self.say(Preview(stage="SPN", step=number, file=file, image=str(image), origin=list(origin)))
+
+    def publish(self, score: float = 0.8) -> Path:
+        """Leave a model where the job wants it."""
+        return make_model(Path(self.run.job.publish), score)
+
+    def leave(self, *events) -> None:
+        """Say the last words and let the folder go."""
+        self.say(*events)
+        self.ownership.release()
+
+
+def make_model(folder: Path, score: float = 0.8, **facts) -> Path:
+    """A model's folder with a card and no sensible weights."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scores = [ScoreOnData(name="points_f1", value=score, on="kept-back clicks")]
+    card = ModelCard(name=folder.name, method="toy", kind="h&e", scores=scores, **facts)
+    save_card(card, folder)
+    (folder / "weights.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+    return folder
