@@ -271,7 +271,7 @@ def lint(_: argparse.Namespace) -> int:
         python_program("-m", "ruff", "check", "."),
         python_program("-m", "mypy"),
         [str(venv_program("lint-imports")), "--no-logo"],
-        [str(venv_program("npe2")), "validate", "napari.yaml"],
+        [str(venv_program("npe2")), "validate", "src/napari_nucleidomain/napari.yaml"],
     )
     failed = [command for command in checks if run(command) != 0]
     for command in failed:

@@ -82,12 +82,15 @@ def test_entry_points_exist(group: str) -> None:
             assert entry.load()
 
 
-def test_the_manifest_is_valid_and_every_command_in_it_exists(root) -> None:
+def test_the_manifest_is_valid_and_every_command_in_it_exists() -> None:
     from npe2 import PluginManifest
 
-    manifest = PluginManifest.from_distribution("napari-nucleidomain")
-    manifest.validate_imports()
-    assert (root / "napari.yaml").read_bytes() == (root / "src" / PACKAGE / "napari.yaml").read_bytes()
+    PluginManifest.from_distribution("napari-nucleidomain").validate_imports()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="git writes links as small files there")
+def test_the_manifest_at_the_top_is_the_packaged_one(root) -> None:
+    assert (root / "napari.yaml").resolve() == root / "src" / PACKAGE / "napari.yaml"
 
 
 def test_methods_are_found_by_the_name_they_carry() -> None:
