@@ -33,7 +33,7 @@ def read_features(path: Path) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Each with ``geometry`` (one that is no collection) and ``properties``.
+        Each with ``geometry`` (one that is no collection) and ``properties``; QuPath's cells also with ``nucleus``.
 
     Raises
     ------
@@ -58,8 +58,9 @@ def _features(content: Any, properties: dict[str, Any] | None = None) -> Iterato
     if kind == "FeatureCollection":
         yield from _features(content["features"])
     elif kind == "Feature":
-        if content.get("geometry") is not None:
-            yield from _features(content["geometry"], content.get("properties") or {})
+        for found in _features(content["geometry"], content.get("properties") or {}) if content.get("geometry") else ():
+            # A cell of QuPath: its outline, and within it that of its nucleus.
+            yield {**found, "nucleus": content["nucleusGeometry"]} if content.get("nucleusGeometry") else found
     elif kind == "GeometryCollection":
         yield from _features(content["geometries"], properties)
     elif kind in _POLYGONS | _POINTS | {"LineString", "MultiLineString"}:

@@ -1,0 +1,199 @@
+"""Label images as GeoJSON outlines for QuPath, and back, pixel for pixel."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.instances.outlines import Outline, Polygon, outlines, rasterise
+
+from .axes import ArrayLike
+from .geojson import feature, polygons_of, read_features, ring_json, write_features
+
+_BLOCK = 4096  # rows and columns looked at in one go; larger label images are traced piece by piece
+ID_NAME = "Label"
+
+
+def write_labels_geojson(
+    labels: ArrayLike,
+    path: Path,
+    image_name: str = "",
+    offset: Sequence[float] | None = None,
+    measurements: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write one detection per nucleus, as QuPath imports them.
+
+    Parameters
+    ----------
+    labels : ArrayLike (Y, X), integer
+        A zarr array is traced piece by piece.
+    path : Path
+    image_name : str
+        Written as metadata of each detection.
+    offset : sequence of float, optional
+        (y, x) added to all corners: where the labels, or the slide's bounds, begin.
+    measurements : mapping of str to array, optional
+        Columns of a table with the ids in a column ``id`` or ``label``; the others become QuPath's
+        measurements. Text and numbers that are not finite are left out.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    NucleiError
+        The labels are a volume, or the file cannot be written.
+    """
+    if len(labels.shape) != 2:
+        raise NucleiError("GeoJSON cannot hold a volume.", "Save it as TIFF (tif) or OME-Zarr (zarr).")
+    shift = (0.0, 0.0) if offset is None else (float(offset[-2]), float(offset[-1]))
+    rows = _rows(measurements or {})
+
+    def features() -> Iterator[dict[str, Any]]:
+        for outline in trace(labels, shift):
+            values = [{"name": ID_NAME, "value": outline.id}, *rows.get(outline.id, [])]
+            properties: dict[str, Any] = {"objectType": "detection", "measurements": values}
+            if image_name:
+                properties["metadata"] = {"image": image_name}
+            yield feature(_geometry(outline), properties)
+
+    return write_features(path, features())
+
+
+def trace(labels: ArrayLike, offset: tuple[float, float] = (0.0, 0.0)) -> Iterator[Outline]:
+    """Outlines of all nuclei of a label image of any size, holding only a part of it at a time.
+
+    Parameters
+    ----------
+    labels : ArrayLike (Y, X)
+    offset : tuple of float
+        (y, x) added to all corners.
+
+    Yields
+    ------
+    Outline
+        Each nucleus once and whole, also where it reaches over the edge of a piece.
+    """
+    height, width = labels.shape
+    if height <= _BLOCK and width <= _BLOCK:
+        yield from outlines(np.asarray(labels[:]), offset)
+        return
+    places = _extents(labels)
+    groups: dict[tuple[int, int], list[int]] = {}
+    for nucleus, (top, left, _, _) in places.items():
+        groups.setdefault((top // _BLOCK, left // _BLOCK), []).append(nucleus)
+    for members in (groups[key] for key in sorted(groups)):
+        spans = np.array([places[m] for m in members])
+        (top, left), (bottom, right) = spans[:, :2].min(axis=0).tolist(), spans[:, 2:].max(axis=0).tolist()
+        window = np.asarray(labels[top:bottom, left:right])
+        own = np.where(np.isin(window, np.array(members, window.dtype)), window, 0)
+        yield from outlines(own, (offset[0] + top, offset[1] + left))
+
+
+def _extents(labels: ArrayLike) -> dict[int, tuple[int, int, int, int]]:
+    """Top, left, bottom and right of every nucleus, from pieces."""
+    from scipy.ndimage import find_objects
+
+    found: dict[int, tuple[int, int, int, int]] = {}
+    height, width = labels.shape
+    for top, left in itertools.product(range(0, height, _BLOCK), range(0, width, _BLOCK)):
+        piece = np.asarray(labels[top : top + _BLOCK, left : left + _BLOCK])
+        ids, small = np.unique(piece, return_inverse=True)
+        small = small.reshape(piece.shape).astype(np.int32)
+        if ids[0] != 0:
+            small, ids = small + np.int32(1), np.concatenate([[0], ids])
+        for nucleus, box in zip(ids[1:].tolist(), find_objects(small), strict=True):
+            here = (box[0].start + top, box[1].start + left, box[0].stop + top, box[1].stop + left)
+            seen = found.get(nucleus, here)
+            low, high = map(min, seen[:2], here[:2]), map(max, seen[2:], here[2:])
+            found[nucleus] = (next(low), next(low), next(high), next(high))
+    return found
+
+
+def _geometry(outline: Outline) -> dict[str, Any]:
+    polygons = [[ring_json(ring) for ring in (p.exterior, *p.holes)] for p in outline.polygons]
+    if len(polygons) == 1:
+        return {"type": "Polygon", "coordinates": polygons[0]}
+    return {"type": "MultiPolygon", "coordinates": polygons}
+
+
+def _rows(measurements: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
+    """Measurements of each nucleus by its id."""
+    key = next((name for name in ("id", "label") if name in measurements), None)
+    if key is None:
+        return {}
+    names = []
+    columns = []
+    for name, values in measurements.items():
+        column = np.asarray(values)
+        if name != key and column.dtype.kind in "buif":
+            names.append(name)
+            columns.append(column.astype(np.float64))
+    table = np.stack(columns, axis=1) if columns else np.zeros((len(measurements[key]), 0))
+    return {
+        int(nucleus): [{"name": n, "value": float(v)} for n, v in zip(names, row, strict=True) if np.isfinite(v)]
+        for nucleus, row in zip(measurements[key], table, strict=True)
+    }
+
+
+def read_labels_geojson(path: Path, shape: Sequence[int] | None, offset: Sequence[float] = (0.0, 0.0)) -> np.ndarray:
+    """Fill outlines from QuPath (or from `write_labels_geojson`) into a label image.
+
+    Parameters
+    ----------
+    path : Path
+        Polygons. Detections and cells are taken, and annotations only where there are no others; of cells the nucleus.
+    shape : sequence of int or None
+        Rows and columns of the image, which the file does not say.
+    offset : sequence of float
+        (y, x) to take off.
+
+    Returns
+    -------
+    ndarray (Y, X) uint32
+        Ids from the measurement ``Label`` where all have one of their own, else counted from 1.
+
+    Raises
+    ------
+    NucleiError
+        `shape` is None, or the file is damaged or holds no outlines.
+    """
+    if shape is None or len(shape) != 2:
+        raise NucleiError(
+            f"{path.name} holds outlines without the size of their image.", "Open it together with its flat image."
+        )
+    items = [f for f in read_features(path) if f.get("nucleus") or f["geometry"]["type"] in {"Polygon", "MultiPolygon"}]
+    detected = [f for f in items if f["properties"].get("objectType") in {"detection", "cell", "tile"}]
+    items = detected or items
+    if not items:
+        raise NucleiError(f"{path.name} holds no outlines.", "Export the detections from QuPath as GeoJSON.")
+    ids = _ids(items)
+    moved = np.asarray(offset, np.float64)
+
+    def shapes() -> Iterable[Outline]:
+        for nucleus, item in zip(ids, items, strict=True):
+            polygons = polygons_of(item.get("nucleus") or item["geometry"], path)
+            parts = (Polygon(p[0] - moved, tuple(hole - moved for hole in p[1:])) for p in polygons)
+            yield Outline(nucleus, tuple(parts))
+
+    return rasterise(shapes(), (int(shape[0]), int(shape[1])))
+
+
+def _ids(items: list[dict[str, Any]]) -> list[int]:
+    """Ids that were written with the outlines, or 1, 2, 3."""
+    found = []
+    for item in items:
+        measured = item["properties"].get("measurements") or {}
+        if isinstance(measured, list):
+            measured = {m.get("name"): m.get("value") for m in measured if isinstance(m, dict)}
+        value = measured.get(ID_NAME)
+        if not isinstance(value, (int, float)) or value != int(value) or value < 1:
+            return list(range(1, len(items) + 1))
+        found.append(int(value))
+    return found if len(set(found)) == len(found) else list(range(1, len(items) + 1))

@@ -1,0 +1,204 @@
+"""Label images in: PNG, TIFF, OME-TIFF, OME-Zarr, NPY, GeoJSON. Out: see `labels_out`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .axes import UNKNOWN, LazyArray
+from .images import Image
+from .labels_out import FORMATS, write_labels
+from .readers import RawImage, read_file
+
+__all__ = ["FORMATS", "ReadLabels", "labels_shape", "mismatch", "read_labels", "split_binary", "write_labels"]
+
+_LARGEST = np.iinfo(np.uint32).max
+_HINT = "Outlines are an image of whole numbers: 0 for background, another number for each nucleus."
+
+
+@dataclass
+class ReadLabels:
+    """A label image from a file.
+
+    Attributes
+    ----------
+    labels : ndarray uint32
+        (Y, X) or (Z, Y, X), or one of these for every moment, (T, ...).
+    binary : bool
+        Whether it holds no ids but only "nucleus or not" (bool, 0 and 255, or 0 and 1 with several separate
+        nuclei). Touching nuclei cannot be told apart in such a mask; `split_binary` makes one id of each
+        connected piece.
+    notes : list of str
+        What was changed on reading.
+    """
+
+    labels: np.ndarray
+    binary: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def read_labels(path: Path | str, shape: Sequence[int] | None = None) -> ReadLabels:
+    """Read a label image.
+
+    Parameters
+    ----------
+    path : Path or str
+        PNG (8 or 16 bit, or with a colour table, whose numbers are taken), TIFF, OME-TIFF, OME-Zarr, NPY, or
+        GeoJSON outlines.
+    shape : sequence of int, optional
+        Lengths of the image; needed for GeoJSON alone, which does not say them.
+
+    Returns
+    -------
+    ReadLabels
+
+    Raises
+    ------
+    NucleiError
+        The file cannot be read, is a colour picture or has several channels, or holds fractions or negative numbers.
+    """
+    path = Path(path)
+    if path.suffix.lower() in {".geojson", ".json"}:
+        from .labels_geojson import read_labels_geojson
+
+        return ReadLabels(read_labels_geojson(path, shape))
+    raw, view, axes = _open(path)
+    try:
+        pixels = np.asarray(view)
+    finally:
+        raw.close()
+    notes: list[str] = []
+    if "C" in axes:
+        pixels = _one_channel(path, pixels)
+        notes.append("A grey picture saved as colour: one of its equal channels was taken.")
+    return _checked(path, pixels, notes)
+
+
+def labels_shape(path: Path | str) -> tuple[int, ...]:
+    """Lengths of a label image, from the file's header alone; channels left out."""
+    raw, view, axes = _open(Path(path))
+    raw.close()
+    return view.shape[:-1] if "C" in axes else view.shape
+
+
+def _open(path: Path) -> tuple[RawImage, LazyArray, str]:
+    """The file's largest level in the order T Z Y X (C), C only where channels stand last."""
+    raw = read_file(path, palette="index")
+    level = raw.levels[0]
+    letters = ""
+    lengths = tuple(level.shape)
+    spare = iter("abcdefgh")
+    free = [a for a in "ZT" if a not in raw.axes]
+    for at, (axis, n) in enumerate(zip(raw.axes, lengths, strict=True)):
+        last = at == len(lengths) - 1
+        if axis in "YX":
+            letters += axis
+        elif n == 1:
+            letters += next(spare)
+        elif axis == "C" and last:
+            letters += axis
+        elif axis in (UNKNOWN, "C"):
+            # Pages of a label image are planes: there are no channels of outlines.
+            if not free:
+                raw.close()
+                raise NucleiError(f"{path.name} has too many axes for outlines: {lengths}.", _HINT)
+            letters += free.pop(0)
+        else:
+            letters += axis
+    axes = "".join(a for a in "TZYXC" if a in letters)
+    return raw, LazyArray(level, letters, axes, name=path.name), axes
+
+
+def _one_channel(path: Path, pixels: np.ndarray) -> np.ndarray:
+    """Of a colour picture all of whose colours are equal, one; anything else is refused."""
+    colours = pixels[..., :3] if pixels.shape[-1] == 4 else pixels
+    if pixels.shape[-1] in (3, 4) and bool(np.all(colours == colours[..., :1])):
+        return np.ascontiguousarray(colours[..., 0])
+    if pixels.shape[-1] == 2:
+        return np.ascontiguousarray(pixels[..., 0])
+    raise NucleiError(
+        f"{path.name} is a colour picture of outlines, not outlines.",
+        "Save the label image itself (one number per nucleus) as TIFF or 16-bit PNG, not a coloured view of it.",
+    )
+
+
+def _checked(path: Path, pixels: np.ndarray, notes: list[str]) -> ReadLabels:
+    if pixels.size == 0:
+        raise NucleiError(f"{path.name} has no pixels: its size is {'×'.join(map(str, pixels.shape))}.", _HINT)
+    if pixels.dtype == np.bool_:
+        return ReadLabels(pixels.astype(np.uint32), True, notes)
+    if pixels.dtype.kind == "f":
+        if not np.isfinite(pixels).all() or not np.array_equal(pixels, np.floor(pixels)):
+            raise NucleiError(f"{path.name} holds fractions or missing numbers, so it is no label image.", _HINT)
+        if pixels.dtype.itemsize < 8 and pixels.max() > 1 << 24:
+            raise NucleiError(f"{path.name} holds numbers that its type ({pixels.dtype}) cannot tell apart.", _HINT)
+    elif pixels.dtype.kind not in "ui":
+        raise NucleiError(f"{path.name} holds {pixels.dtype}, so it is no label image.", _HINT)
+    if pixels.dtype.kind in "if" and pixels.min() < 0:
+        raise NucleiError(f"{path.name} holds negative numbers, so it is no label image.", _HINT)
+    if pixels.max() > _LARGEST:
+        ids, places = np.unique(pixels, return_inverse=True)
+        pixels = places.reshape(pixels.shape) + (0 if ids[0] == 0 else 1)
+        notes.append("Its numbers were too large and were counted anew.")
+    labels = pixels.astype(np.uint32)
+    return ReadLabels(labels, _is_binary(labels), notes)
+
+
+def _is_binary(labels: np.ndarray) -> bool:
+    """Whether a label image with one single value is a mask of several nuclei or one nucleus."""
+    value = int(labels.max())
+    if value == 0 or np.any((labels != 0) & (labels != value)):
+        return False
+    if value == 255:
+        return True
+    from scipy.ndimage import generate_binary_structure, label
+
+    _, count = label(labels > 0, structure=generate_binary_structure(labels.ndim, labels.ndim))
+    return value == 1 and count > 1
+
+
+def split_binary(mask: np.ndarray) -> np.ndarray:
+    """One id for each connected piece of a mask, corners included.
+
+    Parameters
+    ----------
+    mask : ndarray (Y, X) or (Z, Y, X)
+        0 is background.
+
+    Returns
+    -------
+    ndarray uint32
+    """
+    from scipy.ndimage import generate_binary_structure, label
+
+    pieces, _ = label(np.asarray(mask) > 0, structure=generate_binary_structure(mask.ndim, mask.ndim))
+    return np.asarray(pieces, dtype=np.uint32)
+
+
+def mismatch(shape: Sequence[int], image: Image) -> str | None:
+    """Say why labels do not fit an image; None when they do.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the labels.
+    image : Image
+
+    Returns
+    -------
+    str or None
+        One sentence.
+    """
+    fitting = [image.spatial_shape, (*image.plane_shape, *image.spatial_shape)]
+    if tuple(shape) in fitting:
+        return None
+    have, want = ("×".join(map(str, s)) for s in (shape, image.spatial_shape))
+    text = f"The outlines are {have} pixels, but the image is {want}."
+    if tuple(shape) == (*image.spatial_shape[:-2], *image.spatial_shape[:-3:-1]):
+        text += " Rows and columns seem to be swapped."
+    return text
