@@ -18,14 +18,14 @@ RESULTS = HERE / "results"
 
 
 def data_folder(given: Path | str | None = None) -> Path:
-    """The folder that holds `kumar/`, `tnbc/`, ...: as given, from NUCLEIDOMAIN_DATA, or `data` beside the checkout.
+    """The folder that holds `kumar/`, `tnbc/`, ...: as given, from NUCLEIDOMAIN_DATA, or `data/` in the checkout.
 
     Raises
     ------
     SystemExit
         It is not there; the message says how to name it.
     """
-    folder = Path(given or os.environ.get("NUCLEIDOMAIN_DATA") or HERE.parents[1] / "shared" / "data")
+    folder = Path(given or os.environ.get("NUCLEIDOMAIN_DATA") or HERE.parent / "data")
     if not folder.is_dir():
         raise SystemExit(f"No data in {folder}. Give --data DIR or set NUCLEIDOMAIN_DATA (layout: docs/benchmarks.md).")
     return folder
