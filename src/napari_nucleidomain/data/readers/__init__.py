@@ -36,7 +36,7 @@ def looks_like_image(path: Path) -> bool:
     """Whether a file or folder in a folder of images is meant to be one, by its name alone."""
     if path.name.startswith("."):
         return False
-    return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or is_zarr(path))
+    return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or path.suffix.lower() == ".zarr")
 
 
 def plain_name(path: Path) -> str:
