@@ -58,7 +58,7 @@ def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
 
 def command_line_page(parser: argparse.ArgumentParser) -> str:
     """Every command with its help, word for word."""
-    os.environ["COLUMNS"] = "100"  # argparse wraps at the width of whatever terminal this runs in
+    os.environ["COLUMNS"] = "88"  # argparse wraps at the width of whatever terminal this runs in
     parts = [
         "# Command line",
         "Everything the docks do can be done without a viewer. This page is what `--help` prints.",
