@@ -8,6 +8,9 @@ import numpy as np
 
 from napari_nucleidomain.contracts import MethodConfig, MethodSpec, ModelCard, Preset, ScoreOnData, save_card, setting
 from napari_nucleidomain.contracts.events import Preview, Started
+from napari_nucleidomain.contracts.files import write_json
+from napari_nucleidomain.data.labels_out import write_labels
+from napari_nucleidomain.runs.arrays import write_arrays
 from napari_nucleidomain.runs.event_log import EventWriter
 from napari_nucleidomain.runs.ownership import Ownership
 
@@ -73,3 +76,59 @@ def make_model(folder: Path, score: float = 0.8, **facts) -> Path:
     save_card(card, folder)
     (folder / "weights.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
     return folder
+
+
+class Predictor(Trainer):
+    """Owns a prediction's run folder like the warm worker."""
+
+    def tile(self, labels: np.ndarray, origin, number: int = 1) -> None:
+        """Publish one tile of the first image."""
+        ref = self.run.job.images[0]
+        (self.run.path / "previews").mkdir(exist_ok=True)
+        file = f"previews/t{number:05d}.npz"
+        np.savez(self.run.path / file, labels=labels.astype(np.uint32))
+        self.say(Preview(stage=ref.name, step=number, file=file, image=ref.path, origin=list(origin)))
+
+    def result(self, labels: np.ndarray, origin=(0, 0), number: int = 0, scores=None) -> dict:
+        """Write the result of one image."""
+        ref = self.run.job.images[number]
+        count = int(labels.max())
+        scores = np.linspace(0.1, 1.0, count) if scores is None else np.asarray(scores)
+        name = ref.name or Path(ref.path).stem
+        tables = {"ids": np.arange(1, count + 1), "scores": scores, "uncertainty": 1 - scores}
+        write_arrays(self.run.result_folder / f"{name}.npz", tables)
+        file = write_labels(labels.astype(np.uint32), self.run.result_folder / f"{name}.labels.tif")
+        record = {
+            "name": name,
+            "image": ref.path,
+            "nuclei": count,
+            "labels": str(file),
+            "origin": list(origin),
+            "shape": list(labels.shape),
+            "scale": 1.0,
+            "scale_reason": "as it is",
+            "pixel_size_um": None,
+            "seconds": 0.5,
+        }
+        write_json(self.run.result_folder / f"{name}.json", record)
+        return record
+
+
+class Worker:
+    """A stand-in for the warm worker: keeps what it is handed."""
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.runs: list = []
+        self.warmed: list = []
+
+    def submit(self, run) -> None:
+        """Take a prediction."""
+        self.runs.append(run)
+
+    def warm(self, model=None, device="auto") -> None:
+        """Note the model."""
+        self.warmed.append((model, device))
+
+    def close(self) -> None:
+        """Nothing to end."""

@@ -1,0 +1,127 @@
+"""Writing a result to files: outlines, measurements, GeoJSON. For threads: no Qt, no layers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.data.images import Image
+
+SAVE_FILTERS = (
+    "TIFF (*.tif);;OME-TIFF (*.ome.tif);;16-bit PNG (*.png);;OME-Zarr (*.ome.zarr);;GeoJSON for QuPath (*.geojson)"
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A result as it is shown now, for a thread.
+
+    Attributes
+    ----------
+    labels : array_like (*spatial) integers
+    origin : tuple of int
+        Where it begins in the image.
+    pixel_size_um : tuple of float or None
+        One per axis of `labels`.
+    scores, uncertainty : ndarray or None
+        Of id k at k - 1; None where the labels were changed by hand or come from elsewhere.
+    """
+
+    name: str
+    labels: Any
+    origin: tuple[int, ...]
+    pixel_size_um: tuple[float, ...] | None
+    image: Image | None
+    plane: int | None
+    scores: np.ndarray | None
+    uncertainty: np.ndarray | None
+    model: str = ""
+    when: float = 0.0
+
+
+def save_labels(result: Snapshot, file: Path) -> Path:
+    """Write outlines in the format that the file's name asks for; a box is put into its place in the image.
+
+    Raises
+    ------
+    NucleiError
+        The format cannot hold it, or the file cannot be written.
+    """
+    from napari_nucleidomain.data.labels_out import format_of, write_labels
+
+    kind = format_of(file)
+    if kind in ("geojson", "zarr"):
+        measurements = measure_result(result) if kind == "geojson" and result.labels.ndim == 2 else None
+        return write_labels(
+            result.labels,
+            file,
+            kind,
+            result.pixel_size_um,
+            result.name,
+            offset=result.origin,
+            measurements=measurements,
+        )
+    return write_labels(whole(result), file, kind, result.pixel_size_um, result.name)
+
+
+def whole(result: Snapshot) -> Any:
+    """The labels in a picture of the image's size, so that they lie on it in any program."""
+    if result.image is None or not any(result.origin):
+        shape = _full_shape(result)
+        if shape is None or shape == tuple(result.labels.shape):
+            return result.labels
+    shape = _full_shape(result)
+    if shape is None:
+        return result.labels
+    full = np.zeros(shape, dtype=np.asarray(result.labels).dtype)
+    place = tuple(slice(o, o + n) for o, n in zip(result.origin, result.labels.shape, strict=True))
+    full[place] = result.labels
+    return full
+
+
+def _full_shape(result: Snapshot) -> tuple[int, ...] | None:
+    if result.image is None:
+        return None
+    return tuple(result.image.spatial_shape)[-result.labels.ndim :]
+
+
+def measure_result(result: Snapshot) -> dict[str, np.ndarray]:
+    """One row per nucleus: `instances.measure.measure` on the pixels the result lies on.
+
+    Centroids are in pixels of the image, not of the box.
+    """
+    from napari_nucleidomain.instances.measure import measure
+
+    labels = np.asarray(result.labels)
+    pixels, rgb, names = None, False, None
+    if result.image is not None:
+        pixels = _pixels(result, labels)
+        rgb, names = result.image.rgb, list(result.image.channel_names)
+    top = int(labels.max(initial=0))
+    known = result.scores is not None and len(result.scores) >= top
+    table = measure(
+        labels,
+        pixels,
+        rgb=rgb and pixels is not None and pixels.shape[-1] == 3,
+        channel_names=names if names and pixels is not None and len(names) == pixels.shape[-1] else None,
+        pixel_size_um=result.pixel_size_um,
+        scores=result.scores if known else None,
+        uncertainty=result.uncertainty if known else None,
+    )
+    for axis, start in zip(("z", "y", "x")[-labels.ndim :], result.origin, strict=True):
+        table[f"centroid_{axis}_px"] = table[f"centroid_{axis}_px"] + start
+        if f"centroid_{axis}_um" in table and result.pixel_size_um is not None:
+            size = result.pixel_size_um[("z", "y", "x")[-labels.ndim :].index(axis)]
+            table[f"centroid_{axis}_um"] = table[f"centroid_{axis}_um"] + start * size
+    return table
+
+
+def _pixels(result: Snapshot, labels: np.ndarray) -> np.ndarray:
+    image = result.image
+    assert image is not None
+    box = [(o, o + n) for o, n in zip(result.origin, labels.shape, strict=True)]
+    return image.read(box, plane=result.plane)

@@ -1,0 +1,308 @@
+"""The Predict dock: model, place, button, nuclei."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QProgressBar, QWidget
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .devices import devices
+from .dock import Dock, open_dock
+from .export import SAVE_FILTERS, save_labels
+from .folding import Fold
+from .inline import Inline, WhyButton, row
+from .newest import Newest
+from .predict_after import AfterPredict, default_name
+from .predict_models import ModelPicker
+from .predict_run import Outcome, Prediction, worker_of
+from .predict_scale import ScalePicker
+from .predict_turn import Turn
+from .predict_where import Target, WherePicker
+from .run_follow import training_follower
+from .wording import count, duration
+
+if TYPE_CHECKING:
+    import napari
+
+_SHOWN_PROBLEMS = 4
+
+
+class PredictDock(Dock):
+    """Find nuclei with a model.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Given by napari.
+    """
+
+    which = "predict"
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__(napari_viewer)
+        self.prediction = Prediction(self.session)
+        self.training = training_follower(self.session)
+        self._background = Newest(self)
+        self._warmed: tuple[str, str] | None = None
+        self._build()
+        self.turn = Turn(self.training, self.message, self._start_now, self)
+        self._connect()
+        self._model_chosen()
+        self.models.refresh()
+        self.refresh()
+
+    def _build(self) -> None:
+        self.models = ModelPicker(self.session)
+        self.where = WherePicker(self.session)
+        self.scale = ScalePicker(self.session)
+        self.find = WhyButton("Find nuclei", "Segment; tiles appear as they are done.")
+        self.find.setMinimumHeight(34)
+        self.stop = WhyButton("Stop and keep what is done", "End now; what is on screen stays.")
+        self.bar = QProgressBar()
+        self.bar.setRange(0, 1000)
+        self.words = QLabel()
+        self.words.setWordWrap(True)
+        self.working = QWidget()
+        inner = QFormLayout(self.working)
+        inner.setContentsMargins(0, 0, 0, 0)
+        inner.addRow(self.bar)
+        inner.addRow(self.words)
+        inner.addRow(self.stop)
+        self.working.setVisible(False)
+        self.message = Inline()
+        self.after = AfterPredict(self.session)
+        self.device = QComboBox()
+        for value, words in devices():
+            self.device.addItem(words, value)
+        self.advanced = Fold("Advanced", remember="predict/advanced")
+        runs_on = QWidget()
+        runs_on.setLayout(row(QLabel("Runs on"), self.device, stretch=1))
+        self.advanced.add(runs_on)
+        for widget in (
+            self.models,
+            self.where,
+            self.scale,
+            self.find,
+            self.working,
+            self.message,
+            self.after,
+            self.advanced,
+        ):
+            self.body.addWidget(widget)
+        self.body.addStretch(1)
+
+    def _connect(self) -> None:
+        session = self.session
+        self.models.chosen.connect(self._model_chosen)
+        session.model_changed.connect(self._model_chosen)
+        session.current_changed.connect(self.refresh)
+        session.entry_changed.connect(self.refresh)
+        session.run_changed.connect(lambda *_: self.models.refresh())
+        session.closing.connect(self._close_down)
+        self.where.changed.connect(self.refresh)
+        self.find.clicked.connect(self.start)
+        self.stop.clicked.connect(self._stop)
+        self.prediction.began.connect(self._began)
+        self.prediction.progressed.connect(self._progressed)
+        self.prediction.warned.connect(self._warned)
+        self.prediction.ended.connect(self._ended)
+        self.prediction.failed.connect(self._failed)
+        self.training.ended.connect(lambda *_: self.models.refresh())
+        self.training.state_changed.connect(self.refresh)
+        self.after.review_asked.connect(lambda: open_dock(session, "review"))
+        self.after.save_asked.connect(self._ask_save)
+
+    def showEvent(self, event: Any) -> None:
+        """Qt's hook: the process that predicts is started ahead, so that the button answers at once."""
+        super().showEvent(event)
+        self.models.refresh()
+        self._warm()
+
+    # ---- choosing
+
+    def refresh(self, *_: Any) -> None:
+        """Allow the button, or say why not."""
+        busy = self.prediction.busy
+        why = "It is at work." if busy else self._misfit() or self.where.why_not()
+        self.find.setVisible(not busy)
+        self.find.allow(why)
+
+    def _misfit(self) -> str:
+        """Why this model will not do for the current image; asked before the run is, so that no time is lost."""
+        card, entry = self.models.model_card, self.session.current
+        if card is None or entry is None or entry.image is None or self.where.where in ("ticked", "folder"):
+            return ""
+        if card.channels and entry.image.n_channels != card.channels:
+            have = count(entry.image.n_channels, "channel")
+            return (
+                f"{entry.name} has {have}, the model was trained on {card.channels}. "
+                "Choose the channel in Images, or another model."
+            )
+        if card.ndim > len(entry.image.spatial_shape):
+            return "The model works on volumes and this is a flat image."
+        return ""
+
+    def _model_chosen(self, *_: Any) -> None:
+        self.scale.show_card(self.models.model_card)
+        self.refresh()
+        if self.isVisible():
+            self._warm()
+
+    def _warm(self) -> None:
+        wanted = (self.models.model, str(self.device.currentData()))
+        if self._warmed == wanted or self.turn.training_alive:
+            return
+        self._warmed = wanted
+        try:
+            worker_of(self.session).warm(*wanted)
+        except NucleiError as error:
+            self.message.say_error(error)
+
+    # ---- running
+
+    def start(self) -> None:
+        """Find nuclei where it was chosen; a training that holds the device is asked about first."""
+        if self.find.isEnabled() and not self.prediction.busy:
+            self.turn.take()
+
+    def _start_now(self) -> None:
+        card = self.models.model_card
+        try:
+            target = self.where.target(card.ndim if card is not None else self._classical_ndim())
+            job = self._job(target)
+            self.prediction.start(job)
+        except NucleiError as error:
+            self.message.say_error(error)
+            self.turn.done()
+
+    def _classical_ndim(self) -> int:
+        entry = self.session.current
+        return len(entry.image.spatial_shape) if entry is not None and entry.image is not None else 2
+
+    def _job(self, target: Target) -> Any:
+        from napari_nucleidomain.data.regions import write_regions
+        from napari_nucleidomain.runs.job import PredictJob
+
+        region = None
+        if target.regions:
+            # Its own copy: the regions drawn later belong to later predictions.
+            folder = self.session.project.path / "worker" / "regions"
+            region = write_regions(target.regions, folder / f"{time.time_ns()}.geojson")
+        classical = self.models.model_card is None
+        return PredictJob(
+            model=self.models.model,
+            name=Path(self.models.model).name,
+            images=target.images,
+            box=target.box,
+            region=str(region) if region is not None else None,
+            plane=target.plane,
+            out=str(target.out) if target.out is not None else None,
+            format=target.format,
+            device=str(self.device.currentData()),
+            pixel_size_um=None if classical else self.scale.pixel_size_um,
+            diameter_px=None if classical else self.scale.diameter_px,
+            background=True,
+        )
+
+    def _began(self) -> None:
+        self.message.clear()
+        self.bar.setRange(0, 0)
+        self.words.setText("Getting ready …")
+        self.working.setVisible(True)
+        self.refresh()
+
+    def _progressed(self) -> None:
+        story = self.prediction.follower.story
+        progress = story.progress
+        if progress is None:
+            return
+        self.bar.setRange(0, 1000)
+        self.bar.setValue(round(1000 * progress.overall))
+        self.bar.setFormat(f"{100 * progress.overall:.0f} %")
+        parts = [f"{progress.step:,} of {progress.total:,} tiles"] if progress.total else []
+        if story.stage_count > 1:
+            parts.insert(0, f"image {story.stage_index + 1} of {story.stage_count}: {story.stage}")
+        if progress.eta is not None and progress.eta >= 2:
+            parts.append(f"{duration(progress.eta)} left")
+        self.words.setText(" · ".join(parts))
+
+    def _stop(self) -> None:
+        try:
+            self.prediction.stop()
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
+        self.words.setText("Stopping …")
+
+    def _warned(self, event: Any) -> None:
+        if event.kind == "warning":
+            self.message.say("warning", event.message, event.hint)
+
+    def _ended(self, outcome: Outcome) -> None:
+        self._over()
+        number = sum(one.nuclei for one in outcome.results)
+        if outcome.problems:
+            shown = "\n".join(f"{Path(name).name}: {text}" for name, text in outcome.problems[:_SHOWN_PROBLEMS])
+            more = len(outcome.problems) - _SHOWN_PROBLEMS
+            said = (
+                f"{len(outcome.problems)} of {len(outcome.problems) + len(outcome.results)} images could not be used."
+            )
+            self.message.say("warning", said, shown + (f"\n… and {more} more" if more > 0 else ""))
+        elif outcome.stopped:
+            self.message.say("info", "Stopped. What is on screen stays.")
+        elif len(outcome.results) > 1:
+            images = count(len(outcome.results), "image")
+            self.message.say("ok", f"{images}: {count(number, 'nucleus', 'nuclei')}.", self._where_kept(outcome))
+
+    @staticmethod
+    def _where_kept(outcome: Outcome) -> str:
+        job: Any = outcome.results[0].run.job
+        return f"Written to {job.out}" if job.out else "Choose an image in Images and look at it in Review."
+
+    def _failed(self, error: NucleiError, log: str) -> None:
+        self._over()
+        self.message.say_error(error, details=log)
+
+    def _over(self) -> None:
+        self.working.setVisible(False)
+        self.refresh()
+        self.turn.done()
+
+    # ---- keeping
+
+    def _ask_save(self) -> None:
+        result = self.after.result
+        if result is None:
+            return
+        name = str(default_name(result, ".tif"))
+        file, _ = QFileDialog.getSaveFileName(self, "Save the outlines as", name, SAVE_FILTERS)
+        if file:
+            self.save(Path(file))
+
+    def save(self, file: Path) -> None:
+        """Write the result shown to a file; the format is what its name asks for."""
+        result = self.after.result
+        if result is None:
+            return
+        self._background.run(
+            "save",
+            save_labels,
+            result.snapshot(),
+            file,
+            done=lambda path: self.message.say("ok", f"Written: {path}"),
+            failed=self.message.say_error,
+        )
+
+    def _close_down(self) -> None:
+        self._background.close()
+        self.turn.done()
+        if self._warmed is not None:
+            try:
+                worker_of(self.session).close()
+            except NucleiError:
+                # It ends by itself when it has been idle for a while.
+                return

@@ -1,0 +1,209 @@
+"""Choosing a model: one's own, an imported one, or the classical method that is always there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
+
+from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
+
+from .folding import Fold
+from .inline import Inline, WhyButton, row
+from .newest import Newest
+from .train_words import quality_words
+from .wording import count, duration
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.runs.store import ModelList
+
+    from .session import Session
+
+CLASSICAL = "otsu"
+_CLASSICAL_LINE = "Otsu threshold and watershed: nothing to train, works on most images at once."
+_SUFFIX = ".nucleidomain"
+
+
+class ModelPicker(QWidget):
+    """Combo of models with a line of the card, [Import] and [Share].
+
+    Signals
+    -------
+    chosen(str)
+        "otsu" or a model's folder.
+    """
+
+    chosen = Signal(str)
+
+    def __init__(self, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._background = Newest(self)
+        self._cards: dict[str, ModelCard] = {}
+        self._building = False
+        self.combo = QComboBox()
+        self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.combo.setMinimumContentsLength(14)
+        self.line = QLabel()
+        self.line.setWordWrap(True)
+        self.card_fold = Fold("Model card")
+        self.card = QLabel()
+        self.card.setWordWrap(True)
+        self.card.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.card_fold.add(self.card)
+        self.take_in = WhyButton("Import …", "Bring in a model file that a colleague sent you.")
+        self.share = WhyButton("Share …", "Write the model as one file to send to a colleague.")
+        self.message = Inline()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(QLabel("<b>Model</b>"))
+        layout.addWidget(self.combo)
+        layout.addWidget(self.line)
+        layout.addLayout(row(self.take_in, self.share))
+        layout.addWidget(self.card_fold)
+        layout.addWidget(self.message)
+        self.combo.currentIndexChanged.connect(self._picked)
+        self.take_in.clicked.connect(self._ask_file)
+        self.share.clicked.connect(self._ask_target)
+        session.model_changed.connect(self.choose)
+        session.project_changed.connect(self.refresh)
+        session.closing.connect(self._background.close)
+        self._fill({})
+
+    @property
+    def model(self) -> str:
+        """ "otsu" or the folder of the model chosen."""
+        return str(self.combo.currentData() or CLASSICAL)
+
+    @property
+    def model_card(self) -> ModelCard | None:
+        """Card of the model chosen; None for the classical method."""
+        return self._cards.get(self.model)
+
+    def refresh(self, *_: Any) -> None:
+        """Read the models anew, in the background."""
+        try:
+            project = self._session.project
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
+        self._background.run("models", project.list_models, done=self._listed, failed=self.message.say_error)
+
+    def choose(self, model: str) -> None:
+        """Choose a model; one that is not in the list (of a training that still runs) is added."""
+        if model != CLASSICAL and self.combo.findData(model) < 0:
+            try:
+                self._cards[model] = load_card(model)
+            except NucleiError as error:
+                self.message.say_error(error)
+                return
+            self._fill(self._cards)
+        self.combo.setCurrentIndex(max(0, self.combo.findData(model)))
+
+    def _listed(self, found: ModelList) -> None:
+        cards = {str(model.folder): model.card for model in found.models}
+        extra = {model: card for model, card in self._cards.items() if model not in cards and Path(model).exists()}
+        self._fill({**cards, **extra})
+        if found.problems:
+            names = "\n".join(text for _, text in found.problems)
+            self.message.say("warning", f"{count(len(found.problems), 'model')} cannot be used.", names)
+        if self._session.model != self.model:
+            self.choose(self._session.model)
+
+    def _fill(self, cards: dict[str, ModelCard]) -> None:
+        wanted = self._session.model
+        self._building = True
+        self._cards = cards
+        self.combo.clear()
+        self.combo.addItem("classical (no training)", CLASSICAL)
+        for folder, card in cards.items():
+            self.combo.addItem(Path(folder).name if Path(folder).name != "model" else card.name, folder)
+            self.combo.setItemData(self.combo.count() - 1, card.line(), Qt.ItemDataRole.ToolTipRole)
+        self.combo.setCurrentIndex(max(0, self.combo.findData(wanted)))
+        self._building = False
+        self._show_card()
+
+    def _picked(self) -> None:
+        if not self._building:
+            self._session.model = self.model
+            self._show_card()
+            self.chosen.emit(self.model)
+
+    def _show_card(self) -> None:
+        card = self.model_card
+        self.line.setText(_CLASSICAL_LINE if card is None else card_line(card))
+        self.card.setText("" if card is None else card_text(card))
+        self.card_fold.setVisible(card is not None)
+        self.share.allow("The classical method needs no file." if card is None else "")
+
+    # ---- files
+
+    def _ask_file(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, "A model file", "", f"Models (*{_SUFFIX});;All files (*)")
+        if file:
+            self.import_file(Path(file))
+
+    def import_file(self, file: Path) -> None:
+        """Bring a model file in and choose it."""
+
+        def done(model: Any) -> None:
+            self.message.say("ok", f"{model.name} is here.", model.card.line())
+            self._cards[str(model.folder)] = model.card
+            self._fill(self._cards)
+            self._session.model = str(model.folder)
+
+        project = self._session.project
+        self._background.run("import", project.import_model, file, done=done, failed=self.message.say_error)
+
+    def _ask_target(self) -> None:
+        name = f"{Path(self.model).name}{_SUFFIX}"
+        file, _ = QFileDialog.getSaveFileName(self, "Share the model as", name, f"Model (*{_SUFFIX})")
+        if file:
+            self.export_file(Path(file))
+
+    def export_file(self, file: Path) -> None:
+        """Write the model chosen as one file."""
+        self._background.run(
+            "export",
+            self._session.project.export_model,
+            self.model,
+            file,
+            done=lambda path: self.message.say("ok", f"Written: {path}"),
+            failed=self.message.say_error,
+        )
+
+
+def card_line(card: ModelCard) -> str:
+    """One line: what for, at which scale, how good on what."""
+    parts = [card.kind or count(card.channels, "channel")]
+    if card.pixel_size_um:
+        parts.append(f"{card.pixel_size_um:.3g} µm/px")
+    if card.nucleus_diameter_px:
+        parts.append(f"nuclei about {card.nucleus_diameter_px:.0f} px")
+    if card.scores:
+        score = card.scores[0]
+        parts.append(f"{quality_words(score.name)} {score.value:.2f} on {score.on}")
+    return " · ".join(parts)
+
+
+def card_text(card: ModelCard) -> str:
+    """The rest of the card, a fact a line."""
+    trained = ", ".join(f"{key} {value}" for key, value in card.trained_on.items() if key != "digest")
+    facts = [
+        ("Method", card.method + (f" ({card.preset})" if card.preset else "")),
+        ("Made", card.created[:10]),
+        ("Trained on", trained),
+        ("Training took", duration(card.seconds) if card.seconds else ""),
+        ("Continued from", card.parent),
+        ("Channels", ", ".join(card.channel_names) or str(card.channels)),
+        ("Licence", card.licence),
+    ]
+    lines = [f"{name}: {value}" for name, value in facts if value]
+    lines += [
+        f"{quality_words(score.name)}: {score.value:.3f} on {score.on}"
+        + (" (seen in training)" if score.seen_in_training else "")
+        for score in card.scores
+    ]
+    return "\n".join([*lines, *card.notes])

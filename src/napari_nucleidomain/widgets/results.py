@@ -1,0 +1,207 @@
+"""Predictions that lie on disk: finding those of an image, and reading one. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import read_json
+
+from .view import same_file
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.data.images import Image
+    from napari_nucleidomain.runs.folder import RunFolder
+    from napari_nucleidomain.runs.store import Project
+
+LARGE = 100_000_000
+_MOST_RUNS = 300
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One image's result in a prediction's run folder.
+
+    Attributes
+    ----------
+    name : str
+        The result's name in the run folder.
+    model : str
+        Name of the model, "otsu" for the classical method.
+    origin : tuple of int
+        Where its box begins, in pixels of the image.
+    plane : int or None
+        Plane of the image it was made on, where there is a choice.
+    when : float
+        Seconds since 1970.
+    """
+
+    run: RunFolder
+    name: str
+    model: str
+    image: Path
+    nuclei: int
+    origin: tuple[int, ...]
+    shape: tuple[int, ...]
+    plane: int | None
+    pixel_size_um: float | None
+    scale_reason: str
+    when: float
+    seconds: float
+
+    @property
+    def labels_file(self) -> Path:
+        """The label image kept in the run folder."""
+        return self.run.result_folder / f"{self.name}.labels.tif"
+
+    @property
+    def role(self) -> str:
+        """Role of its layer, see `ImageEntry.layers`."""
+        return f"nuclei:{self.run.name}:{self.name}"
+
+
+@dataclass
+class Loaded:
+    """A result's pixels and what the model says of each nucleus.
+
+    Attributes
+    ----------
+    labels : ndarray (*spatial) uint32, or list of such (a pyramid, for large results)
+    scores, uncertainty : ndarray (N,) float32
+        Of id k at k - 1.
+    """
+
+    stored: Stored
+    labels: Any
+    scores: np.ndarray
+    uncertainty: np.ndarray
+
+    @property
+    def large(self) -> bool:
+        """Whether it is shown as a pyramid and cannot be changed by hand."""
+        return isinstance(self.labels, list)
+
+
+def find_results(project: Project, image: Path | None) -> list[Stored]:
+    """Results of an image, newest first. Reads files; not for the event loop."""
+    from napari_nucleidomain.runs.job import PredictJob
+
+    found: list[Stored] = []
+    for run in project.runs()[:_MOST_RUNS]:
+        try:
+            if isinstance(run.job, PredictJob):
+                found += [one for one in results_of(run) if image is None or same_file(one.image, image)]
+        except NucleiError:
+            # A half-written run has no results.
+            continue
+    return found
+
+
+def results_of(run: RunFolder) -> list[Stored]:
+    """Every finished image of a prediction."""
+    found = []
+    for record in sorted(run.result_folder.glob("*.json")):
+        try:
+            found.append(_stored(run, read_json(record), record.stat().st_mtime))
+        except (NucleiError, KeyError, TypeError, ValueError, OSError):
+            # A damaged record is no result; the image can be predicted again.
+            continue
+    return [one for one in found if one.labels_file.exists()]
+
+
+def _stored(run: RunFolder, record: dict[str, Any], when: float) -> Stored:
+    job: Any = run.job
+    ref = next((ref for ref in job.images if ref.path == record["image"]), None)
+    understood = (ref.understanding or {}) if ref is not None else {}
+    return Stored(
+        run=run,
+        name=str(record["name"]),
+        model=model_name(job.model),
+        image=Path(record["image"]),
+        nuclei=int(record["nuclei"]),
+        origin=tuple(int(part) for part in record["origin"]),
+        shape=tuple(int(part) for part in record["shape"]),
+        plane=plane_of(job, understood),
+        pixel_size_um=record.get("pixel_size_um"),
+        scale_reason=str(record.get("scale_reason", "")),
+        when=when,
+        seconds=float(record.get("seconds", 0.0)),
+    )
+
+
+def plane_of(job: Any, understood: dict[str, Any]) -> int | None:
+    """The plane a job looks at: said in the job for a volume, in the corrections for a stack or film."""
+    return job.plane if job.plane is not None else understood.get("plane")
+
+
+def model_name(model: str) -> str:
+    """What a model is called: its folder's name."""
+    return Path(model).name if model else "otsu"
+
+
+def load_result(stored: Stored) -> Loaded:
+    """Read a result.
+
+    Raises
+    ------
+    NucleiError
+        Its files are gone or damaged.
+    """
+    from napari_nucleidomain.data.labels_io import read_labels
+
+    tables = stored.run.result_folder / f"{stored.name}.npz"
+    try:
+        with np.load(tables, allow_pickle=False) as file:
+            scores, uncertainty = file["scores"], file["uncertainty"]
+    except (OSError, ValueError, KeyError) as error:
+        raise NucleiError(f"The scores of {stored.name} cannot be read.", "Predict this image again.") from error
+    if int(np.prod(stored.shape)) > LARGE:
+        return Loaded(stored, _pyramid(stored.labels_file), scores, uncertainty)
+    return Loaded(stored, read_labels(stored.labels_file).labels, scores, uncertainty)
+
+
+def _pyramid(path: Path) -> list[Any]:
+    """Levels of a large label image: full resolution read when looked at, coarser ones in memory."""
+    from napari_nucleidomain.data.readers import read_file
+
+    full = read_file(path).levels[0]
+    rows, columns = full.shape[-2:]
+    step = 4
+    coarse = np.zeros((-(-rows // step), -(-columns // step)), dtype=np.uint32)
+    band = step * 256
+    for start in range(0, rows, band):
+        block = np.asarray(full[start : start + band])
+        coarse[start // step : start // step + -(-len(block) // step)] = block[::step, ::step]
+    levels = [full, coarse]
+    while max(levels[-1].shape) > 2048:
+        levels.append(levels[-1][::2, ::2])
+    return levels
+
+
+def lead_of(plane: int | None, ndim: int, image: Image | None) -> tuple[int, ...]:
+    """Place of a flat result along the axes of a stack or volume: one number for each axis before (y, x).
+
+    Parameters
+    ----------
+    plane : int or None
+        Plane the result was made on.
+    ndim : int
+        Axes of the result.
+    image : Image or None
+    """
+    if image is None or plane is None:
+        return ()
+    if image.plane_axes:
+        return tuple(int(part) for part in np.unravel_index(plane, image.plane_shape))
+    return (int(plane),) if len(image.spatial_shape) > ndim else ()
+
+
+def in_dimensions(
+    labels: np.ndarray, origin: tuple[int, ...], lead: tuple[int, ...]
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Labels and origin with the axes of the image as it is shown."""
+    return labels.reshape((1,) * len(lead) + labels.shape), (*lead, *origin)
