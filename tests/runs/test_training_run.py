@@ -12,6 +12,7 @@ import pytest
 
 from napari_nucleidomain.contracts.events import (
     Acknowledged,
+    CheckpointSaved,
     Failed,
     Finished,
     Metric,
@@ -43,7 +44,9 @@ def test_run_finishes_and_leaves_a_model(new_training: Any) -> None:
 
 
 @pytest.mark.parametrize("stop_at", [0, 1, 17, 39])
-def test_resumed_run_equals_undisturbed_one(new_training: Any, stop_at: int) -> None:
+def test_resumed_run_equals_undisturbed_one(new_training: Any, stop_at: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("napari_nucleidomain.runs.context._SAVE_SECONDS", 0.0)
+    monkeypatch.setattr("napari_nucleidomain.runs.context.FolderRun._save_every", 0.0)
     whole, broken = new_training(), new_training(config={"stop_at": stop_at})
     execute(whole.path)
     with pytest.raises(KeyboardInterrupt):
@@ -65,7 +68,7 @@ def test_different_seed_gives_different_weights(new_training: Any) -> None:
 
 def in_background(run: RunFolder) -> tuple[threading.Thread, list[ExitCode]]:
     codes: list[ExitCode] = []
-    thread = threading.Thread(target=lambda: codes.append(execute(run.path)))
+    thread = threading.Thread(target=lambda: codes.append(execute(run.path)), daemon=True)
     thread.start()
     return thread, codes
 
@@ -115,8 +118,8 @@ def test_pause_holds_the_run_and_resume_lets_it_go(new_training: Any) -> None:
     thread, _ = in_background(run)
     wait_for(lambda: run.state == "running")
     run.request("pause")
-    wait_for(lambda: run.state == "paused")
-    time.sleep(0.3)
+    wait_for(lambda: kinds(run, CheckpointSaved))
+    assert run.state == "paused"
     size = (run.path / "events.jsonl").stat().st_size
     time.sleep(0.6)
     assert (run.path / "events.jsonl").stat().st_size == size, "nothing happens in a pause"

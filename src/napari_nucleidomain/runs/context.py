@@ -84,6 +84,7 @@ class FolderRun:
         self._position: dict[str, Any] = {}
         self._stage = ""
         self._step = 0
+        self._inside_step = False
         self._previews = 0
         self._next_preview = 0.0
         self._preview_began = 0.0
@@ -185,7 +186,9 @@ class FolderRun:
             self.check()
             seed = mix_seed(self.seed, name, index)
             self._checkpoints.seed(seed)
+            self._inside_step = True
             yield Step(index, fraction, np.random.default_rng(seed))
+            self._inside_step = False
             index += 1
         self._report(index, index if position["allowed"] else total, 1.0, 0.0, name)
 
@@ -210,7 +213,12 @@ class FolderRun:
 
     # -- requests --------------------------------------------------------------------------------------------
     def check(self) -> None:
-        """Answer stop, pause and *use what there is now*."""
+        """Answer stop, pause and *use what there is now*.
+
+        In the middle of a step the answer waits for its end: what half a step has changed must not be saved.
+        """
+        if self._inside_step:
+            return
         if self._requests.take_use_now():
             self.publish()
         if self._requests.paused:

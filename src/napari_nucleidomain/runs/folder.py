@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.events import Acknowledged, Event, Failed, Finished, Stopped
+from napari_nucleidomain.contracts.events import Event, Failed, Finished, Stopped
 from napari_nucleidomain.contracts.files import read_json, write_json
 
 from .event_log import last_event, read_events
@@ -80,8 +80,8 @@ class RunFolder:
         return "interrupted"
 
     def _paused(self) -> bool:
-        event = last_event(self.path)
-        return isinstance(event, Acknowledged) and event.request == "pause"
+        control = self.read_control()
+        return control is not None and control.get("request") == "pause"
 
     def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
         """Events from a byte offset on, and the offset to go on from."""

@@ -12,20 +12,20 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.events import Acknowledged
 
 from .event_log import EventWriter, last_event
-from .folder import RunFolder
+from .folder import CONTROL_FILE, RunFolder
 from .ownership import HEARTBEAT_SECONDS, Ownership
 
 _LOOK_SECONDS = 0.2
 
 
-def _old_request(run: RunFolder) -> float:
-    """Time of a request meant for an earlier process of this run; 0 where there is none.
+def _drop_old_request(run: RunFolder) -> None:
+    """Remove a request meant for an earlier process of this run.
 
     A stop asked for while the process was still starting is obeyed: no event is younger than it.
     """
     control, last = run.read_control(), last_event(run.path)
-    asked = float(control.get("time", 0.0)) if control else 0.0
-    return asked if last is not None and asked <= last.time else 0.0
+    if control and last is not None and float(control.get("time", 0.0)) <= last.time:
+        (run.path / CONTROL_FILE).unlink(missing_ok=True)
 
 
 class Requests:
@@ -48,7 +48,8 @@ class Requests:
         self._go_on.set()
         self._use_now = threading.Event()
         self._closed = threading.Event()
-        self._seen = _old_request(run)
+        self._seen = 0.0
+        _drop_old_request(run)
         self._thread = threading.Thread(target=self._watch, name="requests", daemon=True)
         self._thread.start()
 
