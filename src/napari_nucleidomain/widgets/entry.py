@@ -41,7 +41,7 @@ class ImageEntry:
     labels : Path or None
         Nuclei outlines (an instance label image), where there are any.
     complete : bool
-        The person said that every nucleus inside the regions is clicked.
+        Every nucleus inside the regions is clicked; a region means this until the person says otherwise.
     use : {"train", "check", "predict"}
         "train": train and check; "check": only check; "predict": neither.
     group : str
@@ -57,6 +57,11 @@ class ImageEntry:
         Roles whose layer the user removed from the viewer; nothing is lost, "Show again" brings it back.
     borrowed : bool
         The image layer is the user's own: we never remove it.
+    ticked : bool
+        Chosen in the list, for predicting many at once.
+    thumbnail : numpy.ndarray or None, shape (48, 48, 3), uint8
+    reading : bool
+        The file is being opened in the background.
     """
 
     id: str
@@ -67,7 +72,7 @@ class ImageEntry:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     regions: list[np.ndarray] = field(default_factory=list)
     labels: Path | None = None
-    complete: bool = False
+    complete: bool = True
     use: Use = "train"
     group: str = ""
     domain: str = ""
@@ -75,6 +80,9 @@ class ImageEntry:
     layers: dict[str, Layer] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     borrowed: bool = False
+    ticked: bool = True
+    thumbnail: np.ndarray | None = None
+    reading: bool = False
 
     @property
     def ndim(self) -> int:

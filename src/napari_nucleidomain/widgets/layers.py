@@ -24,7 +24,6 @@ REGIONS = "regions"
 OUTLINES = "outlines"
 # Seen on pink tissue, on black and on white: light fill, dark rim (Okabe and Ito's yellow and sky blue).
 CLICK_FACE, CLICK_RIM, REGION_EDGE, SUGGESTION = "#F0E442", "#000000", "#56B4E9", "#56B4E9"
-DOT_PX = 8
 
 
 @contextmanager

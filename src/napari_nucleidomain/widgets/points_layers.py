@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from qtpy.QtCore import QObject, Signal
 
-from .layers import CLICK_FACE, CLICK_RIM, CLICKS, DOT_PX, REGION_EDGE, REGIONS, geometry, in_viewer, put
+from .layers import CLICK_FACE, CLICK_RIM, CLICKS, REGION_EDGE, REGIONS, geometry, in_viewer, put
 from .points_erase import erase_at
 from .points_history import History, State, state_of
 from .points_shapes import corners_of, restore_regions
+from .preferences import dot_size
 
 if TYPE_CHECKING:
     from napari.layers import Points, Shapes
@@ -76,7 +77,7 @@ class Annotations(QObject):
             border_color=CLICK_RIM,
             border_width=0.15,
             # The same size on the screen at any zoom.
-            canvas_size_limits=(DOT_PX, DOT_PX),
+            canvas_size_limits=(dot_size(), dot_size()),
             # Clicks on neighbouring planes stay visible, smaller.
             out_of_slice_display=entry.ndim > 2,
             **geometry(entry),
@@ -208,8 +209,11 @@ class Annotations(QObject):
 
     @property
     def mode(self) -> str:
-        """The tool in use, "" when it is not one of ours."""
-        entry = self._session.current
+        """The tool in use on the current image, "" when it is not one of ours."""
+        return self.mode_on(self._session.current)
+
+    def mode_on(self, entry: ImageEntry | None) -> str:
+        """The tool in use on an image."""
         active = self._session.viewer.layers.selection.active
         if entry is None or active is None:
             return ""

@@ -66,6 +66,8 @@ class Session(QObject):
         `model` ("otsu" or a model's folder), `run` (RunFolder or None), `project`.
     asked_for(str)
         A dock should come to the front: "images", "points", "train", "predict", "review".
+    training_told(str)
+        `training_line` for the headers: "training 62 %, 3 min", "" when there is none.
     closing()
         The viewer goes away; stop timers and threads.
 
@@ -86,6 +88,7 @@ class Session(QObject):
     run_changed = Signal(object)
     project_changed = Signal(object)
     asked_for = Signal(str)
+    training_told = Signal(str)
     closing = Signal()
 
     def __init__(self, viewer: napari.Viewer, project: Path | str | None = None) -> None:
@@ -98,6 +101,7 @@ class Session(QObject):
         self._current: ImageEntry | None = None
         self._model: str = "otsu"
         self._run: RunFolder | None = None
+        self.training_line = ""
         self._windows: weakref.WeakSet[QObject] = weakref.WeakSet()
         self.closed = False
         self.autosave = Autosave(self)
@@ -126,10 +130,21 @@ class Session(QObject):
             The folder cannot be made or written.
         """
         if self._project is None:
-            from napari_nucleidomain.runs.store import Project, default_project_folder
+            from napari_nucleidomain.runs.store import Project
 
-            self._project = Project.open(self._project_folder or default_project_folder())
+            self._project = Project.open(self.project_folder)
         return self._project
+
+    @property
+    def project_folder(self) -> Path:
+        """Where the project is or will be; asking makes nothing."""
+        if self._project is not None:
+            return Path(self._project.path)
+        from napari_nucleidomain.runs.store import default_project_folder
+
+        from .preferences import project_folder
+
+        return self._project_folder or project_folder() or default_project_folder()
 
     def open_project(self, folder: Path | str) -> None:
         """Save what is unsaved, then work in another project, with the images it holds."""
@@ -258,6 +273,12 @@ class Session(QObject):
     def run(self, run: RunFolder | None) -> None:
         self._run = run
         self.run_changed.emit(run)
+
+    def tell_training(self, line: str) -> None:
+        """Show a training's progress in the header of every dock; "" takes it away."""
+        if line != self.training_line:
+            self.training_line = line
+            self.training_told.emit(line)
 
     # Closing ---------------------------------------------------------------------------------------------------
 

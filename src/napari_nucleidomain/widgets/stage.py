@@ -62,7 +62,9 @@ class Stage(QObject):
             self._bring(entry)
             return
         self.busy.emit(entry)
-        in_background(self, lambda: _open(entry), lambda shown: self._opened(entry, shown), lambda e: self._failed(entry, e))
+        in_background(
+            self, lambda: _open(entry), lambda shown: self._opened(entry, shown), lambda e: self._failed(entry, e)
+        )
 
     def show_again(self, entry: ImageEntry) -> None:
         """Put back what the user removed from the viewer."""
@@ -75,7 +77,7 @@ class Stage(QObject):
     def _switch(self, entry: ImageEntry | None) -> None:
         last, tool = self._shown, ""
         if last is not None and last is not entry:
-            tool = self._session.annotations.mode if self._is_at_work(last) else ""
+            tool = self._session.annotations.mode_on(last)
             self._put_away(last)
         self._shown = entry
         if entry is None or entry.problem:
@@ -84,10 +86,6 @@ class Stage(QObject):
             self.when_ready(entry, lambda: self._session.annotations.use(tool))
         else:
             self.show(entry)
-
-    def _is_at_work(self, entry: ImageEntry) -> bool:
-        active = self._session.viewer.layers.selection.active
-        return active is not None and active in (entry.layers.get(CLICKS), entry.layers.get(REGIONS))
 
     def _put_away(self, entry: ImageEntry) -> None:
         viewer = self._session.viewer

@@ -31,7 +31,9 @@ class Content:
     items: list[dict[str, Any]] = field(default_factory=list)
     points: dict[str, np.ndarray] = field(default_factory=dict)
     regions: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    planes: dict[str, str] = field(default_factory=dict)
+    plane_axes: dict[str, str] = field(default_factory=dict)
+    planes: dict[str, list[int]] = field(default_factory=dict)
+    used: set[str] = field(default_factory=set)
 
 
 def snapshot(project: Project, entries: Sequence[ImageEntry], changed: Iterable[str]) -> Content:
@@ -40,7 +42,10 @@ def snapshot(project: Project, entries: Sequence[ImageEntry], changed: Iterable[
     changed = set(changed)
     for entry in entries:
         content.items.append(_item(entry, content.folder))
-        content.planes[entry.id] = entry.image.plane_axes if entry.image is not None else ""
+        content.plane_axes[entry.id] = entry.image.plane_axes if entry.image is not None else ""
+        if entry.use != "predict" and not entry.problem and (len(entry.points) or entry.labels is not None):
+            content.used.add(entry.id)
+        content.planes[entry.id] = planes_clicked(entry)
         if entry.id in changed:
             content.points[entry.id] = entry.points
             content.regions[entry.id] = list(entry.regions)
@@ -61,9 +66,9 @@ def write(content: Content) -> None:
     for name, points in content.points.items():
         write_points(points, content.folder / "points" / f"{name}.csv")
     for name, regions in content.regions.items():
-        write_regions(as_regions(regions, content.planes[name]), content.folder / "regions" / f"{name}.geojson")
+        write_regions(as_regions(regions, content.plane_axes[name]), content.folder / "regions" / f"{name}.geojson")
     write_json(content.folder / LIST_FILE, {"schema_version": SCHEMA, "images": content.items})
-    write_dataset(content)
+    write_dataset(content.folder, content.items, content.planes, content.used)
 
 
 def read_entries(project: Project) -> list[ImageEntry]:
@@ -80,10 +85,20 @@ def read_entries(project: Project) -> list[ImageEntry]:
         return []
     stored = read_json(path)
     if not isinstance(stored, dict) or not isinstance(stored.get("images"), list):
-        raise NucleiError(f"{path} does not hold a list of images.", "Restore it from a backup, or choose another project.")
+        raise NucleiError(f"{path} does not hold a list of images.", "Restore it, or choose another project.")
     if int(stored.get("schema_version", 0)) > SCHEMA:
         raise NucleiError(f"The project {folder.parent.name} was made by a later version.", "Update this program.")
     return [_entry(item, folder) for item in stored["images"] if isinstance(item, dict) and "id" in item]
+
+
+def planes_clicked(entry: ImageEntry) -> list[int]:
+    """Planes with clicks, counted as `Image.read` does; empty for a single picture or a volume."""
+    image = entry.image
+    if image is None or not image.plane_axes or not len(entry.points):
+        return []
+    lead = len(image.plane_axes)
+    at = np.clip(np.floor(entry.points[:, :lead] + 0.5).astype(int), 0, np.array(image.plane_shape) - 1)
+    return sorted({int(one) for one in np.ravel_multi_index(tuple(at.T), image.plane_shape)})
 
 
 def as_regions(corners: Iterable[np.ndarray], plane_axes: str = "") -> list[Region]:
@@ -118,6 +133,8 @@ def _item(entry: ImageEntry, folder: Path) -> dict[str, Any]:
         "path": _stored_path(entry.path, folder),
         "understanding": entry.understanding,
         "labels": _stored_path(entry.labels, folder),
+        "clicks": len(entry.points),
+        "regions": len(entry.regions),
         "complete": entry.complete,
         "use": entry.use,
         "group": entry.group,
@@ -134,7 +151,7 @@ def _entry(item: dict[str, Any], folder: Path) -> ImageEntry:
     entry.path = _real_path(item.get("path"), folder)
     entry.labels = _real_path(item.get("labels"), folder)
     entry.understanding = dict(item.get("understanding") or {})
-    entry.complete, entry.use = bool(item.get("complete")), item.get("use", "train")
+    entry.complete, entry.use = bool(item.get("complete", True)), item.get("use", "train")
     entry.group, entry.domain = str(item.get("group", "")), str(item.get("domain", ""))
     try:
         points = folder / "points" / f"{entry.id}.csv"
@@ -166,5 +183,44 @@ def _real_path(stored: Any, folder: Path) -> Path | None:
     return path if path.is_absolute() else folder / path
 
 
-def write_dataset(content: Content) -> None:
-    """PLACEHOLDER"""
+
+def write_dataset(folder: Path, items: Sequence[dict[str, Any]], planes: dict[str, list[int]], used: set[str]) -> Path:
+    """Write `dataset.json`, what a training reads, from the list of images.
+
+    Parameters
+    ----------
+    folder : Path
+        The project's data folder.
+    items : sequence of dict
+        As in `images.json`.
+    planes : dict
+        For an image whose planes are segmented each for itself: id -> the planes that have clicks; each becomes one
+        example.
+    used : set of str
+        Ids of the images that have clicks or outlines and may be trained on or checked with.
+    """
+    from napari_nucleidomain.data.dataset import FILE_NAME, Dataset
+    from napari_nucleidomain.data.example import Example
+    from napari_nucleidomain.data.understanding import Understanding
+
+    examples = []
+    for item in items:
+        image = _real_path(item["path"], folder)
+        if item["id"] not in used or image is None:
+            continue
+        points, regions = folder / "points" / f"{item['id']}.csv", folder / "regions" / f"{item['id']}.geojson"
+        said = Understanding.from_json(item["understanding"])
+        one = Example(
+            image=image,
+            points=points if item["clicks"] else None,
+            labels=_real_path(item["labels"], folder),
+            regions=regions if item["regions"] else None,
+            split="val" if item["use"] == "check" else "train",
+            domain="source" if item["domain"] == "source" else "target",
+            group=item["group"],
+            complete=item["complete"],
+            understanding=said,
+        )
+        here = planes.get(item["id"])
+        examples += [one.changed(understanding=said.changed(plane=plane)) for plane in here] if here else [one]
+    return Dataset(folder / FILE_NAME, examples).save()

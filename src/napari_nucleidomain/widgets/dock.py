@@ -1,0 +1,149 @@
+"""What every dock shares: the header on top, a body that scrolls, and a way to bring another dock to the front."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
+
+from .folding import scrolled
+from .header import Header
+from .session import Session, get_session, plain
+
+PLUGIN, TITLE = "napari-nucleidomain", "Nuclei"
+DOCKS = {"images": "Images", "points": "Points", "train": "Train", "predict": "Predict", "review": "Review"}
+
+
+class Dock(QWidget):
+    """Base of the five docks.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Handed in by napari.
+
+    Attributes
+    ----------
+    which : str
+        Key of `DOCKS`.
+    session : Session
+    body : QVBoxLayout
+        Where a dock puts its controls.
+    """
+
+    which = ""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self.session: Session = get_session(napari_viewer)
+        self.header = Header(self.session)
+        content = QWidget()
+        self.body = QVBoxLayout(content)
+        self.body.setContentsMargins(8, 4, 8, 8)
+        self.body.setSpacing(6)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self.header)
+        outer.addWidget(scrolled(content), 1)
+        self.setMinimumWidth(300)
+        self.session.asked_for.connect(self._asked_for)
+        self._placed = False
+
+    def event(self, event: QEvent | None) -> bool:
+        """Qt's hook: once the dock is in a window, the session saves when this closes."""
+        if event is not None and event.type() in (QEvent.Type.Show, QEvent.Type.ParentChange):
+            self.session.watch_window(self)
+            if event.type() == QEvent.Type.Show and not self._placed:
+                self._placed = True
+                join_tabs(self)
+        return super().event(event)
+
+    def _asked_for(self, which: str) -> None:
+        if which == self.which:
+            raise_dock(self)
+
+
+def holder(widget: QWidget) -> QDockWidget | None:
+    """The dock that holds a widget."""
+    parent: Any = widget
+    while parent is not None and not isinstance(parent, QDockWidget):
+        parent = parent.parentWidget()
+    return parent
+
+
+def raise_dock(widget: QWidget) -> None:
+    """Bring the dock that holds a widget to the front of its tabs."""
+    dock = holder(widget)
+    if dock is not None:
+        dock.show()
+        dock.raise_()
+
+
+def join_tabs(widget: Dock) -> None:
+    """Make a dock that was just opened a tab beside those of ours that are open in the same window."""
+    dock, window = holder(widget), widget.window()
+    if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
+        return
+    for other in window.findChildren(Dock):
+        beside = holder(other)
+        if other is not widget and beside is not None and beside is not dock and not beside.isFloating():
+            window.tabifyDockWidget(beside, dock)
+            dock.show()
+            dock.raise_()
+            return
+
+
+def open_dock(session: Session, which: str) -> QWidget:
+    """Bring a dock to the front, opening it among the others if need be."""
+    widget = _widget(session.viewer, which) or _open(session.viewer, which)
+    raise_dock(widget)
+    return widget
+
+
+def open_all(viewer: Any) -> None:
+    """Open all five as one group of tabs, with *Images* in front (*Plugins > Nuclei > open all*)."""
+    viewer = plain(viewer)
+    for which in DOCKS:
+        if _widget(viewer, which) is None:
+            _open(viewer, which)
+    front = _widget(viewer, "images")
+    if front is not None:
+        raise_dock(front)
+
+
+def dock_name(which: str) -> str:
+    """The name under which napari's menu knows a dock."""
+    from napari.plugins import menu_item_template
+
+    return menu_item_template.format(TITLE, DOCKS[which])
+
+
+def _widget(viewer: Any, which: str) -> QWidget | None:
+    present = viewer.window.dock_widgets
+    name = dock_name(which)
+    return present[name] if name in present else None
+
+
+def _open(viewer: Any, which: str) -> QWidget:
+    module = import_module(f".{which}_dock", __package__)
+    widget: QWidget = getattr(module, f"{DOCKS[which]}Dock")(viewer)
+    viewer.window.add_dock_widget(widget, name=dock_name(which), area="right")
+    return widget
+
+
+class OpenAll(QWidget):
+    """What the menu entry *open all* makes: it opens the five docks and takes itself away."""
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__()
+        self._viewer = plain(napari_viewer)
+        self.setMaximumHeight(0)
+        # napari puts this widget into a dock of its own right after making it.
+        QTimer.singleShot(0, self._go)
+
+    def _go(self) -> None:
+        open_all(self._viewer)
+        self._viewer.window.remove_dock_widget(self)

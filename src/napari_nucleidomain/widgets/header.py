@@ -1,0 +1,93 @@
+"""The line that every dock has on top: project ▾ · image 4/30 · ● training 62 %, 3 min."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .inline import Inline
+from .session import Session
+
+
+class Header(QFrame):
+    """Project menu, place in the list, and the training under way; its buttons take no keyboard focus."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self.setObjectName("nucleiHeader")
+        self.project = QToolButton()
+        self.project.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.project.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.project.setToolTip("The project: the folder that keeps your clicks, trainings and models")
+        menu = QMenu(self.project)
+        menu.addAction("Open or make a project…", self.choose_project)
+        menu.addAction("Show the folder's place", self._tell_place)
+        self.project.setMenu(menu)
+        self.place = QLabel()
+        self.place.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.training = QToolButton()
+        self.training.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.training.setToolTip("Show the training")
+        self.training.setVisible(False)
+        self.training.clicked.connect(lambda: self._open_train())
+        self.note = Inline()
+        line = QHBoxLayout()
+        line.setContentsMargins(8, 2, 8, 2)
+        for widget in (self.project, self.place, self.training):
+            line.addWidget(widget)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(line)
+        layout.addWidget(self.note)
+        session.images_changed.connect(self.refresh)
+        session.current_changed.connect(self.refresh)
+        session.project_changed.connect(self.refresh)
+        session.training_told.connect(self._tell_training)
+        self._tell_training(session.training_line)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show the project's name and the place in the list."""
+        name = self._session.project_folder.name
+        self.project.setText(self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 110))
+        images, current = self._session.images, self._session.current
+        if not images:
+            self.place.setText("no images yet")
+        elif current in images:
+            self.place.setText(f"image {images.index(current) + 1}/{len(images)}")
+        else:
+            self.place.setText(f"{len(images)} images" if len(images) > 1 else "1 image")
+
+    def _tell_training(self, text: str) -> None:
+        self.training.setText(f"● {text}")
+        self.training.setVisible(bool(text))
+
+    def _open_train(self) -> None:
+        from .dock import open_dock
+
+        open_dock(self._session, "train")
+
+    def choose_project(self) -> None:
+        """Ask for a folder and work there."""
+        start = str(self._session.project_folder.parent)
+        folder = QFileDialog.getExistingDirectory(self, "A folder for the project (new or existing)", start)
+        if folder:
+            self.open_project(Path(folder))
+
+    def open_project(self, folder: Path) -> None:
+        """Work in another project; a fault is shown and the present one stays."""
+        try:
+            self._session.open_project(folder)
+        except NucleiError as error:
+            self.note.say_error(error)
+        else:
+            self.note.clear()
+
+    def _tell_place(self) -> None:
+        self.note.say("info", str(self._session.project_folder), Close=self.note.clear)

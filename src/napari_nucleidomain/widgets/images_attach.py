@@ -1,0 +1,87 @@
+"""Outlines and clicks that exist already, as layers or files, attached to an image."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+
+if TYPE_CHECKING:
+    from .entry import ImageEntry
+    from .session import Session
+
+LABELS_READABLE = "Nuclei outlines (*.tif *.tiff *.png *.npy *.geojson *.json);;All files (*)"
+
+
+def fitting_layers(session: Session, entry: ImageEntry) -> tuple[list[Any], list[Any]]:
+    """Labels layers and Points layers of the viewer that could belong to an image and are not ours."""
+    from napari.layers import Labels, Points
+
+    shape = _shape(entry)
+    labels, points = [], []
+    for layer in session.viewer.layers:
+        if session.entry_of(layer) is not None:
+            continue
+        if isinstance(layer, Labels) and not layer.multiscale and tuple(layer.data.shape) == shape:
+            labels.append(layer)
+        elif isinstance(layer, Points) and layer.ndim == len(shape) and len(layer.data):
+            points.append(layer)
+    return labels, points
+
+
+def check_labels(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str]:
+    """Read outlines and see that they fit the image (in a thread).
+
+    Returns
+    -------
+    numpy.ndarray uint32
+    str
+        What the person should know: that a mask without ids was split into pieces.
+
+    Raises
+    ------
+    NucleiError
+        It is no label image, or one of another size.
+    """
+    from napari_nucleidomain.data.labels_io import mismatch, read_labels, split_binary
+
+    assert entry.image is not None
+    found = read_labels(path, entry.image.spatial_shape)
+    wrong = mismatch(found.labels.shape, entry.image)
+    if wrong:
+        raise NucleiError(f"{path.name}: {wrong}", "Nothing was changed. Attach the outlines of this very image.")
+    labels = split_binary(found.labels) if found.binary else found.labels
+    notes = list(found.notes)
+    if found.binary:
+        notes.append("It is a black-and-white mask: touching nuclei count as one.")
+    return labels, " ".join(notes)
+
+
+def save_labels(labels: np.ndarray, entry: ImageEntry, folder: Path) -> Path:
+    """Keep outlines of a layer in the project (in a thread)."""
+    from napari_nucleidomain.data.labels_out import write_labels
+
+    labels = np.asarray(labels)
+    if labels.dtype.kind not in "uib" or (labels.dtype.kind == "i" and labels.size and labels.min() < 0):
+        raise NucleiError("These outlines hold negative numbers or fractions.", "Use a layer with one number per nucleus.")
+    size = entry.pixel_size_um
+    path = folder / "labels" / f"{entry.id}.tif"
+    write_labels(labels.astype(np.uint32), path, format="tif", pixel_size_um=size)
+    return path
+
+
+def clicks_from(layer: Any, entry: ImageEntry) -> np.ndarray:
+    """A Points layer's clicks in the image's pixels, wherever the layer lies."""
+    image = entry.layers.get("image")
+    if image is None or not len(layer.data):
+        return np.asarray(layer.data, dtype=np.float64)
+    return np.array([image.world_to_data(layer.data_to_world(one)) for one in layer.data], dtype=np.float64)
+
+
+def _shape(entry: ImageEntry) -> tuple[int, ...]:
+    if entry.image is None:
+        return ()
+    return tuple(n for axis, n in zip(entry.image.axes, entry.image.shape, strict=True) if axis != "C")

@@ -1,0 +1,153 @@
+"""[Attach ▾]: nuclei outlines and clicks from layers and files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtWidgets import QFileDialog, QMenu, QSizePolicy, QToolButton
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .background import in_background
+from .images_attach import LABELS_READABLE, check_labels, clicks_from, fitting_layers, save_labels
+from .inline import Inline
+from .layers import OUTLINES, put_labels
+from .points_files import READABLE, import_file
+from .wording import count
+
+if TYPE_CHECKING:
+    from .entry import ImageEntry
+    from .session import Session
+
+
+class AttachMenu:
+    """The button, its menu (made anew each time from what fits the image) and the line that tells what happened."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._entry: ImageEntry | None = None
+        self.button = QToolButton()
+        self.button.setText("Outlines or clicks ▾")
+        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+        self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.menu = QMenu(self.button)
+        self.menu.aboutToShow.connect(self.fill)
+        self.button.setMenu(self.menu)
+        self.told = Inline()
+
+    def show_entry(self, entry: ImageEntry | None) -> None:
+        """Speak of this image from now on."""
+        if entry is not self._entry:
+            self.told.clear()
+        self._entry = entry
+        self.button.setEnabled(entry is not None)
+
+    def fill(self) -> None:
+        """List what fits the image now."""
+        self.menu.clear()
+        entry = self._entry
+        if entry is None or entry.image is None:
+            return
+        self.menu.addAction("Outlines from a file…", self._choose_labels)
+        self.menu.addAction("Clicks or regions from a file…", self._choose_points)
+        labels, points = fitting_layers(self._session, entry)
+        if labels or points:
+            self.menu.addSeparator()
+        for layer in labels:
+            self.menu.addAction(f"Outlines: layer {layer.name}", lambda layer=layer: self.take_labels_layer(layer))
+        for layer in points:
+            self.menu.addAction(f"Clicks: layer {layer.name}", lambda layer=layer: self.take_points_layer(layer))
+        if entry.labels is not None:
+            self.menu.addSeparator()
+            self.menu.addAction("Show the outlines", self.show_outlines)
+            self.menu.addAction("Take the outlines off", self.detach)
+
+    def _choose_labels(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self.button, "Nuclei outlines", "", LABELS_READABLE)
+        if path:
+            self.take_labels_file(Path(path))
+
+    def _choose_points(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self.button, "Clicks or regions", "", READABLE)
+        if path:
+            self.take_points_file(Path(path))
+
+    def take_labels_file(self, path: Path) -> None:
+        """Attach outlines from a file, if they fit."""
+        entry = self._entry
+        if entry is None:
+            return
+        self.told.say("info", f"Reading {path.name}…")
+
+        def done(found: tuple[np.ndarray, str]) -> None:
+            entry.labels = path
+            self._session.touch(entry, "labels")
+            number = int(len(np.unique(found[0])) - (1 if (found[0] == 0).any() else 0))
+            self.told.say("ok", f"{count(number, 'outline')} attached from {path.name}. {found[1]}", Close=self.told.clear)
+            self._show(entry, found[0])
+
+        in_background(self._session, lambda: check_labels(path, entry), done, self.told.say_error)
+
+    def take_labels_layer(self, layer: Any) -> None:
+        """Attach outlines from a layer; a copy is kept in the project."""
+        entry = self._entry
+        if entry is None:
+            return
+        data, folder = np.array(layer.data), Path(self._session.project.data)
+
+        def done(path: Path) -> None:
+            entry.labels = path
+            self._session.touch(entry, "labels")
+            self.told.say("ok", f"Outlines of {layer.name} attached.", Close=self.told.clear)
+
+        in_background(self._session, lambda: save_labels(data, entry, folder), done, self.told.say_error)
+
+    def take_points_layer(self, layer: Any) -> None:
+        """Add the clicks of a layer to the image's; one step that can be undone."""
+        if self._entry is not None:
+            entry = self._entry
+            fresh = clicks_from(layer, entry)
+            known = entry.points if len(entry.points) else np.zeros((0, fresh.shape[1]))
+            self._session.annotations.change(entry, points=np.vstack([known, fresh]))
+            self._session.stage.when_ready(entry, lambda: self._session.annotations.clicks(entry))
+            self.told.say("ok", f"{count(len(fresh), 'click')} of {layer.name} added.", Close=self.told.clear)
+
+    def take_points_file(self, path: Path) -> None:
+        """Add clicks and regions of a file to the image's; one step that can be undone."""
+        entry = self._entry
+        if entry is None:
+            return
+        try:
+            found = import_file(path, entry)
+        except NucleiError as error:
+            self.told.say_error(error)
+            return
+        self._session.annotations.change(entry, points=found.points, regions=found.regions)
+        self._session.stage.when_ready(entry, lambda: self._session.annotations.clicks(entry))
+        self.told.say("ok", found.sentence(path.name), Close=self.told.clear)
+
+    def show_outlines(self) -> None:
+        """Show the attached outlines as a layer."""
+        entry = self._entry
+        if entry is not None and entry.labels is not None:
+            path = entry.labels
+            in_background(
+                self._session, lambda: check_labels(path, entry), lambda found: self._show(entry, found[0]), self.told.say_error
+            )
+
+    def _show(self, entry: ImageEntry, labels: np.ndarray) -> None:
+        def show() -> None:
+            layer = put_labels(self._session, entry, OUTLINES, f"{entry.name} · outlines", labels)
+            layer.contour = 1
+
+        self._session.stage.when_ready(entry, show)
+
+    def detach(self) -> None:
+        """Forget the outlines; their file stays."""
+        if self._entry is not None:
+            self._entry.labels = None
+            self._session.touch(self._entry, "labels")
+            self.told.clear()

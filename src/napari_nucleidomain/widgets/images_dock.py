@@ -1,0 +1,317 @@
+"""The Images dock: what to work on, and what was understood of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QDragEnterEvent, QDropEvent
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .background import in_background
+from .dock import Dock, open_dock
+from .entry import ImageEntry
+from .folding import Fold
+from .images_attach_box import AttachMenu
+from .images_borrow import borrow, free_layers, settle
+from .images_correct import correct
+from .images_details import Details
+from .images_list import ImageList
+from .images_open import Opened, Opener, words
+from .images_understood import Understood, similar
+from .inline import Inline, WhyButton, row
+
+_EMPTY = (
+    "Drop images here, use the layers you already have open, or start with a sample. "
+    "Nothing is uploaded; your files are never changed."
+)
+_USES = {"train": "train and check", "check": "check only", "predict": "predict only"}
+
+
+class ImagesDock(Dock):
+    """Open, list, understand, attach, and on to clicking or to a ready model."""
+
+    which = "images"
+
+    def __init__(self, napari_viewer: Any) -> None:
+        super().__init__(napari_viewer)
+        self.setAcceptDrops(True)
+        self.opener = Opener(self.session)
+        self.opener.finished.connect(self._opened)
+        self._build_openers()
+        self.told = Inline()
+        self.body.addWidget(self.told)
+        self.empty = QLabel(_EMPTY)
+        self.empty.setWordWrap(True)
+        self.body.addWidget(self.empty)
+        self.list = ImageList(self.session)
+        self.body.addWidget(self.list)
+        self._build_one()
+        self.body.addStretch(1)
+        self.click = WhyButton("Next: click nuclei →", "Click inside nuclei of this image, to train on them")
+        self.click.clicked.connect(self._go_click)
+        self.skip = WhyButton("Skip: try a ready model →", "Find nuclei now, with the classical method or a model you have")
+        self.skip.clicked.connect(lambda: open_dock(self.session, "predict"))
+        self.body.addWidget(self.click)
+        self.body.addWidget(self.skip)
+        self.session.images_changed.connect(self.refresh)
+        self.session.current_changed.connect(self.refresh)
+        self.session.entry_changed.connect(self._entry_changed)
+        self.session.project_changed.connect(lambda _: self.opener.read_again(self.session.images))
+        self._restore()
+        self.refresh()
+
+    # Building --------------------------------------------------------------------------------------------------
+
+    def _build_openers(self) -> None:
+        self.open_files = WhyButton("Open files…", "TIFF, OME-TIFF, slides (SVS), OME-Zarr, PNG, JPEG, NPY")
+        self.open_files.clicked.connect(self._choose_files)
+        self.open_folder = WhyButton("Open folder…", "All images in a folder, or an OME-Zarr")
+        self.open_folder.clicked.connect(self._choose_folder)
+        self.layers = _menu_button("Use open layers ▾", "Images that are in the viewer already")
+        self.layers_menu = QMenu(self.layers)
+        self.layers_menu.aboutToShow.connect(self._fill_layers)
+        self.layers.setMenu(self.layers_menu)
+        self.samples = _menu_button("Samples ▾", "Images that came with this program")
+        self.samples_menu = QMenu(self.samples)
+        self._fill_samples()
+        self.samples.setMenu(self.samples_menu)
+        self.body.addLayout(_halves(self.open_files, self.open_folder))
+        self.body.addLayout(_halves(self.layers, self.samples))
+
+    def _build_one(self) -> None:
+        self.one = QWidget()
+        self.understood = Understood()
+        self.understood.corrected.connect(self._corrected)
+        self.understood.apply_to_similar.connect(self._apply_to_similar)
+        understood = Fold("What I understood", "images/understood-closed")
+        understood.add(self.understood)
+        understood.open(True)
+        self.fold = understood
+        self.body.addWidget(understood)
+        self.use = QComboBox()
+        for value, text in _USES.items():
+            self.use.addItem(text, value)
+        self.use.activated.connect(lambda _=0: self._set("use", self.use.currentData()))
+        self.attach = AttachMenu(self.session)
+        form = QFormLayout(self.one)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.addRow("Use", self.use)
+        form.addRow("Attach", self.attach.button)
+        self.body.addWidget(self.one)
+        self.body.addWidget(self.attach.told)
+        self.hidden = Inline()
+        self.body.addWidget(self.hidden)
+        self.details = Details(self.session)
+        self.body.addWidget(self.details)
+
+    # Opening ---------------------------------------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        try:
+            self.session.restore()
+        except NucleiError as error:
+            self.told.say_error(error)
+        self.opener.read_again(self.session.images)
+
+    def _choose_files(self) -> None:
+        from napari_nucleidomain.data.readers import IMAGE_SUFFIXES
+
+        kinds = " ".join(f"*{one}" for one in IMAGE_SUFFIXES if one != ".zarr")
+        paths, _ = QFileDialog.getOpenFileNames(self, "Images", "", f"Images ({kinds});;All files (*)")
+        self.open_paths([Path(one) for one in paths])
+
+    def _choose_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self, "A folder of images")
+        if folder:
+            self.open_paths([Path(folder)])
+
+    def open_paths(self, paths: list[Path]) -> None:
+        """List files and folders; what cannot be read is listed with its fault."""
+        if not paths:
+            return
+        try:
+            self.opener.open_paths(paths)
+        except OSError as error:
+            self.told.say_error(words(error))
+
+    def _opened(self, opened: Opened) -> None:
+        if opened.bad:
+            bad = next((one for one in self.session.images if one.problem), None)
+            show = {"Show": lambda: self.list.scrollToItem(self.list.item(self.session.images.index(bad)))} if bad else {}
+            self.told.say("warning", opened.sentence(), **show, Close=self.told.clear)
+        elif not opened.good:
+            self.told.say("info", opened.sentence(), Close=self.told.clear)
+        else:
+            self.told.clear()
+
+    def _fill_layers(self) -> None:
+        self.layers_menu.clear()
+        found = free_layers(self.session)
+        for layer in found:
+            self.layers_menu.addAction(layer.name, lambda layer=layer: self.use_layer(layer))
+        if len(found) > 1:
+            self.layers_menu.addSeparator()
+            self.layers_menu.addAction(f"All {len(found)}", lambda: [self.use_layer(one) for one in found])
+        if not found:
+            nothing = self.layers_menu.addAction("No image layer is open that is not listed")
+            nothing.setEnabled(False)
+
+    def use_layer(self, layer: Any) -> ImageEntry:
+        """List an image layer of the viewer; its file is found, or its pixels are copied into the project."""
+        entry = borrow(self.session, layer)
+        folder = Path(self.session.project.data)
+
+        def done(found: tuple[Path, Any]) -> None:
+            entry.path, entry.image = found
+            self.opener.read_again([])
+            self._settled(entry)
+
+        def failed(error: BaseException) -> None:
+            entry.reading, entry.problem = False, words(error)
+            self.session.touch(entry, "problem")
+            self.told.say_error(error)
+
+        in_background(self.session, lambda: _settle(entry, folder), done, failed)
+        return entry
+
+    def _settled(self, entry: ImageEntry) -> None:
+        entry.reading = False
+        self.session.touch(entry, "understanding")
+        if self.session.current is None or self.session.current.problem:
+            self.session.set_current(entry)
+
+    def _fill_samples(self) -> None:
+        from napari_nucleidomain.data.samples import SAMPLES
+
+        for name, info in SAMPLES.items():
+            self.samples_menu.addAction(info.title, lambda name=name: self.open_sample(name))
+        self.samples_menu.addSeparator()
+        for name, info in SAMPLES.items():
+            title = f"{info.title.split(' (')[0]}, with clicks and outlines"
+            self.samples_menu.addAction(title, lambda name=name: self.open_sample(name, with_clicks=True))
+
+    def open_sample(self, name: str, *, with_clicks: bool = False) -> None:
+        """List a sample, bare or with its clicks and outlines, and show it."""
+        from .samples import add_sample
+
+        try:
+            entry = add_sample(self.session, name, with_clicks=with_clicks)
+        except NucleiError as error:
+            self.told.say_error(error)
+            return
+        self.opener.read_again([entry])
+        self.session.set_current(entry)
+
+    # The current image -----------------------------------------------------------------------------------------
+
+    def refresh(self, *_: object) -> None:
+        """Show the list's state and the current image's."""
+        entry, some = self.session.current, bool(self.session.images)
+        self.empty.setVisible(not some)
+        self.list.setVisible(some)
+        good = entry is not None and not entry.problem
+        for widget in (self.fold, self.one, self.details):
+            widget.setVisible(good)
+        self.click.allow("" if good else "Choose an image first." if some else "Open an image or a sample first.")
+        self.skip.allow("" if some else "Open an image or a sample first.")
+        if entry is not None and good:
+            self.understood.show_entry(entry, self._corrected)
+            others = sum(similar(entry, one) for one in self.session.images)
+            self.understood.similar.allow(
+                "" if others and entry.understanding else "No other image is like this one." if not others
+                else "Nothing was corrected here."
+            )  # fmt: skip
+            self.use.setCurrentIndex(self.use.findData(entry.use))
+        self.attach.show_entry(entry if good else None)
+        if entry is not None and entry.hidden:
+            names = ", ".join(sorted(entry.layers[role].name for role in entry.hidden if role in entry.layers))
+            self.hidden.say("info", f"Removed from the viewer, not lost: {names}.", Show_again=self._show_again)
+        else:
+            self.hidden.clear()
+
+    def _entry_changed(self, entry: ImageEntry, what: str) -> None:
+        if entry is self.session.current and what not in ("points", "regions"):
+            self.refresh()
+
+    def _show_again(self) -> None:
+        if self.session.current is not None:
+            self.session.stage.show_again(self.session.current)
+
+    def _set(self, field: str, value: Any) -> None:
+        entry = self.session.current
+        if entry is not None:
+            setattr(entry, field, value)
+            self.session.touch(entry, "use")
+
+    def _corrected(self, changes: dict[str, Any]) -> None:
+        entry = self.session.current
+        if entry is None:
+            return
+        self.understood.trouble.clear()
+        correct(self.session, entry, changes, lambda error: self._not_corrected(entry, error))
+
+    def _not_corrected(self, entry: ImageEntry, error: BaseException) -> None:
+        self.refresh()
+        self.understood.trouble.say_error(error)
+
+    def _apply_to_similar(self) -> None:
+        entry = self.session.current
+        if entry is None:
+            return
+        others = [one for one in self.session.images if similar(entry, one)]
+        for one in others:
+            correct(self.session, one, dict(entry.understanding), lambda error: self.told.say_error(error))
+        self.told.say("ok", f"Applied to {len(others)} more.", Close=self.told.clear)
+
+    def _go_click(self) -> None:
+        open_dock(self.session, "points")
+        entry = self.session.current
+        if entry is not None and not entry.problem:
+            self.session.stage.when_ready(entry, lambda: self.session.annotations.use("click"))
+
+    # Dropping --------------------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent | None) -> None:
+        """Qt's hook: files may be dropped on the dock."""
+        mime = event.mimeData() if event is not None else None
+        if event is not None and mime is not None and mime.hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent | None) -> None:
+        """Qt's hook: files were dropped."""
+        mime = event.mimeData() if event is not None else None
+        if event is None or mime is None:
+            return
+        self.open_paths([Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()])
+        event.acceptProposedAction()
+
+
+def _settle(entry: ImageEntry, folder: Path) -> tuple[Path, Any]:
+    from .image_layers import thumbnail
+
+    path, image = settle(entry, folder)
+    entry.thumbnail = thumbnail(image)
+    _ = (image.kind, image.nuclei_channel, image.questions, image.warnings)
+    return path, image
+
+
+def _menu_button(text: str, tip: str) -> QToolButton:
+    button = QToolButton()
+    button.setText(text)
+    button.setToolTip(tip)
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
+    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
+
+
+def _halves(left: QWidget, right: QWidget) -> Any:
+    line = row(left, right)
+    line.setStretch(0, 1)
+    line.setStretch(1, 1)
+    return line

@@ -1,0 +1,125 @@
+"""The list of images: picture, name, what it is, clicks, regions, outlines, and ✓ or ⚠."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QBrush, QIcon, QImage, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
+
+from .theme import theme_colour
+from .wording import count
+
+if TYPE_CHECKING:
+    from .entry import ImageEntry
+    from .session import Session
+
+_SIDE = 48
+
+
+class ImageList(QListWidget):
+    """One row for each image. The tick chooses it for *Predict > ticked images*; a click makes it the current one."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._filling = False
+        self.setIconSize(QSize(_SIDE, _SIDE))
+        self.setUniformItemSizes(False)
+        self.setWordWrap(True)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setMinimumHeight(180)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.itemClicked.connect(self._clicked)
+        self.currentItemChanged.connect(lambda item, _: self._clicked(item))
+        self.itemChanged.connect(self._ticked)
+        session.images_changed.connect(self.fill)
+        session.current_changed.connect(self._mark)
+        session.entry_changed.connect(self._entry_changed)
+        self.fill()
+
+    def fill(self) -> None:
+        """Show the list anew."""
+        self._filling = True
+        try:
+            self.clear()
+            for entry in self._session.images:
+                item = QListWidgetItem()
+                item.setFlags(item.flags() | Qt.ItemFlag.ItemIsUserCheckable)
+                self.addItem(item)
+                self._show(item, entry)
+            self._mark(self._session.current)
+        finally:
+            self._filling = False
+
+    def _show(self, item: QListWidgetItem, entry: ImageEntry) -> None:
+        item.setText("\n".join(lines(entry)))
+        item.setIcon(_icon(entry.thumbnail))
+        item.setCheckState(Qt.CheckState.Checked if entry.ticked and not entry.problem else Qt.CheckState.Unchecked)
+        item.setToolTip(entry.problem or (str(entry.path) if entry.path else entry.name))
+        if entry.problem:
+            item.setForeground(QBrush(theme_colour("warning")))
+
+    def _entry_changed(self, entry: ImageEntry, _: str) -> None:
+        if entry in self._session.images:
+            item = self.item(self._session.images.index(entry))
+            if item is not None:
+                self._filling = True
+                self._show(item, entry)
+                self._filling = False
+
+    def _mark(self, entry: ImageEntry | None) -> None:
+        before, self._filling = self._filling, True
+        if entry in self._session.images:
+            self.setCurrentRow(self._session.images.index(entry))
+        else:
+            self.setCurrentRow(-1)
+        self._filling = before
+
+    def _clicked(self, item: QListWidgetItem | None) -> None:
+        if self._filling or item is None:
+            return
+        entry = self._session.images[self.row(item)]
+        if not entry.reading:
+            self._session.set_current(entry)
+
+    def _ticked(self, item: QListWidgetItem) -> None:
+        if not self._filling:
+            self._session.images[self.row(item)].ticked = item.checkState() == Qt.CheckState.Checked
+
+
+def lines(entry: ImageEntry) -> list[str]:
+    """The words of a row: name, what it is, what is known about it."""
+    if entry.reading:
+        return [entry.name, "reading…"]
+    if entry.problem:
+        return [f"⚠ {entry.name}", entry.problem]
+    what = entry.image.describe() if entry.image is not None else ""
+    known = []
+    if len(entry.points):
+        known.append(count(len(entry.points), "click"))
+    if entry.regions:
+        known.append(count(len(entry.regions), "region"))
+    if entry.labels is not None:
+        known.append("outlines")
+    if entry.use == "check":
+        known.append("check only")
+    elif entry.use == "predict":
+        known.append("predict only")
+    if entry.hidden:
+        known.append("hidden layers")
+    ready = "✓ " if (len(entry.points) and (entry.regions or entry.complete)) or entry.labels is not None else ""
+    return [entry.name, what, ready + " · ".join(known)] if known else [entry.name, what]
+
+
+def _icon(picture: np.ndarray | None) -> QIcon:
+    if picture is None:
+        pixmap = QPixmap(_SIDE, _SIDE)
+        pixmap.fill(Qt.GlobalColor.gray)
+        return QIcon(pixmap)
+    height, width, _ = picture.shape
+    data = np.ascontiguousarray(picture)
+    return QIcon(QPixmap.fromImage(QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()))

@@ -1,0 +1,178 @@
+"""*What I understood*: the guesses about an image, each with where it comes from and a way to correct it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+
+from .inline import Inline, WhyButton, row
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.data.images import Image
+
+    from .entry import ImageEntry
+
+_KINDS = {"h&e": "H&E tissue", "fluorescence": "Fluorescence", "other": "Other"}
+_AXIS = {
+    "plane": "only this plane",
+    "planes": "every plane for itself",
+    "volume": "a volume (3D)",
+    "time": "time",
+    "channels": "channels",
+}
+_FIELDS = ("kind", "nuclei_channel", "pixel_size_um", "third_axis", "axes", "rgb", "channels")
+
+
+class Understood(QWidget):
+    """Kind, nuclei channel, pixel size, third axis, axes; changing one asks for the image to be opened so.
+
+    Signals
+    -------
+    corrected(dict)
+        Fields of `Understanding` the person changed.
+    apply_to_similar()
+        Take this image's corrections over to others like it.
+    """
+
+    corrected = Signal(dict)
+    apply_to_similar = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entry: ImageEntry | None = None
+        self._filling = False
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        self.questions = [Inline() for _ in range(3)]
+        for question in self.questions:
+            layout.addWidget(question)
+        self.form = QFormLayout()
+        self.form.setContentsMargins(0, 0, 0, 0)
+        self.form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        layout.addLayout(self.form)
+        self.kind = self._combo("kind", list(_KINDS.items()))
+        self.reason = QLabel()
+        self.reason.setWordWrap(True)
+        self.channel = self._combo("nuclei_channel", [])
+        self.pixel = QLineEdit()
+        self.pixel.setPlaceholderText("µm per pixel")
+        self.pixel.editingFinished.connect(self._pixel_entered)
+        self.pixel_source = QLabel()
+        self.third = self._combo("third_axis", list(_AXIS.items()))
+        self.axes = QLineEdit()
+        self.axes.setToolTip("One letter for each axis as it lies in the file, slowest first: T, Z, Y, X, C")
+        self.axes.editingFinished.connect(self._axes_entered)
+        self.form.addRow("Kind", self.kind)
+        self.form.addRow("", self.reason)
+        self.form.addRow("Nuclei in", self.channel)
+        self.form.addRow("Pixel size", row(self.pixel, self.pixel_source, stretch=0))
+        self.form.addRow("Third axis", self.third)
+        self.form.addRow("Axes", self.axes)
+        self.trouble = Inline()
+        layout.addWidget(self.trouble)
+        self.similar = WhyButton("Apply to similar", "Same corrections for all images of the same axes, channels and type")
+        self.similar.clicked.connect(self.apply_to_similar)
+        layout.addWidget(self.similar)
+
+    def _combo(self, name: str, items: list[tuple[str, str]]) -> QComboBox:
+        box = QComboBox()
+        for value, text in items:
+            box.addItem(text, value)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.activated.connect(lambda _=0: self._correct({name: box.currentData()}))
+        return box
+
+    def _correct(self, changes: dict[str, Any]) -> None:
+        if not self._filling and self._entry is not None:
+            if changes.get("third_axis") == "plane" and self._entry.image is not None:
+                changes["plane"] = self._entry.image.default_plane
+            self.corrected.emit(changes)
+
+    def _pixel_entered(self) -> None:
+        text = self.pixel.text().strip().replace(",", ".").removesuffix("µm").strip()
+        image = self._entry.image if self._entry else None
+        if self._filling or image is None or text == self._pixel_text(image):
+            return
+        try:
+            value = float(text)
+        except ValueError:
+            self.trouble.say("warning", "A pixel size is a number of µm, for example 0.25.")
+            self.pixel.setText(self._pixel_text(image))
+            return
+        if not 0 < value < 1e6:
+            self.trouble.say("warning", "A pixel size is larger than 0 µm.")
+            self.pixel.setText(self._pixel_text(image))
+            return
+        self._correct({"pixel_size_um": value})
+
+    def _axes_entered(self) -> None:
+        text = self.axes.text().strip().upper()
+        if self._entry is not None and text and text != (self._entry.understanding.get("axes") or self._shown_axes()):
+            self._correct({"axes": text})
+
+    def _shown_axes(self) -> str:
+        return self._entry.image.axes if self._entry and self._entry.image is not None else ""
+
+    def show_entry(self, entry: ImageEntry | None, answer: Callable[[dict[str, Any]], None]) -> None:
+        """Show what is understood of an image; `answer` gets the fields that a question's button sets."""
+        self._entry = entry
+        image = entry.image if entry is not None else None
+        self.setVisible(image is not None)
+        if entry is None or image is None:
+            return
+        self._filling = True
+        try:
+            self._fill(entry, image)
+        finally:
+            self._filling = False
+        for line in self.questions:
+            line.clear()
+        asked = [one for one in image.questions if one.topic != "pixel_size"]
+        for line, question in zip(self.questions, asked, strict=False):
+            text = f"{question.text}" + (f" Taken as {question.assumed} until then." if question.assumed else "")
+            options = {name: (lambda fields=fields: answer(dict(fields))) for name, fields in question.options.items()}
+            line.say("warning", text, **options)
+
+    def _fill(self, entry: ImageEntry, image: Image) -> None:
+        self.kind.setCurrentIndex(self.kind.findData(image.kind))
+        self.reason.setText("<i>" + " ".join([*image.reasons, *image.warnings]) + "</i>")
+        several = not image.rgb and image.n_channels > 1
+        self.form.setRowVisible(self.channel, several or (image.rgb and image.kind == "fluorescence"))
+        self.channel.clear()
+        for number, name in enumerate(image.channel_names):
+            self.channel.addItem(name or f"channel {number + 1}", image.channels[number])
+        chosen = image.nuclei_channel
+        if chosen is None:
+            self.channel.insertItem(0, "not known: choose", None)
+            self.channel.setCurrentIndex(0)
+        else:
+            self.channel.setCurrentIndex(chosen)
+        self.pixel.setText(self._pixel_text(image))
+        source = {"file": "from file", "user": "by you"}.get(image.pixel_size_source or "", "⚠ not in the file")
+        self.pixel_source.setText(source)
+        self.pixel_source.setToolTip("" if image.pixel_size_um else "Areas will be in pixels, and sizes cannot be matched to a model.")
+        stacked = len(image.axes.replace("C", "")) > 2 or "third_axis" in entry.understanding
+        self.form.setRowVisible(self.third, stacked)
+        said = entry.understanding.get("third_axis")
+        present = said or ("volume" if image.ndim == 3 else "time" if "T" in image.plane_axes else "planes")
+        self.third.setCurrentIndex(self.third.findData(present))
+        self.axes.setText(str(entry.understanding.get("axes") or image.axes))
+
+    @staticmethod
+    def _pixel_text(image: Image) -> str:
+        return f"{image.pixel_size_um[-1]:.4g}" if image.pixel_size_um else ""
+
+
+def similar(one: ImageEntry, other: ImageEntry) -> bool:
+    """Whether corrections of one image make sense for another: same axes, channels and number type."""
+    a, b = one.image, other.image
+    return (
+        a is not None
+        and b is not None
+        and one is not other
+        and (a.axes, a.n_channels, a.dtype, a.rgb) == (b.axes, b.n_channels, b.dtype, b.rgb)
+    )

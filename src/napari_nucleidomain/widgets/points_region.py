@@ -1,0 +1,70 @@
+"""The area in which every nucleus is clicked: asked for when none was drawn, widened when clicks lie outside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .entry import ImageEntry
+
+
+def needs_region(entry: ImageEntry) -> bool:
+    """Whether a training has to ask: there are clicks, no region, and they plainly do not cover the image."""
+    if not len(entry.points) or entry.regions or entry.image is None:
+        return False
+    from napari_nucleidomain.data.coverage import covers_image
+
+    if entry.image.plane_axes:
+        return True
+    return not covers_image(entry.points, entry.image.spatial_shape)
+
+
+def hull_corners(entry: ImageEntry) -> list[np.ndarray]:
+    """Regions round the clicks: their hull widened by one nucleus distance, one for each plane segmented for itself."""
+    from napari_nucleidomain.data.regions import hull_region
+
+    points = entry.points
+    shape = entry.image.spatial_shape[-2:] if entry.image is not None else None
+    if entry.image is None or not entry.image.plane_axes:
+        flat = hull_region(points[:, -2:], shape=shape).vertices
+        plane = np.median(points[:, :-2], axis=0) if points.shape[1] > 2 else ()
+        return [lifted(flat, plane)]
+    planes = np.unique(np.round(points[:, :-2]), axis=0)
+    found = []
+    for plane in planes:
+        here = points[np.all(np.round(points[:, :-2]) == plane, axis=1)]
+        found.append(lifted(hull_region(here[:, -2:], shape=shape).vertices, plane))
+    return found
+
+
+def lifted(flat: np.ndarray, plane: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Corners (V, 2) put onto a plane: (V, D)."""
+    plane = np.round(np.asarray(plane, dtype=np.float64))
+    return np.hstack([np.tile(plane, (len(flat), 1)), flat]) if plane.size else np.asarray(flat, dtype=np.float64)
+
+
+def extended(regions: Sequence[np.ndarray], outside: np.ndarray) -> list[np.ndarray]:
+    """Regions widened so that they hold clicks that lay outside: each click goes to the nearest region.
+
+    Parameters
+    ----------
+    regions : sequence of numpy.ndarray, shape (V, D)
+        At least one.
+    outside : numpy.ndarray, shape (K, D)
+    """
+    from scipy.spatial import ConvexHull
+
+    from napari_nucleidomain.data.regions import hull_region, nucleus_distance
+
+    result = [np.array(one) for one in regions]
+    margin = max(3.0, nucleus_distance(outside[:, -2:]) / 4) if len(outside) > 1 else 5.0
+    for click in outside:
+        gaps = [np.min(np.linalg.norm(one[:, -2:] - click[-2:], axis=1)) for one in result]
+        index = int(np.argmin(gaps))
+        ring = hull_region(click[None, -2:], distance=margin).vertices
+        cloud = np.vstack([result[index][:, -2:], ring])
+        result[index] = lifted(cloud[ConvexHull(cloud).vertices], result[index][0, :-2])
+    return result

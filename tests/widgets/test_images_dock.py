@@ -1,0 +1,168 @@
+"""The Images dock in a real window: files good and bad, open layers, corrections, attached outlines."""
+
+from __future__ import annotations
+
+import canvas
+import numpy as np
+import pytest
+import skimage.io
+import tifffile
+
+from napari_nucleidomain.widgets.images_dock import ImagesDock
+
+
+@pytest.fixture
+def dock(session):
+    dock = ImagesDock(session.viewer)
+    session.viewer.window.add_dock_widget(dock, name="Images (Nuclei)")
+    return dock
+
+
+def _open(qtbot, dock, *paths):
+    with qtbot.waitSignal(dock.opener.finished, timeout=8000):
+        dock.open_paths(list(paths))
+
+
+def _shown(qtbot, session, entry):
+    qtbot.waitUntil(lambda: "image" in entry.layers and entry.layers["image"] in session.viewer.layers, timeout=8000)
+
+
+def test_empty_dock_says_what_to_do(dock):
+    assert "Drop images here" in dock.empty.text()
+    assert not dock.click.isEnabled()
+    assert "Open an image" in dock.click.toolTip()
+
+
+def test_a_bad_file_in_a_folder_is_listed_and_the_rest_opens(qtbot, session, dock, nuclei, tmp_path):
+    folder = tmp_path / "Bilder ä"
+    folder.mkdir()
+    skimage.io.imsave(folder / "a10.png", nuclei[0], check_contrast=False)
+    skimage.io.imsave(folder / "a2.tif", nuclei[0].astype(np.uint16) * 200, check_contrast=False)
+    whole = (folder / "a10.png").read_bytes()
+    (folder / "b.png").write_bytes(whole[: len(whole) // 3])
+    (folder / "notes.txt").write_text("hello")
+    (folder / "c.tif").write_text("not an image")
+    _open(qtbot, dock, folder)
+    assert [one.name for one in session.images] == ["a2", "a10", "b", "c"], "sorted as a person would, without the text"
+    bad = [one.name for one in session.images if one.problem]
+    assert bad == ["b", "c"]
+    assert "2 of 4 could not be read" in dock.told.text()
+    assert session.current.name == "a2"
+    _shown(qtbot, session, session.current)
+    text = dock.list.item(0).text()
+    assert "200×240" in text
+    assert dock.list.item(2).text().startswith("⚠ b")
+
+
+def test_the_same_file_is_listed_once(qtbot, session, dock, image_file):
+    _open(qtbot, dock, image_file)
+    _open(qtbot, dock, image_file)
+    assert len(session.images) == 1
+    assert "already" in dock.told.text()
+
+
+def test_an_open_layer_keeps_its_file(qtbot, session, dock, image_file):
+    layer = session.viewer.open(str(image_file), plugin="napari")[0]
+    entry = dock.use_layer(layer)
+    qtbot.waitUntil(lambda: not entry.reading, timeout=8000)
+    assert entry.path == image_file
+    assert entry.layers["image"] is layer
+    assert session.current is entry
+
+
+def test_a_layer_without_a_file_is_copied_into_the_project(qtbot, session, dock, nuclei):
+    layer = session.viewer.add_image(nuclei[0][:150, :100], scale=(0.5, 0.5), units=("um", "um"), name="crop/1")
+    entry = dock.use_layer(layer)
+    qtbot.waitUntil(lambda: not entry.reading, timeout=8000)
+    assert not entry.problem
+    assert entry.path.is_relative_to(session.project.data)
+    assert entry.image.pixel_size_um == pytest.approx((0.5, 0.5))
+    np.testing.assert_array_equal(entry.image.read()[..., 0], nuclei[0][:150, :100])
+
+
+def test_a_cropped_layer_is_not_mistaken_for_its_file(qtbot, session, dock, image_file, nuclei):
+    layer = session.viewer.open(str(image_file), plugin="napari")[0]
+    layer.data = nuclei[0][::-1].copy()
+    entry = dock.use_layer(layer)
+    qtbot.waitUntil(lambda: not entry.reading, timeout=8000)
+    assert entry.path != image_file
+    np.testing.assert_array_equal(entry.image.read()[..., 0], nuclei[0][::-1])
+
+
+def test_correcting_the_pixel_size_moves_all_layers_together(qtbot, session, dock, image_file):
+    _open(qtbot, dock, image_file)
+    entry = session.current
+    _shown(qtbot, session, entry)
+    session.annotations.use("click")
+    before = canvas.pixel(session.viewer, entry.layers["image"], (50, 60))
+    dock.understood.pixel.setText("0,25")
+    dock.understood.pixel.editingFinished.emit()
+    qtbot.waitUntil(lambda: entry.pixel_size_um is not None, timeout=8000)
+    for role in ("image", "clicks"):
+        np.testing.assert_allclose(entry.layers[role].scale, (0.25, 0.25))
+    after = canvas.pixel(session.viewer, entry.layers["image"], (50, 60))
+    assert abs(before.x() - after.x()) <= 1 and abs(before.y() - after.y()) <= 1, "the view stays on the same pixels"
+    assert dock.understood.pixel_source.text() == "by you"
+
+
+def test_a_wrong_correction_is_told_and_changes_nothing(qtbot, session, dock, image_file):
+    _open(qtbot, dock, image_file)
+    image = session.current.image
+    dock.understood.axes.setText("ZYX")
+    dock.understood.axes.editingFinished.emit()
+    qtbot.waitUntil(lambda: dock.understood.trouble.isVisible(), timeout=8000)
+    assert session.current.image is image
+    assert "axes" in dock.understood.trouble.text()
+
+
+def test_three_pages_ask_channels_or_planes(qtbot, session, dock, nuclei, tmp_path):
+    path = tmp_path / "three.tif"
+    tifffile.imwrite(path, np.stack([nuclei[0], nuclei[0][::-1], nuclei[0][:, ::-1]]), photometric="minisblack", metadata=None)
+    _open(qtbot, dock, path)
+    entry = session.current
+    assert dock.understood.questions[0].isVisibleTo(dock), "the file does not say what its pages are"
+    question = next(one for one in entry.image.questions if one.topic == "axes")
+    fields = question.options["z"]
+    _shown(qtbot, session, entry)
+    dock._corrected(dict(fields))
+    qtbot.waitUntil(lambda: len(entry.image.axes.replace("C", "")) == 3, timeout=8000)
+    _shown(qtbot, session, entry)
+    assert entry.layers["image"].ndim == 3
+
+
+def test_outlines_of_another_size_are_refused(qtbot, session, dock, image_file, nuclei, tmp_path):
+    _open(qtbot, dock, image_file)
+    wrong = tmp_path / "wrong.tif"
+    skimage.io.imsave(wrong, nuclei[2][:100], check_contrast=False)
+    dock.attach.take_labels_file(wrong)
+    qtbot.waitUntil(lambda: "✗" in dock.attach.told.text(), timeout=8000)
+    assert session.current.labels is None
+    right = tmp_path / "right.tif"
+    skimage.io.imsave(right, nuclei[2], check_contrast=False)
+    dock.attach.take_labels_file(right)
+    qtbot.waitUntil(lambda: session.current.labels is not None, timeout=8000)
+    assert f"{nuclei[2].max()} outlines" in dock.attach.told.text()
+
+
+def test_a_removed_layer_can_be_shown_again(qtbot, session, dock, image_file, nuclei):
+    _open(qtbot, dock, image_file)
+    entry = session.current
+    _shown(qtbot, session, entry)
+    session.annotations.change(entry, points=nuclei[1])
+    layer = session.annotations.clicks(entry)
+    session.viewer.layers.remove(layer)
+    assert len(entry.points) == len(nuclei[1])
+    assert dock.hidden.isVisibleTo(dock)
+    dock._show_again()
+    assert layer in session.viewer.layers
+    assert len(layer.data) == len(nuclei[1])
+
+
+def test_samples_open(qtbot, session, dock):
+    dock.open_sample("hne", with_clicks=True)
+    entry = session.current
+    _shown(qtbot, session, entry)
+    qtbot.waitUntil(lambda: "clicks" in entry.layers, timeout=8000)
+    assert len(entry.points) == 95
+    assert entry.labels is not None
+    assert entry.image.kind == "h&e"

@@ -1,0 +1,258 @@
+"""The Points dock in a real window, with real clicks on the canvas."""
+
+from __future__ import annotations
+
+import time
+
+import canvas
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.points import read_points, write_points
+from napari_nucleidomain.data.regions import read_regions
+from napari_nucleidomain.widgets.points_dock import PointsDock
+from napari_nucleidomain.widgets.session import get_session
+
+CTRL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+
+
+@pytest.fixture
+def work(qtbot, session, image_file):
+    """An image in the viewer and the dock beside it."""
+    entry = session.add_entry("cells", path=image_file)
+    dock = PointsDock(session.viewer)
+    session.viewer.window.add_dock_widget(dock, name="Points (Nuclei)")
+    session.set_current(entry)
+    qtbot.waitUntil(lambda: "image" in entry.layers and entry.layers["image"] in session.viewer.layers, timeout=8000)
+    return session, entry, dock
+
+
+def test_click_move_erase_and_undo_by_hand(work, nuclei):
+    session, entry, dock = work
+    viewer, centres = session.viewer, nuclei[1]
+    dock.tools.buttons["click"].click()
+    layer = entry.layers["clicks"]
+    for centre in centres[:4]:
+        canvas.click(viewer, layer, centre)
+    np.testing.assert_allclose(entry.points, centres[:4], atol=1.0)
+    dock.tools.buttons["move"].click()
+    canvas.drag(viewer, layer, entry.points[0], entry.points[0] + (0, 12))
+    np.testing.assert_allclose(entry.points[0], centres[0] + (0, 12), atol=2.0)
+    dock.tools.buttons["erase"].click()
+    canvas.click(viewer, layer, entry.points[2])
+    assert len(entry.points) == 3
+    canvas.key(viewer, Qt.Key.Key_Z, CTRL)
+    assert len(entry.points) == 4
+    canvas.key(viewer, Qt.Key.Key_Z, CTRL)
+    np.testing.assert_allclose(entry.points[0], centres[0], atol=1.0)
+    canvas.key(viewer, Qt.Key.Key_Z, CTRL | SHIFT)
+    np.testing.assert_allclose(entry.points[0], centres[0] + (0, 12), atol=2.0)
+    assert session.annotations.mode == "erase", "undo does not take the tool away"
+
+
+def test_erasing_a_bare_place_or_dragging_removes_nothing(work, nuclei):
+    session, entry, dock = work
+    session.annotations.change(entry, points=nuclei[1])
+    dock.tools.buttons["erase"].click()
+    layer = entry.layers["clicks"]
+    canvas.click(session.viewer, layer, nuclei[1][0] + (0, 20))
+    canvas.drag(session.viewer, layer, nuclei[1][0], nuclei[1][0] + (30, 30))
+    assert len(entry.points) == len(nuclei[1])
+
+
+def test_a_region_is_drawn_and_undone_across_layers(work, nuclei):
+    session, entry, dock = work
+    dock.tools.buttons["click"].click()
+    canvas.click(session.viewer, entry.layers["clicks"], nuclei[1][0])
+    dock.tools.region.click()
+    canvas.drag(session.viewer, entry.layers["regions"], (10, 10), (100, 140))
+    assert len(entry.regions) == 1
+    np.testing.assert_allclose(entry.regions[0].min(0), (10, 10), atol=1.5)
+    np.testing.assert_allclose(entry.regions[0].max(0), (100, 140), atol=1.5)
+    assert "1 region" in dock._status(entry)
+    canvas.key(session.viewer, Qt.Key.Key_Z, CTRL)
+    assert (len(entry.regions), len(entry.points)) == (0, 1)
+    canvas.key(session.viewer, Qt.Key.Key_Z, CTRL)
+    assert (len(entry.regions), len(entry.points)) == (0, 0)
+    dock.tools.redo.click()
+    dock.tools.redo.click()
+    assert (len(entry.regions), len(entry.points)) == (1, 1)
+
+
+def test_a_polygon_is_drawn_by_clicks(work):
+    session, entry, dock = work
+    session.annotations.use("polygon")
+    layer = entry.layers["regions"]
+    for corner in ((20, 20), (20, 150), (120, 150), (150, 40)):
+        canvas.click(session.viewer, layer, corner)
+    canvas.key(session.viewer, Qt.Key.Key_Escape)
+    assert len(entry.regions) == 1
+    assert len(entry.regions[0]) == 4
+
+
+def test_clicks_are_on_disk_within_three_seconds_of_clicking_without_a_pause(qtbot, work, nuclei):
+    session, entry, dock = work
+    dock.tools.buttons["click"].click()
+    layer, path = entry.layers["clicks"], session.project.data / "points" / f"{entry.id}.csv"
+    began, seen = time.monotonic(), None
+    while time.monotonic() - began < 3.0 and seen is None:
+        canvas.click(session.viewer, layer, nuclei[1][len(entry.points) % len(nuclei[1])])
+        if path.exists() and len(read_points(path)):
+            seen = time.monotonic() - began
+    assert seen is not None and seen < 3.0
+    qtbot.waitUntil(lambda: not session.autosave.pending, timeout=5000)
+    np.testing.assert_array_equal(read_points(path), entry.points)
+    assert "saved" in dock._status(entry) and "✓" in dock._status(entry)
+
+
+def test_a_project_opens_again_with_everything(work, make_napari_viewer, nuclei):
+    session, entry, _ = work
+    session.annotations.change(entry, points=nuclei[1], regions=[np.array([[0, 0], [0, 90], [90, 90], [90, 0]], float)])
+    entry.group, entry.use = "patient 7", "check"
+    session.touch(entry, "use")
+    session.flush()
+    other = get_session(make_napari_viewer(), session.project.path)
+    other.restore()
+    (again,) = other.images
+    np.testing.assert_array_equal(again.points, nuclei[1])
+    np.testing.assert_allclose(again.regions[0], entry.regions[0])
+    assert (again.group, again.use, again.path) == ("patient 7", "check", entry.path)
+    other.close()
+
+
+def test_the_dataset_for_training_holds_clicks_and_regions(work, nuclei):
+    from napari_nucleidomain.data.dataset import open_dataset
+
+    session, entry, _ = work
+    session.annotations.change(entry, points=nuclei[1], regions=[np.array([[0, 0], [0, 90], [90, 90], [90, 0]], float)])
+    dataset = open_dataset(session.training_data())
+    (example,) = dataset.examples(split="train", has=["points", "regions"])
+    np.testing.assert_array_equal(example.load_points(), nuclei[1])
+    assert not dataset.problems
+    entry.use = "predict"
+    session.touch(entry, "use")
+    with pytest.raises(NucleiError, match="no images"):
+        open_dataset(session.training_data())
+
+
+def test_a_full_disk_is_told_and_nothing_is_lost(qtbot, work, nuclei, monkeypatch):
+    from napari_nucleidomain.widgets import storage
+
+    session, entry, dock = work
+    real = storage.write
+
+    def full(content):
+        raise NucleiError("The disk is full.", "Free some space.")
+
+    monkeypatch.setattr(storage, "write", full)
+    session.annotations.change(entry, points=nuclei[1])
+    session.flush()
+    assert "disk is full" in dock.trouble.text()
+    assert "not saved" in dock._status(entry)
+    with pytest.raises(NucleiError, match="disk is full"):
+        session.training_data()
+    monkeypatch.setattr(storage, "write", real)
+    session.flush()
+    path = session.project.data / "points" / f"{entry.id}.csv"
+    np.testing.assert_array_equal(read_points(path), nuclei[1])
+    assert not dock.trouble.isVisible()
+
+
+def test_checks_are_shown_and_mended(qtbot, work, nuclei):
+    session, entry, dock = work
+    box = np.array([[5, 5], [5, 130], [120, 130], [120, 5]], float)
+    points = np.vstack([nuclei[1][:3], nuclei[1][0] + 1, [180.0, 200.0]])
+    session.annotations.change(entry, points=points, regions=[box])
+    dock.checks.refresh()
+    kinds = {one.kind: one for one in dock.checks.found}
+    assert set(kinds) >= {"close", "outside"}
+    dock.checks.remove(entry, kinds["close"])
+    assert len(entry.points) == 4
+    dock.checks.refresh()
+    outside = next(one for one in dock.checks.found if one.kind == "outside")
+    dock.checks.extend(entry, outside)
+    dock.checks.refresh()
+    assert "outside" not in {one.kind for one in dock.checks.found}
+
+
+def test_clicks_of_another_image_are_refused(work, tmp_path):
+    session, entry, dock = work
+    path = write_points(np.random.default_rng(0).uniform(0, 2000, (40, 2)), tmp_path / "other.csv")
+    dock.import_from(path)
+    assert not len(entry.points)
+    assert "belong to another image" in dock.ask.text()
+
+
+def test_import_and_export_round_trip(work, nuclei, tmp_path):
+    session, entry, dock = work
+    dock.import_from(write_points(nuclei[1], tmp_path / "a.geojson"))
+    np.testing.assert_allclose(entry.points, nuclei[1])
+    dock.import_from(write_points(nuclei[1], tmp_path / "a.csv"))
+    assert len(entry.points) == len(nuclei[1]), "what is there already is not doubled"
+    session.annotations.change(entry, regions=[np.array([[0, 0], [0, 90], [90, 90], [90, 0]], float)])
+    dock.export_to(tmp_path / "r.geojson", "regions")
+    assert len(read_regions(tmp_path / "r.geojson")) == 1
+    session.annotations.undo()
+    session.annotations.undo()
+    assert not len(entry.points)
+
+
+def test_train_asks_for_the_region_when_none_was_drawn(work, nuclei, monkeypatch):
+    from napari_nucleidomain.widgets import points_dock
+
+    opened = []
+    monkeypatch.setattr(points_dock, "open_dock", lambda session, which: opened.append(which))
+    session, entry, dock = work
+    few = nuclei[1][:6]
+    session.annotations.change(entry, points=few)
+    dock.go_train()
+    assert not opened, "nothing begins before the person answered"
+    assert "Is every nucleus inside it clicked" in dock.ask.text()
+    (region,) = entry.regions
+    assert region[:, 0].max() < 100, "the rest of the image is not taken for background"
+    dock._answer(entry, True)
+    assert opened == ["train"] and entry.complete
+
+
+def test_dots_keep_their_size_on_the_screen(work, nuclei):
+    session, entry, _ = work
+    layer = session.annotations.clicks(entry)
+    assert tuple(layer.canvas_size_limits) == (8, 8)
+
+
+def test_next_image_takes_the_tool_along(qtbot, work, nuclei, tmp_path):
+    import skimage.io
+
+    session, entry, dock = work
+    path = tmp_path / "second.png"
+    skimage.io.imsave(path, nuclei[0][::-1], check_contrast=False)
+    second = session.add_entry("second", path=path)
+    dock.tools.buttons["click"].click()
+    canvas.click(session.viewer, entry.layers["clicks"], nuclei[1][0])
+    dock.refresh()
+    dock.next.click()
+    qtbot.waitUntil(lambda: session.annotations.mode == "click" and "clicks" in second.layers, timeout=8000)
+    assert entry.layers["clicks"] not in session.viewer.layers
+    canvas.click(session.viewer, second.layers["clicks"], nuclei[1][1])
+    assert (len(entry.points), len(second.points)) == (1, 1)
+    dock.back.click()
+    assert entry.layers["clicks"] in session.viewer.layers
+    assert second.layers["clicks"] not in session.viewer.layers
+
+
+def test_others_layers_and_tools_are_left_alone(work, nuclei):
+    session, entry, dock = work
+    viewer = session.viewer
+    mine = viewer.add_labels(np.zeros((200, 240), np.int32), name="mine")
+    mine.mode = "paint"
+    viewer.scene.camera.zoom = 3.3
+    view = (viewer.scene.camera.center, viewer.scene.camera.zoom)
+    session.annotations.clicks(entry)
+    session.annotations.regions(entry)
+    session.annotations.change(entry, points=nuclei[1])
+    assert viewer.layers.selection.active is mine
+    assert mine.mode == "paint"
+    assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == view
