@@ -306,3 +306,23 @@ def test_closed_files_can_be_replaced(tmp_path: Path) -> None:
         image.read()
     (tmp_path / "tiled.tif").rename(tmp_path / "moved.tif")
     assert image.levels == []
+
+
+@pytest.mark.parametrize("name", ["a.tif", "tiled.tif", "a.ome.tif", "a.png", "a.jpg", "a.npy"])
+def test_random_damage_never_gives_a_traceback(tmp_path: Path, name: str) -> None:
+    """A few bytes overwritten anywhere: the image opens, or one message says that it is damaged."""
+    path = tmp_path / name
+    _write(path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        broken = bytearray(whole)
+        for at in rng.integers(0, min(len(whole), 600), 4):
+            broken[at] = rng.integers(0, 256)
+        path.write_bytes(broken)
+        try:
+            with open_image(path) as image:
+                if np.prod(image.shape) < 10**7:
+                    image.read()
+        except NucleiError as error:
+            assert error.hint

@@ -248,3 +248,55 @@ def test_reading_never_gives_a_view_of_the_users_array() -> None:
     block = open_image(array).read()
     block[:] = 0
     np.testing.assert_array_equal(array, GREY)
+
+
+def test_three_stains_of_eight_bits_are_no_colour_picture(tmp_path: Path) -> None:
+    """A Fiji composite with a dark background; the same planes bright are H&E taken apart."""
+    dark = (RNG.random((3, 70, 90)) ** 8 * 255).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "merge.tif", dark, imagej=True, metadata={"axes": "CYX", "mode": "composite"})
+    image = open_image(tmp_path / "merge.tif")
+    assert not image.rgb
+    assert image.kind == "fluorescence"
+    question = next(q for q in image.questions if q.topic == "rgb")
+    assert question.assumed == "channels"
+    assert image.reopened(Understanding(**question.options["colours"])).rgb
+    assert open_image(np.moveaxis(dark, 0, -1)).rgb
+    bright = np.ascontiguousarray(np.moveaxis(COLOUR, -1, 0))
+    tifffile.imwrite(tmp_path / "bright.tif", bright, imagej=True, metadata={"axes": "CYX", "mode": "composite"})
+    assert open_image(tmp_path / "bright.tif").rgb
+
+
+def test_aperio_slide(tmp_path: Path) -> None:
+    """Levels, pixel size and magnification; the label and the overview photograph are not part of the image."""
+    big = RNG.integers(0, 255, (900, 1100, 3), dtype=np.uint8)
+    said = "Aperio Image Library v11.2.1\r\n1100x900 (256x256) JPEG/RGB Q=30|AppMag = 20|MPP = 0.4990"
+    with tifffile.TiffWriter(tmp_path / "s.svs") as out:
+        plain = {"photometric": "rgb", "metadata": None}
+        out.write(big, tile=(256, 256), compression="zlib", description=said, **plain)
+        out.write(big[::8, ::8], description="Aperio\r\n thumbnail", **plain)
+        out.write(big[::4, ::4], tile=(256, 256), compression="zlib", description=said, **plain)
+        out.write(big[:300, :280], description="Aperio\r\nlabel 280x300", subfiletype=1, **plain)
+        out.write(big[:200, :600], description="Aperio\r\nmacro 600x200", subfiletype=9, **plain)
+    image = open_image(tmp_path / "s.svs")
+    assert image.format == "Aperio SVS"
+    assert [level.shape for level in image.levels] == [(900, 1100, 3), (225, 275, 3)]
+    assert image.pixel_size_um == (0.499, 0.499)
+    assert image.metadata["magnification"] == 20
+    assert image.questions == []
+    np.testing.assert_array_equal(image.read([(250, 600), (500, 530)]), big[250:600, 500:530])
+
+
+def test_levels_are_arrays_for_dask_and_napari() -> None:
+    """Integers drop their axis, steps and ellipses work, and chunks are kept."""
+    stored = zarr.create_array({}, shape=STACK.shape, chunks=(1, 16, 16), dtype="uint16")
+    stored[:] = STACK
+    level = open_image(stored).levels[0]
+    lazy = dask.array.from_array(level, chunks=level.chunks)
+    np.testing.assert_array_equal(lazy[3, 5:30:2].compute(), STACK[3, 5:30:2])
+    np.testing.assert_array_equal(level[-1, ..., 7], STACK[-1, ..., 7])
+    np.testing.assert_array_equal(np.asarray(level), STACK)
+    assert level[2:2].shape == (0, 40, 50)
+    assert (level.size, len(level)) == (STACK.size, 11)
+    for key in (11, (0, 0, 0, 0), slice(None, None, -1)):
+        with pytest.raises(IndexError):
+            level[key]

@@ -20,7 +20,9 @@ UNKNOWN = "Q"
 HINT = "Say which axis is which with the letters T, Z, Y, X, C, slowest first, for example ZYX or YXC."
 
 # What decoders and file systems raise on damaged bytes (imagecodecs' errors are RuntimeErrors, tifffile's ValueErrors).
-READ_ERRORS = (OSError, ValueError, RuntimeError, KeyError, IndexError, TypeError, EOFError, struct.error, zlib.error)
+READ_ERRORS = (
+    OSError, ValueError, RuntimeError, LookupError, TypeError, EOFError, ArithmeticError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 class ArrayLike(Protocol):

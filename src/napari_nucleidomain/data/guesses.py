@@ -114,12 +114,16 @@ def look_at(pixels: np.ndarray, rgb: bool, names: Sequence[str]) -> Look:
     return look
 
 
+def is_bright(unit: np.ndarray) -> bool:
+    """Whether pixels (N, C) in 0..1 are those of a picture with a bright background."""
+    return float((unit.mean(axis=1) > 0.45).mean()) >= _BRIGHT
+
+
 def _colour_kind(values: np.ndarray, dtype: np.dtype) -> tuple[ImageKind, str]:
     """Bright and purple to pink is H&E; dark is fluorescence; bright and of another colour is other."""
     top = np.iinfo(dtype).max if dtype.kind in "ui" else max(float(values.max()), 1e-9)
     unit = values / top
-    luminance = unit.mean(1)
-    if float((luminance > 0.45).mean()) < _BRIGHT:
+    if not is_bright(unit):
         return "fluorescence", "It is a colour picture with a dark background."
     stained = unit[unit.max(1) - unit.min(1) > 0.08]
     if len(stained) < 0.02 * len(unit):

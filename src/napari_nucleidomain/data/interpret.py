@@ -10,8 +10,8 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 
-from .axes import HINT, UNKNOWN, normalised, parse_axes, resolve_unknown
-from .guesses import names_are_colours
+from .axes import HINT, UNKNOWN, LazyArray, normalised, parse_axes, resolve_unknown
+from .guesses import is_bright, names_are_colours
 from .readers import RawImage
 from .understanding import Question, Understanding
 
@@ -80,7 +80,7 @@ def interpret(raw: RawImage, said: Understanding, name: str) -> Meaning:
     source_axes = _source_axes(raw, shape, said, questions)
     sizes = dict(zip(source_axes, shape, strict=True))
     meaning = Meaning(source_axes, "", notes=list(raw.notes), questions=questions)
-    _colours(raw, said, sizes, dtype, meaning)
+    _colours(raw, said, sizes, dtype, meaning, name)
     # An axis of length one is no axis; but rows and columns always are.
     kept = "".join(a for a in source_axes if a in "YX" or (sizes[a] > 1 and a not in meaning.fixed))
     meaning.axes = normalised(kept)
@@ -140,7 +140,9 @@ def _third_axis(axes: str, shape: tuple[int, ...], said: Understanding, rgb: boo
     )
 
 
-def _colours(raw: RawImage, said: Understanding, sizes: dict[str, int], dtype: np.dtype, meaning: Meaning) -> None:
+def _colours(
+    raw: RawImage, said: Understanding, sizes: dict[str, int], dtype: np.dtype, meaning: Meaning, name: str
+) -> None:
     """Decide whether channels are colours, and leave transparency out."""
     n = sizes.get("C", 1)
     alpha = raw.alpha and n == 4
@@ -151,7 +153,12 @@ def _colours(raw: RawImage, said: Understanding, sizes: dict[str, int], dtype: n
     if said.rgb is True and n not in (3, 4):
         raise NucleiError(f"An image with {n} channel(s) cannot be a colour picture.", "A colour picture has three.")
     if n == 4 and not alpha and raw.rgb is None and said.rgb is not False:
-        alpha = said.rgb is True or (meaning.source_axes.endswith("C") and _is_opaque(raw, dtype))
+        alpha = said.rgb is True or (
+            # Transparency that nobody declared: everywhere full, as that of an opaque picture is.
+            dtype == np.uint8
+            and meaning.source_axes.endswith("C")
+            and bool((_middle(raw, meaning.source_axes, name)[:, 3] == 255).all())
+        )
     if alpha and said.rgb is not False:
         meaning.limit["C"] = 3
         meaning.notes.append("Its fourth channel is transparency and was left out.")
@@ -159,25 +166,31 @@ def _colours(raw: RawImage, said: Understanding, sizes: dict[str, int], dtype: n
     if said.rgb is not None:
         meaning.rgb = said.rgb
     elif count == 3:
-        if raw.rgb is not None:
-            meaning.rgb = raw.rgb or (dtype == np.uint8 and not raw.channel_names)
-        elif raw.channel_names:
-            meaning.rgb = names_are_colours(raw.channel_names)
+        if raw.channel_names:
+            meaning.rgb = bool(raw.rgb) or names_are_colours(raw.channel_names)
+        elif raw.rgb or dtype != np.uint8:
+            meaning.rgb = bool(raw.rgb)
         else:
-            meaning.rgb = dtype == np.uint8
+            # Nobody says. Three values side by side are a colour, as every viewer has it; three separate planes are one
+            # only if they look like a bright-field picture, since a merge of three stains is stored that way, too.
+            side_by_side = raw.rgb is None and meaning.source_axes.endswith("C")
+            meaning.rgb = side_by_side or is_bright(_middle(raw, meaning.source_axes, name)[:, :3] / 255.0)
         if not raw.rgb and not raw.channel_names:
             options: dict[str, dict[str, Any]] = {"colours": {"rgb": True}, "channels": {"rgb": False}}
             text = "Are the three channels the colours of one picture, or three stains?"
             meaning.questions.append(Question("rgb", text, options, "colours" if meaning.rgb else "channels"))
 
 
-def _is_opaque(raw: RawImage, dtype: np.dtype) -> bool:
-    """Whether a fourth channel that nobody declared is everywhere full, as transparency of an opaque picture is."""
-    if dtype != np.uint8:
-        return False
-    level = raw.levels[-1]
-    step = tuple(slice(None, None, max(1, n // 64)) for n in level.shape[:-1])
-    return bool(np.all(np.asarray(level[(*step, slice(3, 4))]) == 255))
+def _middle(raw: RawImage, source_axes: str, name: str) -> np.ndarray:
+    """Pixels (N, C) from the middle of the smallest level."""
+    axes = normalised(source_axes)
+    level = LazyArray(raw.levels[-1], source_axes, axes, name=name)
+    key = []
+    for axis, n in zip(axes, level.shape, strict=True):
+        half = min(n, 512) // 2 if axis in "YX" else 0
+        key.append(slice(None) if axis == "C" else slice(n // 2 - half, n // 2 - half + max(1, 2 * half)))
+    crop = level[tuple(key)]
+    return crop.reshape(-1, crop.shape[-1])
 
 
 def _channels(raw: RawImage, said: Understanding, sizes: dict[str, int], meaning: Meaning) -> None:

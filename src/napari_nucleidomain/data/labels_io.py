@@ -70,6 +70,11 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None) -> ReadLab
     raw, view, axes = _open(path)
     try:
         pixels = np.asarray(view)
+    except MemoryError as error:
+        size = "×".join(map(str, view.shape))
+        raise NucleiError(
+            f"{path.name} ({size} pixels) does not fit into this computer's memory.", "Choose a smaller part of it."
+        ) from error
     finally:
         raw.close()
     notes: list[str] = []

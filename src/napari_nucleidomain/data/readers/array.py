@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ def read_npy(path: Path) -> RawImage:
             raise truncated(path)
         # An empty array cannot be mapped.
         array = np.load(path, mmap_mode="r" if int(np.prod(shape)) else None, allow_pickle=False)
-    except READ_ERRORS as error:
+    except (*READ_ERRORS, SyntaxError, TokenError) as error:
         raise damaged(path, error) from error
     return from_array(array, "NPY")
 

@@ -76,15 +76,20 @@ def _read(path: Path, tif: Any, wanted: int | None) -> RawImage:
     )
     raw.notes += dropped
     if "S" in series.axes:
-        raw.rgb = page.photometric.name in {"RGB", "YCBCR", "CIELAB"} or page.compression.name.startswith("APERIO")
+        raw.rgb = _name(page.photometric) in {"RGB", "YCBCR", "CIELAB"} or _name(page.compression).startswith("APERIO")
         raw.alpha = raw.rgb and page.samplesperpixel == 4
-    elif page.photometric.name == "MINISWHITE":
+    elif _name(page.photometric) == "MINISWHITE":
         raw.notes.append("The file says that 0 is white; its numbers are used as they are.")
     if series.kind not in {"svs", "ndpi", "scn", "bif", "philips"} and len(found) > 1:
         raw.series_names = [s.name or f"image {k + 1}" for k, s in enumerate(found)]
         raw.metadata["series"] = index
     _describe(tif, series, list(tif.series).index(series), raw)
     return raw
+
+
+def _name(value: Any) -> str:
+    """Name of a tag's value; values that the standard does not know are bare numbers."""
+    return str(getattr(value, "name", value))
 
 
 def _choose(path: Path, found: list[Any], wanted: int | None) -> int:
@@ -205,7 +210,7 @@ def _describe_shaped(tif: Any, raw: RawImage) -> None:
 def _resolution_tags(page: Any) -> dict[str, float]:
     """Pixel size from the resolution tags, where they can be a microscope's."""
     unit = page.tags.get("ResolutionUnit")
-    name = getattr(unit.value, "name", str(unit.value)) if unit is not None else "INCH"
+    name = _name(unit.value) if unit is not None else "INCH"
     if name not in {"CENTIMETER", "INCH"}:
         return {}
     sizes = {}
