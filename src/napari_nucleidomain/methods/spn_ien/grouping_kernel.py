@@ -13,6 +13,7 @@ from torch import Tensor
 
 _ROWS = 128  # centres in a block: two products of it with a few thousand points stay in the processor's cache
 _COLUMNS = 1 << 13  # points in a product
+_POINTS_PER_CELL = 32  # enough to place a cell
 _SLACK = 1e-4  # relative: wider than the rounding of float32 distances, so that pruning never decides a near tie
 
 
@@ -128,17 +129,16 @@ class FlatKernel:
 
 
 def _make_cells(points: Tensor, cells: int) -> tuple[Tensor, Tensor]:
-    """Sort points into cells by two rounds of k-means: centres (m, D) and each point's cell (n,)."""
-    start = torch.linspace(0, len(points) - 1, cells, device=points.device).long()
-    centres = points[start]
+    """Sort points into cells by two rounds of k-means on some of them: centres (m, D) and each point's cell (n,)."""
+    some = points[:: max(1, len(points) // (cells * _POINTS_PER_CELL))]
+    centres = some[torch.linspace(0, len(some) - 1, cells, device=points.device).long()]
     for _ in range(2):
-        owner = nearest(points, centres)
+        owner = nearest(some, centres)
         count = torch.bincount(owner, minlength=len(centres))
-        sums = torch.zeros_like(centres).index_add_(0, owner, points)
+        sums = torch.zeros_like(centres).index_add_(0, owner, some)
         used = count > 0
         centres = sums[used] / count[used, None]
-    owner = nearest(points, centres)
-    return centres, owner
+    return centres, nearest(points, centres)
 
 
 def shift_batch(left: Tensor, right: Tensor, centres: Tensor, bandwidth: float, chunk: int) -> tuple[Tensor, Tensor]:

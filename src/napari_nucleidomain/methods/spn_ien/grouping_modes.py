@@ -9,12 +9,12 @@ from torch import Tensor
 from .grouping_kernel import FlatKernel, as_points, shift_batch, with_ones
 
 MAX_ITERATIONS = 300  # scikit-learn's
-_STOP = 1e-3  # of the bandwidth, scikit-learn's
+STOP = 1e-3  # of the bandwidth, scikit-learn's
 _LOOK_EVERY = 8  # steps between asking the device whether any seed still moves
 _BATCH_NUMBERS = 1 << 26  # 256 MB of float32 in the largest product
 
 
-def climb(kernel: FlatKernel, seeds: Tensor, same: float = 1e-4) -> tuple[Tensor, Tensor]:
+def climb(kernel: FlatKernel, seeds: Tensor, same: float = 1e-4, stop: float = STOP) -> tuple[Tensor, Tensor]:
     """Shift every seed until it stands still.
 
     A flat kernel makes the next place a function of the set of neighbours alone, so seeds that once had the same
@@ -27,6 +27,8 @@ def climb(kernel: FlatKernel, seeds: Tensor, same: float = 1e-4) -> tuple[Tensor
     seeds : Tensor (k, D) float32, k >= 1
     same : float
         Places that agree to this share of the bandwidth are the same place.
+    stop : float
+        A seed that moves by no more than this share of the bandwidth stands still.
 
     Returns
     -------
@@ -39,7 +41,7 @@ def climb(kernel: FlatKernel, seeds: Tensor, same: float = 1e-4) -> tuple[Tensor
     modes, counts = [], []
     for _ in range(MAX_ITERATIONS):
         means, count = kernel(seeds)
-        rest = torch.linalg.vector_norm(means - seeds, dim=1) <= _STOP * kernel.bandwidth
+        rest = torch.linalg.vector_norm(means - seeds, dim=1) <= stop * kernel.bandwidth
         kept = _first_of_each(means, rest, cell)
         means, count, rest = means[kept], count[kept], rest[kept]
         modes.append(means[rest])
@@ -64,7 +66,9 @@ def _first_of_each(places: Tensor, rest: Tensor, cell: float) -> Tensor:
     return order[first].sort().values
 
 
-def climb_batch(points: Tensor, valid: Tensor, seeds: Tensor, bandwidth: float) -> tuple[Tensor, Tensor]:
+def climb_batch(
+    points: Tensor, valid: Tensor, seeds: Tensor, bandwidth: float, stop: float = STOP
+) -> tuple[Tensor, Tensor]:
     """`climb` for several tiles at once, by plain products: what a GPU does best.
 
     Parameters
@@ -73,7 +77,7 @@ def climb_batch(points: Tensor, valid: Tensor, seeds: Tensor, bandwidth: float) 
     valid : Tensor (B, n) bool
         False where a tile has fewer points than the largest.
     seeds : Tensor (B, k, D) float32
-    bandwidth : float
+    bandwidth, stop : float
 
     Returns
     -------
@@ -92,7 +96,7 @@ def climb_batch(points: Tensor, valid: Tensor, seeds: Tensor, bandwidth: float) 
         counts = torch.where(moving, count, counts)
         moved = torch.linalg.vector_norm(means - seeds, dim=2)
         seeds = torch.where(moving[..., None], means, seeds)
-        moving &= moved > _STOP * bandwidth
+        moving &= moved > stop * bandwidth
         if step % _LOOK_EVERY == _LOOK_EVERY - 1 and not bool(moving.any()):
             break
     return seeds, counts
