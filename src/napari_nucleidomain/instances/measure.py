@@ -49,13 +49,14 @@ def measure(
 
         - ``id``; ``centroid_y_px``, ``centroid_x_px`` (centres of pixels are whole numbers); with a pixel size also
           ``centroid_y_um``, ...
-        - in 2D ``area_px``, ``area_um2``, ``perimeter_px``, ``perimeter_um`` (as scikit-image measures it: 0 for a single
-          pixel); in 3D ``volume_px``, ``volume_um3``
+        - in 2D ``area_px``, ``area_um2``, ``perimeter_px``, ``perimeter_um`` (as scikit-image measures it: 0 for a
+          single pixel); in 3D ``volume_px``, ``volume_um3``
         - ``diameter_px``, ``diameter_um``: of the disc or ball of the same size
-        - ``eccentricity``: 0 round to 1 line, of the ellipse with the same moments; in 3D of its longest and shortest axis
+        - ``eccentricity``: 0 round to 1 line, of the ellipse with the same moments; in 3D of its longest and shortest
+          axis
         - ``solidity``: share of the convex hull of the pixels' corners
-        - ``mean_intensity``, ``integrated_intensity``, with ``_CHANNEL`` where there are several; ``haematoxylin_od``: mean
-          optical density
+        - ``mean_intensity``, ``integrated_intensity``, with ``_CHANNEL`` where there are several; ``haematoxylin_od``:
+          mean optical density
         - ``score``, ``uncertainty``, ``touches_border``
 
     Raises

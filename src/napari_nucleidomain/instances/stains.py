@@ -12,7 +12,7 @@ _TO_HAEMATOXYLIN = np.linalg.inv(_STAINS)[:, 0].astype(np.float32)
 
 
 def white_level(rgb: np.ndarray) -> float:
-    """Value of unstained glass, as the dtype suggests: its largest integer; for floats 1, or 255 if that is exceeded."""
+    """Value of unstained glass, as the dtype suggests: its largest integer; for floats 1, or 255 if exceeded."""
     if rgb.dtype == bool:
         return 1.0
     if rgb.dtype.kind in "iu":

@@ -1,0 +1,366 @@
+"""The floor every learned method is measured against: Otsu's threshold and a watershed on smoothed distances.
+
+Constants are fitted once an image (`fit_classical`) and then used for every tile of it (`segment_classical`), so that
+tiles agree and an empty one stays empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .blobs import estimate_diameter
+from .deepest import suggest_points
+from .stains import haematoxylin, white_level
+
+__all__ = [
+    "ClassicalParameters",
+    "estimate_diameter",
+    "fit_classical",
+    "foreground",
+    "segment_classical",
+    "suggest_points",
+]
+
+# In parts of a nucleus's diameter (or of the disc's area), chosen on train images of kumar, tnbc and dsb2018.
+_SMOOTH = {"haematoxylin": 0.06, "intensity": 0.03}
+_SMOOTH_DISTANCE = 0.10
+_SEED_DISTANCE = 0.33
+_LEAST_AREA = 0.19
+_LEAST_DENSITY = 0.06  # optical density between 0.1 and 99.9 percent of a section; blank glass has less
+_LEAST_COHERENCE = 0.25  # structure over pixel noise; 0.09 for noise alone
+
+
+@dataclass(frozen=True)
+class ClassicalParameters:
+    """What the classical method knows about one image.
+
+    Attributes
+    ----------
+    mode : {"haematoxylin", "intensity"}
+        What nuclei are told by.
+    dark : bool
+        In mode "intensity": nuclei are darker than what is around them.
+    channel : int or None
+        In mode "intensity": the channel looked at; None for the mean of all.
+    white : float
+        In mode "haematoxylin": value of unstained glass.
+    low, high : float
+        Values mapped to 0 and 1.
+    threshold : float
+        In units of that range. Lower finds more.
+    softness : float
+        Half the distance of both classes' means, in the same units: how gradual scores are.
+    diameter : float
+        Typical nucleus, in pixels along the last axis.
+    spacing : tuple of float
+        Pixel size per axis in units of the last axis's.
+    least_pixels : int
+        Smaller nuclei are left out.
+    blank : bool
+        Nothing in the image looks like nuclei: none are found in any part of it.
+    """
+
+    mode: Literal["haematoxylin", "intensity"]
+    dark: bool
+    channel: int | None
+    white: float
+    low: float
+    high: float
+    threshold: float
+    softness: float
+    diameter: float
+    spacing: tuple[float, ...]
+    least_pixels: int
+    blank: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    @property
+    def halo(self) -> tuple[int, ...]:
+        """Margin a tile should have, in pixels per axis: one and a half nuclei."""
+        return tuple(int(np.ceil(1.5 * self.diameter / step)) for step in self.spacing)
+
+
+def fit_classical(
+    overview: np.ndarray,
+    rgb: bool,
+    *,
+    diameter: float | None = None,
+    least_pixels: int | None = None,
+    spacing: Sequence[float] | None = None,
+    channel: int | None = None,
+    dark: bool | None = None,
+    scale: float = 1.0,
+    samples: Sequence[np.ndarray] = (),
+) -> ClassicalParameters:
+    """Find range, threshold and size of nuclei of one image.
+
+    Parameters
+    ----------
+    overview : ndarray (*spatial, C) or, if `spacing` tells the number of axes or there are two, (*spatial)
+        The image or a smaller version of it; any real dtype.
+    rgb : bool
+        Whether the channels are red, green, blue.
+    diameter : float, optional
+        Typical nucleus in pixels of the full image; estimated when not given.
+    least_pixels : int, optional
+        Smaller nuclei are left out; a fifth of a typical nucleus when not given.
+    spacing : sequence of float, optional
+        Pixel size per axis, in any unit.
+    channel : int, optional
+        The channel of the nuclei where the image is not RGB; the mean of all when not given.
+    dark : bool, optional
+        Whether nuclei are darker than the rest (mode "intensity"); found out when not given.
+    scale : float
+        Pixels of the overview per pixel of the full image, along one axis; below 1 for an overview.
+    samples : sequence of ndarray
+        Blocks of the full image at full resolution, as `overview`. When given, everything is read off them: an overview
+        of a slide shows no nuclei.
+
+    Returns
+    -------
+    ClassicalParameters
+
+    Raises
+    ------
+    NucleiError
+        The arguments do not fit the image.
+    """
+    blocks = [np.asarray(block) for block in samples] or [np.asarray(overview)]
+    scale = 1.0 if len(samples) else float(scale)
+    blocks = [block if _has_channels(block, rgb, spacing) else block[..., None] for block in blocks]
+    ndim = blocks[0].ndim - 1
+    if ndim not in (2, 3):
+        raise NucleiError(f"The image has {ndim} axes beside its channels.", "Choose a single plane or volume.")
+    step = _relative_spacing(spacing, ndim)
+    if channel is not None and not 0 <= channel < blocks[0].shape[-1]:
+        raise NucleiError(f"The image has no channel {channel}.", f"It has {blocks[0].shape[-1]}, counted from 0.")
+    white = max(white_level(block) for block in blocks)
+    mode: Literal["haematoxylin", "intensity"] = "haematoxylin" if rgb and _is_bright(blocks, white) else "intensity"
+    plain = ClassicalParameters(
+        mode, bool(dark), channel, white, 0.0, 1.0, 0.5, 0.25, diameter or 1.0, step, least_pixels or 1, blank=True
+    )
+    values = [_raw(block, plain) for block in blocks]
+    if mode == "intensity" and dark is None and _nuclei_are_dark(values):
+        plain = _changed(plain, dark=True)
+        values = [-value for value in values]
+    return _fit(plain, values, diameter, least_pixels, scale)
+
+
+def _fit(
+    plain: ClassicalParameters,
+    values: list[np.ndarray],
+    diameter: float | None,
+    least_pixels: int | None,
+    scale: float,
+) -> ClassicalParameters:
+    """Range, size and threshold, from the values of all blocks."""
+    from scipy.ndimage import gaussian_filter
+    from skimage.filters import threshold_otsu
+
+    finite = np.concatenate([value[np.isfinite(value)].ravel() for value in values])
+    if not finite.size:
+        return plain
+    low, high = (float(v) for v in np.percentile(finite, [0.1, 99.9]))
+    fitted = _changed(plain, low=low, high=high)
+    units = [_to_unit(value, fitted) for value in values]
+    if not high > low or _is_featureless(fitted, units):
+        return fitted
+    estimates = [estimate_diameter(unit, plain.spacing) for unit in units] if diameter is None else []
+    known = [estimate for estimate in estimates if estimate]
+    if diameter is None and not known:
+        return fitted
+    size = float(diameter) if diameter is not None else float(np.median(known)) / scale
+    sigma = _SMOOTH[plain.mode] * size * scale / np.array(plain.spacing)
+    smooth = np.concatenate([gaussian_filter(unit, sigma).ravel() for unit in units])
+    smooth = smooth[:: max(1, smooth.size >> 22)]
+    threshold = float(threshold_otsu(smooth))
+    above = smooth > threshold
+    softness = float(smooth[above].mean() - smooth[~above].mean()) / 2
+    ndim = len(plain.spacing)
+    ball = np.pi / 4 * size**2 if ndim == 2 else np.pi / 6 * size**3
+    least = least_pixels if least_pixels is not None else max(4, int(_LEAST_AREA * ball / np.prod(plain.spacing)))
+    return _changed(
+        fitted, threshold=threshold, softness=max(softness, 1e-3), diameter=size, least_pixels=least, blank=False
+    )
+
+
+def _changed(parameters: ClassicalParameters, **changes: Any) -> ClassicalParameters:
+    from dataclasses import replace
+
+    return replace(parameters, **changes)
+
+
+def _has_channels(block: np.ndarray, rgb: bool, spacing: Sequence[float] | None) -> bool:
+    """Whether the last axis is one of channels."""
+    return rgb or (block.ndim == len(spacing) + 1 if spacing is not None else block.ndim > 2)
+
+
+def _relative_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float, ...]:
+    if spacing is None:
+        return (1.0,) * ndim
+    step = np.asarray(spacing, float)
+    if step.shape != (ndim,) or not (np.isfinite(step) & (step > 0)).all():
+        raise NucleiError(
+            f"The pixel size {tuple(spacing)} does not fit an image of {ndim} axes.", f"Give {ndim} sizes above 0."
+        )
+    return tuple(float(side) for side in step / step[-1])
+
+
+def _is_bright(blocks: list[np.ndarray], white: float) -> bool:
+    """Whether colours lie on a bright ground, as in stained sections; fluorescence saved in colour does not."""
+    return float(np.median([np.nanmedian(block[..., :3].astype(np.float32)) for block in blocks])) > 0.3 * white
+
+
+def _nuclei_are_dark(values: list[np.ndarray]) -> bool:
+    """Whether the ground, which most pixels are, is nearer to the bright end."""
+    finite = np.concatenate([value[np.isfinite(value)].ravel() for value in values])
+    if not finite.size:
+        return False
+    low, middle, high = np.percentile(finite, [0.5, 50, 99.5])
+    return bool(high - middle < middle - low)
+
+
+def _is_featureless(parameters: ClassicalParameters, units: list[np.ndarray]) -> bool:
+    """Whether there is nothing but a smooth ground and noise."""
+    if parameters.mode == "haematoxylin" and parameters.high - parameters.low < _LEAST_DENSITY:
+        return True
+    from scipy.ndimage import gaussian_filter
+
+    # Uneven light is no structure: what changes over an eighth of the image is taken out.
+    bands = [gaussian_filter(unit, 3) - gaussian_filter(unit, max(6, min(unit.shape) / 8)) for unit in units]
+    structure = np.mean([band.var() for band in bands])
+    # Differences of next neighbours but one: neighbours alone are alike in JPEG and demosaiced images.
+    steps = [np.diff(unit[..., ::2], axis=-1) for unit in units if unit.shape[-1] > 4]
+    noise = np.mean([step.var() / 2 for step in steps]) if steps else 0.0
+    return bool(structure < _LEAST_COHERENCE**2 * noise)
+
+
+def _raw(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
+    """Higher where nuclei are; (*spatial) float32, NaN where pixels are missing in mode "intensity"."""
+    if parameters.mode == "haematoxylin":
+        return haematoxylin(block, parameters.white)
+    chosen = block[..., parameters.channel] if parameters.channel is not None else block[..., :3].mean(axis=-1)
+    value = np.asarray(chosen, np.float32)
+    return -value if parameters.dark else value
+
+
+def _to_unit(value: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
+    span = max(parameters.high - parameters.low, 1e-12)
+    return np.clip(np.nan_to_num((value - parameters.low) / span, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
+
+
+def _smooth_values(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    block = np.asarray(block)
+    if block.ndim == len(parameters.spacing):
+        block = block[..., None]
+    unit = _to_unit(_raw(block, parameters), parameters)
+    return gaussian_filter(unit, _SMOOTH[parameters.mode] * parameters.diameter / np.array(parameters.spacing))
+
+
+def foreground(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
+    """Where nuclei are.
+
+    Parameters
+    ----------
+    block : ndarray (*spatial, C) or (*spatial)
+        Part of the image `parameters` were fitted to, at full resolution.
+    parameters : ClassicalParameters
+
+    Returns
+    -------
+    ndarray (*spatial) bool
+    """
+    return _mask(_smooth_values(block, parameters), parameters)
+
+
+def _mask(values: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
+    from skimage.measure import label
+
+    if parameters.blank or not values.size:
+        return np.zeros(values.shape, bool)
+    mask = values > parameters.threshold
+    if not mask.any() or mask.all():
+        return np.asarray(mask)
+    gaps = label(~mask, connectivity=1)
+    sizes = np.bincount(gaps.ravel())
+    sizes[0] = parameters.least_pixels
+    mask |= (sizes < parameters.least_pixels)[gaps] & ~_at_border(gaps)[gaps]
+    return np.asarray(mask)
+
+
+def _at_border(gaps: np.ndarray) -> np.ndarray:
+    """Which components reach the block's border: a gap cut off there may be large; indexed by component."""
+    result = np.zeros(int(gaps.max()) + 1, bool)
+    for axis in range(gaps.ndim):
+        result[np.take(gaps, 0, axis)] = True
+        result[np.take(gaps, -1, axis)] = True
+    return result
+
+
+def segment_classical(block: np.ndarray, parameters: ClassicalParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the nuclei of a block.
+
+    Parameters
+    ----------
+    block : ndarray (*spatial, C) or (*spatial)
+        Part of the image `parameters` were fitted to, at full resolution.
+    parameters : ClassicalParameters
+
+    Returns
+    -------
+    labels : ndarray (*spatial) uint32
+        Ids 1..N.
+    scores : ndarray (N,) float32
+        Mean over the nucleus of how clearly pixels are above the threshold: 0.5 at it, towards 1 above.
+    uncertainty : ndarray (N,) float32
+        In [0, 1]: 1 where all pixels are at the threshold.
+    """
+    from skimage.segmentation import watershed
+
+    values = _smooth_values(block, parameters)
+    mask = _mask(values, parameters)
+    if not mask.any():
+        return np.zeros(values.shape, np.uint32), np.zeros(0, np.float32), np.zeros(0, np.float32)
+    depth, seeds = _seeds(mask, parameters)
+    labels = watershed(-depth, seeds, mask=mask)
+    sizes = np.bincount(labels.ravel())
+    stays = sizes >= parameters.least_pixels
+    stays[0] = False
+    table = np.where(stays, np.cumsum(stays), 0)
+    labels = table[labels].astype(np.uint32)
+    count = int(stays.sum())
+    inside = labels > 0
+    sure = 1 / (1 + np.exp(-4 * (values[inside] - parameters.threshold) / parameters.softness))
+    area = np.bincount(labels[inside], minlength=count + 1)[1:]
+    scores = np.bincount(labels[inside], sure, count + 1)[1:] / area
+    doubt = np.bincount(labels[inside], 4 * sure * (1 - sure), count + 1)[1:] / area
+    return labels, scores.astype(np.float32), doubt.astype(np.float32)
+
+
+def _seeds(mask: np.ndarray, parameters: ClassicalParameters) -> tuple[np.ndarray, np.ndarray]:
+    """Smoothed distance to the outside, and one seed for each nucleus: its maxima that are not close to higher ones."""
+    from scipy.ndimage import distance_transform_edt, gaussian_filter, maximum_filter, maximum_position
+    from skimage.measure import label
+
+    step = np.array(parameters.spacing)
+    depth = distance_transform_edt(mask, sampling=parameters.spacing)
+    depth = gaussian_filter(depth, _SMOOTH_DISTANCE * parameters.diameter / step)
+    reach = np.maximum(1, np.rint(_SEED_DISTANCE * parameters.diameter / step)).astype(int)
+    peaks = mask & (depth >= maximum_filter(depth, tuple(2 * reach + 1)))
+    parts, count = label(mask, connectivity=mask.ndim, return_num=True)
+    # A small nucleus beside a large one is no maximum in its surroundings, but it is one of its own component.
+    without = np.setdiff1d(np.arange(1, count + 1), parts[peaks])
+    if len(without):
+        peaks[tuple(np.array(maximum_position(depth, parts, without)).T)] = True
+    return depth, label(peaks, connectivity=mask.ndim)
