@@ -1,0 +1,171 @@
+"""How good it is by the clicks that were kept back, and what it looks like: without any outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError, RunContext, ScoreOnData, Step
+from napari_nucleidomain.data.images import Image, open_image
+from napari_nucleidomain.inference.scale import Scale
+from napari_nucleidomain.inference.segment import segment
+from napari_nucleidomain.instances.pointscores import PointScores, score_points
+
+from .clicked import Clicked
+from .segment import SpnIenSegmenter
+
+_AS_IT_IS = Scale(1.0, "")
+_PREVIEW_SIDE = 384
+_CHECK_PIXELS = 500_000
+_CHECK_AT = (0.3, 0.6)
+
+
+class Checker:
+    """Previews and scores during training.
+
+    Parameters
+    ----------
+    run : RunContext
+    images : sequence of Clicked
+    """
+
+    def __init__(self, run: RunContext, images: Sequence[Clicked]) -> None:
+        self._run = run
+        self._images = images
+        self._strips = [one for one in images if one.check_box is not None]
+        self._latest: dict[str, PointScores] = {}
+        self._marks_passed = 0
+
+    # -- preview ---------------------------------------------------------------------------------------------
+    def preview_due(self, step: Step) -> bool:
+        """Whether a preview is due; not before the networks have seen a few batches."""
+        return step.index >= 12 and self._run.preview_due()
+
+    def look(self, segmenter: SpnIenSegmenter, step: Step) -> None:
+        """Do what is due."""
+        if self.preview_due(step):
+            self._preview(segmenter)
+        if self.score_due(step):
+            self._marks_passed = sum(step.fraction >= mark for mark in _CHECK_AT)
+            self.score(segmenter)
+
+    def _preview(self, segmenter: SpnIenSegmenter) -> None:
+        image, path, box = self._wanted()
+        try:
+            found = segment(image, segmenter, _AS_IT_IS, box=box)
+        except NucleiError as error:
+            self._run.warn(f"No preview: {error.message}", error.hint)
+            found = None
+        if found is not None:
+            note = "two networks" if segmenter.decoder == "ien" else "first network, divided by shape"
+            self._run.preview(path, found.origin, note, labels=found.labels.astype(np.uint32))
+
+    def _wanted(self) -> tuple[Image, str, tuple[tuple[int, int], ...]]:
+        """What the user looks at, or the middle of the image with most clicks; at most 384 px a side."""
+        request = self._run.preview_request()
+        if request:
+            opened = self._open(str(request.get("image")))
+            if opened is not None:
+                box = _middle([tuple(side) for side in request["box"]])
+                if all(a < side and b > 0 for (a, b), side in zip(box, opened.spatial_shape, strict=False)):
+                    return opened, str(request["image"]), box
+        most = max(self._images, key=lambda one: len(one.points))
+        centre = np.median(most.points, axis=0) if len(most.points) else np.array(most.inside.shape) / 2
+        half = _PREVIEW_SIDE // 2
+        return most.image, most.path, tuple((int(c) - half, int(c) + half) for c in centre)
+
+    def _open(self, path: str) -> Image | None:
+        for one in self._images:
+            if Path(one.path) == Path(path):
+                return one.image
+        try:
+            image = open_image(path)
+        except NucleiError:
+            # The user looks at something that is no file; the training image is shown instead.
+            return None
+        fits = image.ndim == 2 and image.n_channels == self._images[0].pixels.shape[-1]
+        return image if fits else None
+
+    # -- scores ----------------------------------------------------------------------------------------------
+    def score_due(self, step: Step) -> bool:
+        """Twice a stage; the stage's end is scored by the caller."""
+        passed = sum(step.fraction >= mark for mark in _CHECK_AT)
+        if step.index == 0:
+            self._marks_passed = 0
+        return passed > self._marks_passed
+
+    def score(self, segmenter: SpnIenSegmenter) -> PointScores | None:
+        """Compare with the clicks kept back; None where there are none."""
+        parts = []
+        pixels = 0
+        for one in self._strips:
+            if parts and pixels > _CHECK_PIXELS:
+                break
+            assert one.check_box is not None
+            found = segment(one.image, segmenter, _AS_IT_IS, box=one.check_box)
+            parts.append(score_points(found.labels, one.check_points, one.check_mask))
+            pixels += found.labels.size
+        if not parts:
+            return None
+        total = _sum(parts)
+        self._latest[segmenter.decoder] = total
+        self._run.metric(
+            points_found=total.found,
+            points_merged=total.merged,
+            points_missed=total.missed,
+            points_extra=total.extra,
+            points_total=total.n_clicks,
+            points_f1=total.point_f1,
+        )
+        return total
+
+    def choose(self, wish: str, trained_ien: bool) -> tuple[str, list[str]]:
+        """The decoder to use, and notes for the card.
+
+        Where the user leaves it open: the one that finds more of the kept-back clicks; the paper's where they are equal.
+        """
+        if wish == "ien" and not trained_ien:
+            return "watershed", ["The second network was not trained yet: nuclei are divided by their shape."]
+        if wish != "auto":
+            return wish, []
+        if not trained_ien:
+            return "watershed", ["The second network was not trained yet: nuclei are divided by their shape."]
+        ien, plain = self._latest.get("ien"), self._latest.get("watershed")
+        if ien is not None and plain is not None and plain.point_f1 > ien.point_f1 + 0.01:
+            return "watershed", [
+                f"Dividing by shape found more of the kept-back clicks ({plain.sentence()}) than the second network "
+                f"({ien.sentence()}), so it is used."
+            ]
+        return "ien", ["Nuclei are told apart by the second network."]
+
+    def scores_for_card(self, decoder: str) -> list[ScoreOnData]:
+        """The last scores of the decoder in use."""
+        latest = self._latest.get(decoder)
+        if latest is None:
+            return []
+        on = f"{latest.n_clicks} kept-back clicks of {len(self._strips)} image{'s' * (len(self._strips) != 1)}"
+        values: dict[str, Any] = latest.as_dict()
+        names = ("point_f1", "point_recall", "point_precision")
+        return [ScoreOnData(name=name, value=round(float(values[name]), 4), on=on) for name in names]
+
+
+def _middle(box: list[tuple[int, ...]]) -> tuple[tuple[int, int], ...]:
+    """The middle of a box, at most 384 px a side."""
+    centre = [(int(a) + int(b)) // 2 for a, b in box]
+    half = [min(_PREVIEW_SIDE, int(b) - int(a)) // 2 for a, b in box]
+    return tuple((max(0, c - h), c + max(1, h)) for c, h in zip(centre, half, strict=True))
+
+
+def _sum(parts: Sequence[PointScores]) -> PointScores:
+    """Scores of several strips as if they were one."""
+    counts = {name: sum(getattr(part, name) for part in parts) for name in ("n_clicks", "found", "merged", "missed")}
+    extra, predicted = sum(part.extra for part in parts), sum(part.n_predicted for part in parts)
+    precision = counts["found"] / predicted if predicted else float(counts["n_clicks"] == 0)
+    recall = counts["found"] / counts["n_clicks"] if counts["n_clicks"] else 1.0
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return PointScores(
+        **counts, extra=extra, n_predicted=predicted, point_precision=precision, point_recall=recall, point_f1=f1
+    )

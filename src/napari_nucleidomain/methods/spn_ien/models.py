@@ -1,0 +1,91 @@
+"""The two networks: semantic proposal (SPN) and instance encoding (IEN). Liu et al., section 2.1; METHODS 2.6."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.networks.coordinates import CoordConv
+from napari_nucleidomain.networks.resnet_unet import ResNetUNet
+from napari_nucleidomain.networks.small_unet import SmallUNet
+
+from .config import SpnIenConfig
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.contracts import RunContext
+
+
+def u_net(config: SpnIenConfig, channels: int, outputs: int) -> nn.Module:
+    """A U-Net of the configured size."""
+    if config.network == "resnet34":
+        return ResNetUNet(channels, outputs)
+    return SmallUNet(channels, outputs, config.width, config.depth)
+
+
+def side_multiple(config: SpnIenConfig) -> int:
+    """Sides of a tile must be multiples of this."""
+    return 32 if config.network == "resnet34" else 2 ** (config.depth + 1)
+
+
+class Encoding(nn.Module):
+    """IEN: coordinates mixed into the channels, then a U-Net that gives each pixel an embedding.
+
+    Parameters
+    ----------
+    config : SpnIenConfig
+    channels : int
+        Of the image.
+    """
+
+    def __init__(self, config: SpnIenConfig, channels: int) -> None:
+        super().__init__()
+        self.coordinates = CoordConv(channels)
+        self.net = u_net(config, channels, config.embedding_dims)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, D, H, W)."""
+        out: Tensor = self.net(self.coordinates(x))
+        return out
+
+    def begin_as(self, spn: nn.Module) -> None:
+        """Copy everything but the last layer from a trained SPN."""
+        mine = self.net.state_dict()
+        same = {name: value for name, value in spn.state_dict().items() if mine[name].shape == value.shape}
+        self.net.load_state_dict({**mine, **same})
+
+
+def begin_from_imagenet(net: nn.Module, config: SpnIenConfig, run: RunContext) -> None:
+    """Load ImageNet weights into a ResNet34 encoder, from a local file or torchvision's cache or the internet.
+
+    Without them training begins from random weights, which is said once.
+    """
+    if not config.imagenet or not isinstance(net, ResNetUNet):
+        return
+    try:
+        state = _imagenet_state(config.imagenet_file)
+    except (OSError, RuntimeError) as error:
+        run.warn(
+            f"No ImageNet weights ({type(error).__name__}): training begins from random weights and takes longer.",
+            "Connect to the internet once, or give a file with imagenet_file=PATH; imagenet=false hides this.",
+        )
+        return
+    own = net.encoder.state_dict()
+    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
+    net.encoder.load_state_dict({**own, **fitting})
+
+
+def _imagenet_state(file: str) -> dict[str, Tensor]:
+    if file:
+        if not Path(file).is_file():
+            raise NucleiError(f"imagenet_file: {file} is not there.", "Check the path.")
+        loaded: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+        return loaded
+    from torchvision.models import ResNet34_Weights
+
+    # torchvision keeps the download in torch's cache folder.
+    state: dict[str, Tensor] = ResNet34_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
+    return state

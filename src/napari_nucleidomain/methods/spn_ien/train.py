@@ -1,0 +1,327 @@
+"""Training of SPN+IEN in two stages (Liu et al., section 2.2)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from napari_nucleidomain import __version__
+from napari_nucleidomain.contracts import ModelCard, RunContext, Step, load_card
+from napari_nucleidomain.data.dataset import Dataset
+from napari_nucleidomain.inference.model_files import load_weights
+from napari_nucleidomain.training.augment import Geometry, draw_matrices, jitter_intensity, sample_views
+from napari_nucleidomain.training.ema import WeightAverage
+from napari_nucleidomain.training.sampler import CropSampler
+from napari_nucleidomain.training.schedules import learning_rate_factor, set_learning_rate
+from napari_nucleidomain.training.start import start
+
+from .checking import Checker
+from .clicked import Clicked, load_clicked
+from .config import SpnIenConfig
+from .labels import instance_planes, make_instance_maps, make_semantic, semantic_planes
+from .losses import discriminative_loss, partial_cross_entropy
+from .models import Encoding, begin_from_imagenet, side_multiple, u_net
+from .normalise import Normalise
+from .pseudo_labels import IGNORED, INSTANCE_IGNORED
+from .segment import SpnIenSegmenter, networks_from, read_config, weights_of
+
+_SHARES = {"labels": 0.05, "SPN": 0.40, "instances": 0.03, "IEN": 0.52}
+
+
+def train(run: RunContext, dataset: Dataset, config: SpnIenConfig) -> None:
+    """Train both networks.
+
+    Parameters
+    ----------
+    run : RunContext
+        Reports, stops, resumes.
+    dataset : Dataset
+        Training images with clicks (and outlines, for the "fully" row).
+    config : SpnIenConfig
+
+    Raises
+    ------
+    NucleiError
+        The data, the device or the model to continue from will not do.
+    """
+    _Training(run, dataset, config).run_all()
+
+
+class _Training:
+    """The two stages share their images, device and average networks."""
+
+    def __init__(self, run: RunContext, dataset: Dataset, config: SpnIenConfig) -> None:
+        self.run, self.config = run, config
+        self.fabric = start(run, config.precision)
+        self.device = self.fabric.device
+        self.images = load_clicked(dataset, config, run.warn)
+        self.channels = self.images[0].pixels.shape[-1]
+        self.digest = "-".join([str(dataset.digest()), *(one.digest() for one in self.images)])
+        self.two_stages = config.variant in ("spn-ien", "fully")
+        self.normalise = Normalise.of([one.pixels for one in self.images]).to(self.device)
+        torch.manual_seed(run.seed)
+        self.spn = u_net(config, self.channels, 2)
+        self.ien = Encoding(config, self.channels) if self.two_stages else None
+        self.diameter = 20.0
+        self.trained_ien = False
+        self.steps = 0
+
+    def run_all(self) -> None:
+        """Labels, SPN, instances, IEN."""
+        run = self.run
+        continued = self._begin()
+        shares = _SHARES if self.two_stages else {"labels": 0.05, "SPN": 0.95}
+        run.plan(**shares)
+        self.spn_average = WeightAverage(self._on_device(self.spn), self.config.average_decay)
+        self.checker = Checker(run, self.images)
+        with run.stage("labels", self._key("labels")) as stage:
+            if stage.needed:
+                make_semantic(run, stage, self.images, self.config)
+            maps = [stage.load(str(number)) for number in range(len(self.images))]
+            self.diameter = float(stage.load("diameter")["median"][0])
+        run.offer(self._build)
+        with run.stage("SPN", self._key("SPN")) as stage:
+            self._train_spn(maps, stage.needed)
+        if self.ien is None:
+            return
+        with run.stage("instances", self._key("instances")) as stage:
+            if stage.needed:
+                net = self.spn_average.network
+                make_instance_maps(run, stage, self.images, maps, net, self.normalise, self.config, self.device)
+            instances = [stage.load(str(number))["instances"] for number in range(len(self.images))]
+            measured = float(stage.load("diameter")["median"][0])
+            self.diameter = measured or self.diameter
+        if self.config.ien_from_spn and not continued:
+            self.ien.begin_as(self.spn_average.network)
+        self._on_device(self.ien)
+        self.ien_average = WeightAverage(self.ien, self.config.average_decay)
+        with run.stage("IEN", self._key("IEN")) as stage:
+            self._train_ien(instances, stage.needed)
+
+    def _begin(self) -> bool:
+        """Weights to begin from: a model's, ImageNet's, or random ones; whether it was a model's."""
+        if self.run.parent is None:
+            begin_from_imagenet(self.spn, self.config, self.run)
+            if self.ien is not None:
+                begin_from_imagenet(self.ien.net, self.config, self.run)
+            return False
+        card = load_card(self.run.parent)
+        check_parent(card, self.config, self.channels)
+        spn, ien = networks_from(load_weights(self.run.parent), read_config(card), card)
+        self.spn.load_state_dict(spn.state_dict())
+        if self.ien is not None and ien is not None:
+            self.ien.load_state_dict(ien.state_dict())
+            return True
+        return False
+
+    def _key(self, stage: str) -> str:
+        return f"{stage}:{self.digest}:{self.config.model_dump_json()}:{self.run.seed}"
+
+    def _on_device(self, net: nn.Module) -> nn.Module:
+        return net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    # -- first stage -----------------------------------------------------------------------------------------
+    def _train_spn(self, maps: list[dict[str, Any]], needed: bool) -> None:
+        config = self.config
+        optimiser = torch.optim.Adam(
+            self.spn.parameters(), config.spn_rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay
+        )
+        self.run.track(spn=self.spn, spn_average=self.spn_average, spn_optimiser=optimiser)
+        if not needed:
+            return
+        planes = [semantic_planes(one, semantic) for one, semantic in zip(self.images, maps, strict=True)]
+        sampler = CropSampler(planes, self._source_side(), [float(IGNORED)] * 2)
+
+        def loss_of(x: Tensor, sharp: Tensor) -> Tensor:
+            logits = self.spn(x)
+            labels = sharp.long()
+            loss = partial_cross_entropy(logits, labels[:, 0])
+            return loss + config.cluster_weight * partial_cross_entropy(logits, labels[:, 1])
+
+        self.spn.train()
+        for step in self.run.steps("SPN", self._total(config.spn_steps)):
+            loss = self._one_step(step, sampler, [float(IGNORED)] * 2, loss_of, self.spn, optimiser, config.spn_rate)
+            self.spn_average.update(self.spn)
+            self._after(step, loss, "watershed")
+        self.checker.score(self._segmenter("watershed"))
+
+    # -- second stage ----------------------------------------------------------------------------------------
+    def _train_ien(self, instances: list[Any], needed: bool) -> None:
+        assert self.ien is not None
+        config, ien = self.config, self.ien
+        optimiser = torch.optim.Adam(ien.parameters(), config.ien_rate, betas=(0.9, config.beta2))
+        self.run.track(ien=ien, ien_average=self.ien_average, ien_optimiser=optimiser)
+        if needed:
+            planes = [instance_planes(one, made) for one, made in zip(self.images, instances, strict=True)]
+            sampler = CropSampler(planes, self._source_side(), [float(INSTANCE_IGNORED)])
+
+            def loss_of(x: Tensor, sharp: Tensor) -> Tensor:
+                return discriminative_loss(
+                    ien(x),
+                    sharp[:, 0].long(),
+                    pull_margin=config.pull_margin,
+                    push_margin=config.push_margin,
+                    background_weight=config.background_weight,
+                    regularisation=config.regularisation,
+                    squared=config.squared_hinge,
+                )
+
+            ien.train()
+            for step in self.run.steps("IEN", self._total(config.ien_steps)):
+                fill = [float(INSTANCE_IGNORED)]
+                loss = self._one_step(step, sampler, fill, loss_of, ien, optimiser, config.ien_rate)
+                self.ien_average.update(ien)
+                self.trained_ien = step.fraction > 0.3
+                self._after(step, loss, "ien" if self.trained_ien else "watershed")
+        self.trained_ien = True
+        for decoder in ("watershed", "ien"):
+            self.checker.score(self._segmenter(decoder))
+
+    # -- what both share -------------------------------------------------------------------------------------
+    def _source_side(self) -> int:
+        """Side of the crop from which a view is taken: larger, so that turned views are filled."""
+        turned = 1.42 if self.config.rotation > 0 else 1.0
+        return int(self._side() * min(turned / self.config.zoom_least, 1.5))
+
+    def _side(self) -> int:
+        multiple = side_multiple(self.config)
+        return -(-self.config.crop_px // multiple) * multiple
+
+    def _total(self, steps: int) -> int:
+        """The stage's steps, scaled to the user's budget where there is one."""
+        if self.run.step_budget is None:
+            return steps
+        whole = self.config.spn_steps + (self.config.ien_steps if self.two_stages else 0)
+        return max(1, round(self.run.step_budget * steps / whole))
+
+    def _views(self, step: Step, sampler: CropSampler, fill: list[float]) -> tuple[Tensor, Tensor]:
+        """A batch: normalised images (B, C, S, S) and label maps (B, K, S, S)."""
+        config = self.config
+        geometry = Geometry((config.zoom_least, config.zoom_most), config.flips, config.shear, config.rotation)
+        smooth, sharp = sampler.draw(step.rng, config.batch)
+        matrices = draw_matrices(step.rng, config.batch, geometry)
+        smooth, sharp = smooth.to(self.device), sharp.to(self.device)
+        x, y, seen = sample_views(smooth, sharp, matrices, self._side())
+        x = jitter_intensity(x, step.rng, config.jitter)
+        outside = torch.tensor(fill, device=y.device).view(1, -1, 1, 1)
+        y = torch.where(seen[:, None], y, outside)
+        x = torch.where(seen[:, None], self.normalise(x), torch.zeros_like(x))
+        return x.contiguous(memory_format=torch.channels_last), y
+
+    def _one_step(
+        self,
+        step: Step,
+        sampler: CropSampler,
+        fill: list[float],
+        loss_of: Any,
+        net: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        rate: float,
+    ) -> Tensor:
+        x, sharp = self._views(step, sampler, fill)
+        set_learning_rate(optimiser, rate * learning_rate_factor(self.config.schedule, step.fraction))
+        with self.fabric.autocast():
+            loss: Tensor = loss_of(x, sharp)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        optimiser.step()
+        return loss.detach()
+
+    def _after(self, step: Step, loss: Tensor, decoder: str) -> None:
+        """Report, preview, check on the kept-back clicks."""
+        self.steps += 1
+        if step.index % 10 == 0:
+            self.run.metric(loss=float(loss))
+        if self.checker.preview_due(step) or self.checker.score_due(step):
+            self.checker.look(self._segmenter(decoder), step)
+
+    def _segmenter(self, decoder: str) -> SpnIenSegmenter:
+        ien = self.ien_average.network if decoder == "ien" and self.ien is not None else None
+        return SpnIenSegmenter(
+            self.spn_average.network,
+            ien,
+            self.config,
+            self.normalise.mean.flatten().tolist(),
+            self.normalise.std.flatten().tolist(),
+            self.diameter,
+            self.device,
+            decoder,
+        )
+
+    def _build(self) -> tuple[dict[str, Any], ModelCard] | None:
+        """The model of the present state; see `RunContext.offer`."""
+        if self.spn_average.count == 0 and self.run.parent is None:
+            return None
+        decoder, notes = self.checker.choose(self.config.decoder, self.trained_ien)
+        ien = self.ien_average.network if self.trained_ien else None
+        config = self.config.model_copy(update={"decoder": decoder})
+        sizes = [one.image.pixel_size_um[-1] for one in self.images if one.image.pixel_size_um]
+        same = len(sizes) == len(self.images) and max(sizes) < 1.05 * min(sizes)
+        card = ModelCard(
+            name=self.run.name,
+            method="spn-ien",
+            version=__version__,
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            channels=self.channels,
+            kind=self.images[0].image.kind,
+            channel_names=list(self.images[0].image.channel_names or []),
+            pixel_size_um=float(sizes[0]) if same else None,
+            nucleus_diameter_px=round(self.diameter, 2),
+            normalisation={
+                "range": "per image",
+                "mean": self.normalise.mean.flatten().tolist(),
+                "std": self.normalise.std.flatten().tolist(),
+            },
+            config=config.model_dump(mode="json"),
+            preset=self.run.preset,
+            trained_on=self._trained_on(),
+            seconds=round(self.run.seconds, 1),
+            steps=self.steps,
+            seed=self.run.seed,
+            parent=self.run.parent.name if self.run.parent else "",
+            scores=self.checker.scores_for_card(decoder),
+            notes=notes,
+        )
+        return weights_of(self.spn_average.network, ien), card
+
+    def _trained_on(self) -> dict[str, Any]:
+        return {
+            "images": [one.name for one in self.images],
+            "clicks": sum(len(one.points) for one in self.images),
+            "kept_back": sum(len(one.check_points) for one in self.images),
+            "pixels": int(sum(one.inside.sum() for one in self.images)),
+            "digest": self.digest[:64],
+        }
+
+
+def check_parent(card: ModelCard, config: SpnIenConfig, channels: int) -> None:
+    """Refuse to continue from a model of another kind.
+
+    Raises
+    ------
+    NucleiError
+        Method, channels or size of the networks differ.
+    """
+    from napari_nucleidomain.contracts import NucleiError
+
+    old = read_config(card)
+    if card.channels != channels:
+        raise NucleiError(
+            f"The model {card.name} was trained on {card.channels} channels, these images have {channels}.",
+            "Choose the channels it was trained on, or begin a new model.",
+        )
+    for name in ("network", "width", "depth", "embedding_dims"):
+        if getattr(old, name) != getattr(config, name) and not (
+            name in ("width", "depth") and old.network == "resnet34"
+        ):
+            raise NucleiError(
+                f"The model {card.name} has other networks ({name} = {getattr(old, name)}, here {getattr(config, name)}).",
+                f"Continue with the preset it was made with ({card.preset or 'see its card'}), or begin a new model.",
+            )
+
+
+__all__ = ["Clicked", "check_parent", "train"]

@@ -1,0 +1,49 @@
+"""Position as an input: CoordConv (Liu, R. et al., NeurIPS 2018)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def unit_grid(x: Tensor) -> Tensor:
+    """Row and column of every pixel of a tile, from -1 to 1.
+
+    Parameters
+    ----------
+    x : Tensor (B, C, H, W)
+        Gives size, device and number type.
+
+    Returns
+    -------
+    Tensor (B, 2, H, W)
+    """
+    height, width = x.shape[-2:]
+    rows = torch.linspace(-1.0, 1.0, height, device=x.device, dtype=x.dtype)
+    columns = torch.linspace(-1.0, 1.0, width, device=x.device, dtype=x.dtype)
+    grid = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+    return grid.expand(x.shape[0], -1, -1, -1)
+
+
+class CoordConv(nn.Module):
+    """1x1 convolution over (row, column, channels), giving as many channels as came in.
+
+    At first it hands the channels on unchanged, so that a pretrained or copied network behind it starts where it was.
+
+    Parameters
+    ----------
+    channels : int
+        Channels in and out; 3 for the paper's 5 -> 3 (METHODS 2.6).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels + 2, channels, 1)
+        with torch.no_grad():
+            self.conv.weight[:, :2] *= 0.1
+            self.conv.weight[:, 2:, 0, 0] = torch.eye(channels)
+            nn.init.zeros_(self.conv.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        return self.conv(torch.cat([unit_grid(x), x], 1))

@@ -1,0 +1,3 @@
+"""What every training loop needs: device, augmentation, sampling, averages, schedules, checkpoint state."""
+
+from __future__ import annotations

@@ -1,0 +1,93 @@
+"""Device, precision and threads of a training, through Lightning Fabric."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from napari_nucleidomain.contracts import NucleiError, RunContext
+
+from .state import TorchCheckpoints
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+def find_device(wish: str) -> torch.device:
+    """The device asked for; "auto" takes the best there is.
+
+    Raises
+    ------
+    NucleiError
+        It is not on this computer, or the name is none.
+    """
+    wish = wish.lower()
+    if wish == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", 0)
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, number = wish.partition(":")
+    if kind in ("cuda", "gpu"):
+        count = torch.cuda.device_count()
+        if int(number or 0) >= count:
+            there = f"{count} of them" if count else "none"
+            raise NucleiError(
+                f"The graphics card {wish!r} was asked for, and torch finds {there} on this computer.",
+                "Choose cpu, or install the driver and a build of torch for this card (see the install page).",
+            )
+        return torch.device("cuda", int(number or 0))
+    if kind == "mps":
+        if not torch.backends.mps.is_available():
+            raise NucleiError("The Apple graphics chip was asked for and is not here.", "Choose cpu.")
+        return torch.device("mps")
+    if kind == "cpu":
+        return torch.device("cpu")
+    raise NucleiError(f"There is no device {wish!r}.", "Choose auto, cpu, cuda, cuda:N or mps.")
+
+
+def choose_precision(wish: str, device: torch.device) -> str:
+    """Fabric's name of the precision; "auto" is bfloat16 where the hardware computes with it."""
+    if wish != "auto":
+        return wish
+    if device.type == "cuda":
+        return "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+    if device.type == "cpu":
+        able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        return "bf16-mixed" if able.get("avx512_bf16") or able.get("amx_bf16") else "32-true"
+    return "32-true"
+
+
+def start(run: RunContext, precision: str = "auto") -> Fabric:
+    """Prepare the process for training.
+
+    Parameters
+    ----------
+    run : RunContext
+        Its `device` and `threads` are obeyed; checkpoints are attached to it.
+    precision : str
+        "auto", "32-true", "bf16-mixed" or "16-mixed".
+
+    Returns
+    -------
+    Fabric
+
+    Raises
+    ------
+    NucleiError
+        The device is not there.
+    """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    from lightning_fabric import Fabric
+
+    device = find_device(run.device)
+    if device.type == "cpu":
+        torch.set_num_threads(run.threads or os.cpu_count() or 1)
+    devices: Any = [device.index or 0] if device.type == "cuda" else 1
+    fabric = Fabric(accelerator=device.type, devices=devices, precision=choose_precision(precision, device))  # type: ignore[arg-type]
+    fabric.launch()
+    run.attach(TorchCheckpoints())
+    torch.manual_seed(run.seed)
+    return fabric
