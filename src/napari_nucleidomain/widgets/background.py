@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from qtpy.compat import isalive
 from qtpy.QtCore import QObject, Qt, Signal
 
 _pool: ThreadPoolExecutor | None = None
@@ -32,12 +33,16 @@ def in_background(
     messenger = _Messenger(owner)
 
     def tell(future: Future[Any]) -> None:
+        if not isalive(messenger):
+            # Queued before the owner went, delivered after.
+            return
         error = future.exception()
         if error is None:
             then(future.result())
         else:
             failed(error)
-        messenger.deleteLater()
+        if isalive(messenger):
+            messenger.deleteLater()
 
     def post(future: Future[Any]) -> None:
         try:

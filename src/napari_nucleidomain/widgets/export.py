@@ -29,6 +29,8 @@ class Snapshot:
         One per axis of `labels`.
     scores, uncertainty : ndarray or None
         Of id k at k - 1; None where the labels were changed by hand or come from elsewhere.
+    area_px : float
+        Pixels that were looked at; 0: all of `labels`.
     """
 
     name: str
@@ -40,7 +42,9 @@ class Snapshot:
     scores: np.ndarray | None
     uncertainty: np.ndarray | None
     model: str = ""
+    model_folder: str = ""
     when: float = 0.0
+    area_px: float = 0.0
 
 
 def save_labels(result: Snapshot, file: Path) -> Path:

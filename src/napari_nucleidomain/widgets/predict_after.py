@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
@@ -142,8 +141,7 @@ class AfterPredict(QWidget):
 def summary(result: Shown) -> str:
     """ "1,204 nuclei, 312 / mm²"."""
     number = result.count()
-    area = float(np.prod(result.stored.shape))
-    density = density_words(number, area, result.pixel_sizes()) if number else ""
+    density = density_words(number, result.area_px, result.pixel_sizes()) if number else ""
     hidden = len(result.loaded.scores) - number if not result.edited else 0
     more = f" ({count(hidden, 'more')} hidden by the limits)".replace("mores", "more") if hidden > 0 else ""
     return count(number, "nucleus", "nuclei") + (f", {density}" if density else "") + more

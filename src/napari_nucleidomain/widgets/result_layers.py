@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,11 @@ class Shown:
     filter: Filter = field(default_factory=Filter)
     edited: bool = False
 
+    @functools.cached_property
+    def area_px(self) -> float:
+        """Pixels that were looked at."""
+        return self.stored.area_px
+
     @property
     def stored(self) -> Stored:
         """Where it came from."""
@@ -89,7 +95,9 @@ class Shown:
             scores=self.loaded.scores if known else None,
             uncertainty=self.loaded.uncertainty if known else None,
             model=stored.model,
+            model_folder=_model_folder(stored),
             when=stored.when,
+            area_px=self.area_px,
         )
 
     def labels(self) -> np.ndarray:
@@ -98,6 +106,11 @@ class Shown:
             return self.loaded.labels[0]  # type: ignore[no-any-return]
         data = np.asarray(self.layer.data)
         return data.reshape(data.shape[data.ndim - len(self.stored.shape) :])
+
+
+def _model_folder(stored: Stored) -> str:
+    job: Any = stored.run.job
+    return "" if job.model == "otsu" else str(job.model)
 
 
 def keep(wanted: Filter, scores: np.ndarray, areas: np.ndarray, border: np.ndarray) -> np.ndarray:

@@ -59,6 +59,21 @@ class Stored:
         return self.run.result_folder / f"{self.name}.labels.tif"
 
     @property
+    def area_px(self) -> float:
+        """Pixels (voxels) that were looked at: the regions where the job was limited to them."""
+        from napari_nucleidomain.data.regions import read_regions
+
+        job: Any = self.run.job
+        whole = float(np.prod(self.shape))
+        if not job.region or len(self.shape) != 2:
+            return whole
+        try:
+            return min(whole, float(sum(region.area for region in read_regions(job.region)))) or whole
+        except NucleiError:
+            # The regions' file was cleared away; the box is the next best.
+            return whole
+
+    @property
     def role(self) -> str:
         """Role of its layer, see `ImageEntry.layers`."""
         return f"nuclei:{self.run.name}:{self.name}"

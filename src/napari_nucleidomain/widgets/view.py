@@ -78,6 +78,18 @@ def _visible(viewer: Any, layer: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.nan_to_num(low, neginf=-1e12), np.nan_to_num(high, posinf=1e12)
 
 
+def look_at(viewer: Any, world: Any) -> None:
+    """Bring a place into the middle of the canvas; the zoom stays. Only when the person asked for it."""
+    place = [float(part) for part in world]
+    shown = [axis - (viewer.dims.ndim - len(place)) for axis in viewer.dims.displayed]
+    centre = [place[axis] for axis in shown]
+    viewer.scene.camera.center = (0.0, *centre) if len(centre) == 2 else tuple(centre)
+    if viewer.dims.ndim > 2:
+        point = list(viewer.dims.point)
+        point[viewer.dims.ndim - len(place) :] = place
+        viewer.dims.point = tuple(point)
+
+
 def same_file(a: Any, b: Any) -> bool:
     """Whether two paths name one file, however they are written."""
     from pathlib import Path

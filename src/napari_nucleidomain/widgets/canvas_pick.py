@@ -1,0 +1,41 @@
+"""Clicks on the canvas, heard without taking them from the tool in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+_STILL_PX = 4.0
+
+
+class CanvasPick:
+    """Tells where the person clicked; drags (panning, drawing) are not clicks.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+    heard : callable
+        Called with the world position.
+    """
+
+    def __init__(self, viewer: Any, heard: Callable[[Any], object]) -> None:
+        self._viewer, self._heard = viewer, heard
+        viewer.mouse_drag_callbacks.append(self._pressed)
+
+    def close(self) -> None:
+        """Hear no more."""
+        if self._pressed in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._pressed)
+
+    def _pressed(self, viewer: Any, event: Any) -> Iterator[None]:
+        start, position = np.asarray(event.pos, float), event.position
+        # Other tools own the left button while they draw or add; pan and zoom only look.
+        active = viewer.layers.selection.active
+        looking = active is None or str(active.mode) in ("pan_zoom", "pick")
+        yield
+        while event.type == "mouse_move":
+            yield
+        if looking and event.button == 1 and np.abs(np.asarray(event.pos, float) - start).max() <= _STILL_PX:
+            self._heard(position)

@@ -1,0 +1,312 @@
+"""The Review dock: how good is it, where is it wrong, what comes out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel
+
+from .canvas_pick import CanvasPick
+from .combos import fill_combo, narrow
+from .dock import Dock, open_dock
+from .inline import Inline, row
+from .mode_buttons import ModeButtons
+from .newest import Newest
+from .result_layers import result_layers
+from .review_compute import Assessment, assess, summary_words, with_errors
+from .review_export import ExportButton
+from .review_loader import ResultLoader
+from .review_look import Look
+from .review_quality import Legend, Quality, UncertainLegend
+from .review_subject import Choice, Subject, choices, measured_on, snapshot_of, subjects
+from .review_table import NucleiTable
+from .review_walk import Walk
+from .view import view_box
+from .wording import count, density_words
+
+if TYPE_CHECKING:
+    import napari
+
+    from .entry import ImageEntry
+    from .export import Snapshot
+
+_SETTLE_MS = 250
+_MODES = {
+    "outlines": ("Outlines", "Only the edges, so that the tissue stays visible."),
+    "filled": ("Filled", "A colour for each nucleus."),
+    "uncertain": ("Uncertain", "Yellow where the model is unsure, blue where it is sure."),
+    "errors": ("Errors", "Found, missed, false alarm, split, merged; needs something to compare with."),
+}
+
+
+class ReviewDock(Dock):
+    """Look at a result, score it, walk through it, take it out.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Given by napari.
+    """
+
+    which = "review"
+
+    def __init__(self, napari_viewer: napari.Viewer) -> None:
+        super().__init__(napari_viewer)
+        self._background = Newest(self)
+        self._layers = result_layers(self.session)
+        self._subjects: list[Subject] = []
+        self._choices: list[Choice] = []
+        self._version = 0
+        self._computed: tuple[Any, ...] = ()
+        self.found: Assessment | None = None
+        self.look = Look(self.session)
+        self._build()
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(_SETTLE_MS)
+        self._later.timeout.connect(self.refresh)
+        self._connect()
+        self.refresh()
+
+    def _build(self) -> None:
+        self.result = QComboBox()
+        self.compare = QComboBox()
+        for combo in (self.result, self.compare):
+            narrow(combo)
+        self.empty = Inline()
+        self.older = ResultLoader(self.session)
+        self.modes = ModeButtons(_MODES)
+        self.legend = Legend()
+        self.uncertain_legend = UncertainLegend()
+        self.summary = QLabel()
+        self.summary.setWordWrap(True)
+        self.summary.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.quality = Quality()
+        self.message = Inline()
+        self.walk = Walk()
+        self.table = NucleiTable()
+        self.export = ExportButton(self.session)
+        self.taken_out = Inline()
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Result", self.result)
+        form.addRow("Compare with", self.compare)
+        self.body.addLayout(form)
+        for widget in (
+            self.older,
+            self.empty,
+            self.modes,
+            self.legend,
+            self.uncertain_legend,
+            self.summary,
+            self.quality,
+            self.message,
+            self.walk,
+            self.table,
+        ):
+            self.body.addWidget(widget)
+        self.body.addLayout(row(self.export, QLabel(), stretch=1))
+        self.body.addWidget(self.taken_out)
+        self.body.addStretch(1)
+
+    def _connect(self) -> None:
+        session = self.session
+        for signal in (session.current_changed, session.images_changed, self._layers.shown, self._layers.gone):
+            signal.connect(self._soon)
+        session.entry_changed.connect(self._entry_changed)
+        self._layers.changed.connect(self._content_changed)
+        session.viewer.layers.events.inserted.connect(self._soon)
+        session.viewer.layers.events.removed.connect(self._soon)
+        session.current_changed.connect(self.look.leave)
+        session.closing.connect(self._close_down)
+        self.result.activated.connect(self._subject_chosen)
+        self.compare.activated.connect(self._compute)
+        self.modes.chosen.connect(self._show)
+        self.walk.went.connect(lambda number: self.go_to(number, follow=True))
+        self.table.picked.connect(lambda number: self.go_to(number, follow=True))
+        self.export.serve(self._snapshot, self._view)
+        self.export.written.connect(lambda what: self.taken_out.say("ok", f"Written: {what}"))
+        self.export.failed.connect(self.taken_out.say_error)
+        self.canvas = CanvasPick(session.viewer, self._picked_on_canvas)
+
+    def showEvent(self, event: Any) -> None:
+        """Qt's hook: what happened while the dock was behind others is taken up."""
+        super().showEvent(event)
+        self._content_changed()
+
+    def _entry_changed(self, entry: ImageEntry, what: str) -> None:
+        if what in ("points", "regions", "labels", "understanding"):
+            self._content_changed()
+
+    def _content_changed(self, *_: Any) -> None:
+        self._version += 1
+        self._soon()
+
+    def _soon(self, *_: Any) -> None:
+        if self.isVisible() and not self._later.isActive():
+            self._later.start()
+
+    def _close_down(self) -> None:
+        self._later.stop()
+        self._background.close()
+        self.canvas.close()
+        events = self.session.viewer.layers.events
+        events.inserted.disconnect(self._soon)
+        events.removed.disconnect(self._soon)
+
+    # ---- what there is
+
+    @property
+    def subject(self) -> Subject | None:
+        """The result that is looked at."""
+        key = self.result.currentData()
+        return next((one for one in self._subjects if one.key == key), None)
+
+    def refresh(self) -> None:
+        """List results and what they can be compared with; keep what was chosen."""
+        entry = self.session.current
+        before = [one.key for one in self._subjects]
+        self._subjects = subjects(self.session, entry)
+        newest = self._subjects[0].key if self._subjects and self._subjects[0].key not in before else None
+        fill_combo(self.result, [(one.name, one.key) for one in self._subjects], newest or self.result.currentData())
+        self._list_choices()
+        some = bool(self._subjects)
+        for widget in (self.modes, self.summary, self.walk, self.table, self.export):
+            widget.setVisible(some)
+        if some:
+            self.empty.clear()
+        else:
+            self.empty.say(
+                "info",
+                "Nothing to review yet." if entry is not None else "No image is chosen.",
+                "Find nuclei in Predict, or add a Labels layer of another program of the same size.",
+                Open_Predict=lambda: open_dock(self.session, "predict"),
+            )
+        self._compute()
+
+    def _list_choices(self) -> None:
+        entry = self.session.current
+        self._choices = choices(self.session, entry, self.subject)
+        wanted = self.compare.currentData()
+        if not wanted and self.compare.count() <= 1 and len(self._choices) > 1:
+            # Something to compare with has come: say how good it is without being asked.
+            wanted = self._choices[1].key
+        fill_combo(self.compare, [(one.name, one.key) for one in self._choices], wanted)
+
+    def _subject_chosen(self, *_: Any) -> None:
+        self._list_choices()
+        self._compute()
+
+    def _compute(self, *_: Any) -> None:
+        """Measure and score in the background, unless nothing has changed since the last time."""
+        entry, subject = self.session.current, self.subject
+        signature = (entry, subject, self.compare.currentData(), self._version)
+        if signature == self._computed:
+            return
+        self._computed = signature
+        if entry is None or subject is None:
+            self._background.forget("assess")
+            self._take(None, "")
+            return
+        if subject.layer.multiscale:
+            self._take(None, "")
+            self.summary.setText("This result is too large to be measured here; export it instead.")
+            return
+        snapshot = snapshot_of(subject, entry)
+        make = next((one.make for one in self._choices if one.key == self.compare.currentData()), None)
+        # Taken now where it reads layers; a file is read in the thread.
+        reference = make() if make is not None and self.compare.currentData() not in ("outlines", "clicks") else make
+        on = measured_on(subject, entry)
+        self._background.run(
+            "assess",
+            _assess,
+            snapshot,
+            reference,
+            done=lambda found: self._take(found, on),
+            failed=self._failed,
+        )
+
+    def _take(self, found: Assessment | None, on: str) -> None:
+        self.found = found
+        self.message.clear()
+        table = found.table if found is not None else {"id": np.zeros(0, int)}
+        errors = found.error_of if found is not None else {}
+        self.table.set_columns(with_errors(table, errors))
+        self.walk.set_table(table, errors)
+        self.quality.show_assessment(found, on + (f" ({found.note})" if found is not None and found.note else ""))
+        self._say_summary(table)
+        self._give_features(table)
+        nothing = found is None or found.errors is None
+        self.modes.allow("errors", "Choose something to compare with." if nothing else "")
+        subject = self.subject
+        known = subject is not None and subject.shown is not None and not subject.shown.edited
+        self.modes.allow("uncertain", "" if known else "Only known for results of Predict.")
+        self._show(self.modes.mode)
+
+    def _failed(self, error: BaseException) -> None:
+        self._take(None, "")
+        self.message.say_error(error)
+
+    def _say_summary(self, table: dict[str, np.ndarray]) -> None:
+        entry, subject = self.session.current, self.subject
+        if entry is None or subject is None:
+            self.summary.setText("")
+            return
+        number = len(table["id"])
+        area = subject.shown.area_px if subject.shown is not None else float(np.prod(np.shape(subject.layer.data)))
+        sizes = subject.shown.pixel_sizes() if subject.shown is not None else entry.pixel_size_um
+        parts = [count(number, "nucleus", "nuclei"), density_words(number, area, sizes) if number else ""]
+        rest = summary_words(table)
+        self.summary.setText(f"<b>{', '.join(part for part in parts if part)}</b>" + (f"<br>{rest}" if rest else ""))
+
+    def _give_features(self, table: dict[str, np.ndarray]) -> None:
+        """Fill napari's own features table too."""
+        subject = self.subject
+        if subject is None or not len(table["id"]) or subject.layer.multiscale:
+            return
+        import pandas as pd
+
+        frame = pd.DataFrame({"index": table["id"], **{name: value for name, value in table.items() if name != "id"}})
+        subject.layer.features = frame
+
+    # ---- looking
+
+    def _show(self, mode: str) -> None:
+        self.look.show(self.session.current, self.subject, mode, self.found)
+        self.legend.show_errors(self.found if mode == "errors" else None)
+        self.uncertain_legend.setVisible(mode == "uncertain" and self.subject is not None)
+
+    def go_to(self, number: int, *, follow: bool) -> None:
+        """Choose a nucleus: its row, its ring; with `follow` the camera goes there.
+
+        Parameters
+        ----------
+        number : int
+            Id of the nucleus.
+        """
+        if self.look.go_to(self.session.current, self.subject, number, follow=follow):
+            self.table.choose(number)
+
+    def _picked_on_canvas(self, position: Any) -> None:
+        """A click on a nucleus shows its row; nothing else changes."""
+        number = self.look.nucleus_at(self.subject, position) if self.isVisible() else 0
+        if number:
+            self.go_to(number, follow=False)
+
+    # ---- taking out
+
+    def _snapshot(self) -> Snapshot | None:
+        entry, subject = self.session.current, self.subject
+        return snapshot_of(subject, entry) if entry is not None and subject is not None else None
+
+    def _view(self) -> Any:
+        entry = self.session.current
+        box = view_box(self.session, entry) if entry is not None else None
+        return box[-2:] if box else None
+
+
+def _assess(snapshot: Any, reference: Any) -> Assessment:
+    return assess(snapshot, reference() if callable(reference) else reference)

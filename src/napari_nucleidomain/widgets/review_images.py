@@ -1,0 +1,105 @@
+"""Tables over all images: a row per nucleus, a row per image. For threads."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .export import Snapshot, measure_result
+from .results import Stored, find_results, load_result
+from .view import same_file
+from .wording import count
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.runs.store import Project
+
+
+def write_all_images(project: Project, entries: Sequence[tuple[str, Path | None, Any]], folder: Path) -> str:
+    """Write `nuclei.csv` and `images.csv` of the latest result of every image in the list.
+
+    Parameters
+    ----------
+    entries : sequence of (name, path, opened image or None)
+
+    Returns
+    -------
+    str
+        What was written, in words; images without a result are named.
+
+    Raises
+    ------
+    NucleiError
+        No image has a result, or a file cannot be written.
+    """
+    from napari_nucleidomain.data.tables import stack_tables, write_table
+
+    stored = find_results(project, None)
+    tables, rows, without = [], [], []
+    for name, path, image in entries:
+        latest = next((one for one in stored if same_file(one.image, path)), None)
+        if latest is None:
+            without.append(name)
+            continue
+        snapshot = snapshot_of_stored(latest, name, image)
+        table = measure_result(snapshot)
+        tables.append((name, table))
+        rows.append(image_row(snapshot, table))
+    if not tables:
+        raise NucleiError("No image in the list has a result yet.", "Find nuclei in Predict first.")
+    write_table(stack_tables(tables), folder / "nuclei.csv")
+    write_table({key: [line[key] for line in rows] for key in rows[0]}, folder / "images.csv")
+    words = f"nuclei.csv and images.csv of {count(len(tables), 'image')} in {folder}"
+    return words + (f"; without a result: {', '.join(without)}" if without else "")
+
+
+def snapshot_of_stored(stored: Stored, name: str, image: Any) -> Snapshot:
+    """A stored result with the image under it, opened where it is not."""
+    from napari_nucleidomain.data.images import open_image
+    from napari_nucleidomain.data.understanding import Understanding
+
+    loaded = load_result(stored)
+    job: Any = stored.run.job
+    if image is None:
+        ref = next((ref for ref in job.images if ref.path == str(stored.image)), None)
+        understood = Understanding.from_json(ref.understanding) if ref is not None and ref.understanding else None
+        image = open_image(stored.image, understood)
+    ndim = len(stored.shape)
+    sizes = (job.pixel_size_um,) * ndim if job.pixel_size_um else image.pixel_size_um
+    return Snapshot(
+        name=name,
+        labels=loaded.labels[0] if loaded.large else loaded.labels,
+        origin=stored.origin,
+        pixel_size_um=tuple(float(size) for size in sizes[-ndim:]) if sizes else None,
+        image=image,
+        plane=stored.plane,
+        scores=loaded.scores,
+        uncertainty=loaded.uncertainty,
+        model=stored.model,
+        when=stored.when,
+        area_px=stored.area_px,
+    )
+
+
+def image_row(result: Snapshot, table: dict[str, np.ndarray]) -> dict[str, Any]:
+    """A row of `images.csv`: area analysed, count, density, median size, model, date."""
+    pixels = result.area_px or float(np.prod(np.shape(result.labels)))
+    number = len(table["id"])
+    line: dict[str, Any] = {"image": result.name, "area_analysed_px": pixels, "nuclei": number}
+    flat = np.ndim(result.labels) == 2
+    size = table["area_px" if flat else "volume_px"]
+    line[f"median_{'area' if flat else 'volume'}_px"] = float(np.median(size)) if number else None
+    if result.pixel_size_um is not None:
+        unit = float(np.prod(result.pixel_size_um))
+        line["area_analysed_mm2" if flat else "volume_analysed_mm3"] = pixels * unit * (1e-6 if flat else 1e-9)
+        whole = line["area_analysed_mm2" if flat else "volume_analysed_mm3"]
+        line["nuclei_per_mm2" if flat else "nuclei_per_mm3"] = number / whole
+        line["median_area_um2" if flat else "median_volume_um3"] = float(np.median(size)) * unit if number else None
+    line["model"] = result.model
+    line["date"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(result.when)) if result.when else ""
+    return line

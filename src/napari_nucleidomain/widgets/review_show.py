@@ -1,0 +1,133 @@
+"""How a result is shown: outlines, filled, by uncertainty, by error; and the legend."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from . import layers
+from .results import in_dimensions
+
+if TYPE_CHECKING:
+    from .entry import ImageEntry
+    from .review_compute import Assessment
+    from .review_subject import Subject
+    from .session import Session
+
+Mode = Literal["outlines", "filled", "uncertain", "errors"]
+ERRORS, SELECTED = "errors", "selected"
+# Cividis (Nuñez, Anderton and Renslow, PLOS ONE 2018) is read alike with and without colour blindness.
+_UNCERTAIN = "cividis"
+_STEPS = 64
+_PAD = 6
+
+
+def show_as(session: Session, entry: ImageEntry, subject: Subject, mode: Mode, found: Assessment | None) -> None:
+    """Show a result in one of the four ways. Selection, tool and camera stay."""
+    layer = subject.layer
+    with layers.guest(session.viewer):
+        if mode == "errors" and found is not None and found.errors is not None:
+            layer.visible = False
+            _show_errors(session, entry, subject, found)
+            return
+        hide_errors(session, entry)
+        layer.visible = True
+        layer.contour = _contour(session, layer) if mode == "outlines" else 0
+        if mode == "uncertain":
+            layer.colormap = uncertainty_colours(subject)
+        elif layer.metadata.get("nuclei_colours"):
+            layer.colormap = layer.metadata.pop("nuclei_colours")
+
+
+def _contour(session: Session, layer: Any) -> int:
+    """Thickness in image pixels that gives about two on screen."""
+    zoom = float(session.viewer.scene.camera.zoom) * float(np.abs(layer.scale[-1]))
+    return int(np.clip(round(2 / max(zoom, 1e-6)), 1, 12))
+
+
+def uncertainty_colours(subject: Subject) -> Any:
+    """A colour for each nucleus: blue sure, yellow unsure. The usual colours are kept to be put back."""
+    from napari.utils.colormaps import ensure_colormap
+    from napari.utils.colormaps.colormap import DirectLabelColormap
+
+    layer = subject.layer
+    layer.metadata.setdefault("nuclei_colours", layer.colormap)
+    colours: dict[int | None, np.ndarray] = defaultdict(lambda: np.zeros(4))
+    colours[None] = np.array([0.5, 0.5, 0.5, 1.0])
+    colours[0] = np.zeros(4)
+    uncertainty = subject.shown.loaded.uncertainty if subject.shown is not None else np.zeros(0)
+    table = ensure_colormap(_UNCERTAIN).map(np.linspace(0, 1, _STEPS))
+    step = np.clip(np.nan_to_num(uncertainty) * (_STEPS - 1), 0, _STEPS - 1).round().astype(int)
+    colours.update({number: table[k] for number, k in enumerate(step, start=1)})
+    return DirectLabelColormap(color_dict=colours)
+
+
+def _show_errors(session: Session, entry: ImageEntry, subject: Subject, found: Assessment) -> None:
+    from napari.utils.colormaps.colormap import DirectLabelColormap
+
+    from napari_nucleidomain.instances.errormap import COLOURS
+
+    assert found.errors is not None
+    colours: dict[int | None, Any] = {None: "transparent", 0: "transparent"}
+    colours.update({int(kind): colour for kind, colour in COLOURS.items()})
+    data, origin = place_of(subject, found.errors, entry)
+    name = f"{entry.name} · errors"
+    layer: Any = layers.put_labels(session, entry, ERRORS, name, data, origin=origin, opacity=0.7)
+    layer.colormap = DirectLabelColormap(color_dict=colours)
+    layer.editable = False
+
+
+def place_of(subject: Subject, pixels: np.ndarray, entry: ImageEntry) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Pixels in the place of a result, with the axes of the image as it is shown."""
+    from .results import lead_of
+
+    if subject.shown is None:
+        extra = subject.layer.ndim - pixels.ndim
+        return in_dimensions(pixels, (0,) * pixels.ndim, (0,) * extra)
+    stored = subject.shown.stored
+    return in_dimensions(pixels, stored.origin, lead_of(stored.plane, len(stored.shape), entry.image))
+
+
+def hide_errors(session: Session, entry: ImageEntry) -> None:
+    """Take the error map away."""
+    if ERRORS in entry.layers:
+        layers.remove(session, entry, ERRORS)
+
+
+def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> np.ndarray | None:
+    """Ring one nucleus; gives its centre in data coordinates of the result's layer, None when it is not there.
+
+    The ring is a small layer of its own, so that nothing of the result changes.
+    """
+    from napari.utils.colormaps.colormap import DirectLabelColormap
+
+    data = np.asarray(subject.layer.data)
+    where = np.nonzero(data == number)
+    if not len(where[0]):
+        unmark(session, entry)
+        return None
+    low = np.maximum([int(axis.min()) - _PAD for axis in where], 0)
+    high = np.minimum([int(axis.max()) + _PAD + 1 for axis in where], data.shape)
+    crop = (data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] == number).astype(np.uint8)
+    start = _offset(subject, entry, data.ndim)
+    origin = tuple(int(part) for part in low + start)
+    ring: Any = layers.put_labels(session, entry, SELECTED, "selected nucleus", crop, origin=origin, opacity=1.0)
+    ring.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "white"})
+    ring.contour = max(2, _contour(session, ring) + 1)
+    ring.editable = False
+    return np.array([axis.mean() for axis in where])
+
+
+def _offset(subject: Subject, entry: ImageEntry, ndim: int) -> np.ndarray:
+    if subject.shown is None:
+        return np.zeros(ndim, int)
+    _, origin = place_of(subject, np.zeros((1,) * len(subject.shown.stored.shape)), entry)
+    return np.asarray(origin)
+
+
+def unmark(session: Session, entry: ImageEntry) -> None:
+    """Take the ring away."""
+    if SELECTED in entry.layers:
+        layers.remove(session, entry, SELECTED)
