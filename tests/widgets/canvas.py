@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -30,11 +31,25 @@ def pixel(viewer, layer, point) -> QPoint:
     return QPoint(round(x), round(y))
 
 
+def _move(target, at, buttons=Qt.MouseButton.NoButton) -> None:
+    """A mouse move that arrives: `QTest.mouseMove` moves the real pointer, which a window manager may withhold."""
+    where = target.mapToGlobal(at)
+    event = QMouseEvent(
+        QEvent.Type.MouseMove,
+        QPointF(at),
+        QPointF(where),
+        Qt.MouseButton.NoButton,
+        buttons,
+        Qt.KeyboardModifier.NoModifier,
+    )
+    QApplication.sendEvent(target, event)
+    settle()
+
+
 def click(viewer, layer, point, button=Qt.MouseButton.LeftButton, modifier=Qt.KeyboardModifier.NoModifier) -> None:
     """Press and release on a data coordinate of a layer."""
     target, at = native(viewer), pixel(viewer, layer, point)
-    QTest.mouseMove(target, at)
-    settle()
+    _move(target, at)
     QTest.mouseClick(target, button, modifier, at)
     settle()
 
@@ -43,13 +58,12 @@ def drag(viewer, layer, start, stop) -> None:
     """Press, move, release."""
     target = native(viewer)
     a, b = pixel(viewer, layer, start), pixel(viewer, layer, stop)
-    QTest.mouseMove(target, a)
-    settle()
+    _move(target, a)
     QTest.mousePress(target, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, a)
     settle()
     for part in (0.3, 0.6, 1.0):
-        QTest.mouseMove(target, QPoint(round(a.x() + (b.x() - a.x()) * part), round(a.y() + (b.y() - a.y()) * part)))
-        settle()
+        at = QPoint(round(a.x() + (b.x() - a.x()) * part), round(a.y() + (b.y() - a.y()) * part))
+        _move(target, at, Qt.MouseButton.LeftButton)
     QTest.mouseRelease(target, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, b)
     settle()
 

@@ -53,14 +53,16 @@ def test_click_move_erase_and_undo_by_hand(work, nuclei):
     assert session.annotations.mode == "erase", "undo does not take the tool away"
 
 
-def test_erasing_a_bare_place_or_dragging_removes_nothing(work, nuclei):
+def test_erasing_a_bare_place_removes_nothing_and_a_drag_moves_the_picture(work, nuclei):
     session, entry, dock = work
     session.annotations.change(entry, points=nuclei[1])
     dock.tools.buttons["erase"].click()
     layer = entry.layers["clicks"]
     canvas.click(session.viewer, layer, nuclei[1][0] + (0, 20))
+    before = session.viewer.scene.camera.center
     canvas.drag(session.viewer, layer, nuclei[1][0], nuclei[1][0] + (30, 30))
     assert len(entry.points) == len(nuclei[1])
+    assert session.viewer.scene.camera.center != before
 
 
 def test_a_region_is_drawn_and_undone_across_layers(work, nuclei):
@@ -217,10 +219,15 @@ def test_train_asks_for_the_region_when_none_was_drawn(work, nuclei, monkeypatch
     assert opened == ["train"] and entry.complete
 
 
-def test_dots_keep_their_size_on_the_screen(work, nuclei):
+@pytest.mark.parametrize("zoom", [0.05, 1.0, 17.0])
+def test_dots_keep_their_size_on_the_screen_and_for_the_mouse(qtbot, work, nuclei, zoom):
     session, entry, _ = work
+    session.annotations.change(entry, points=nuclei[1])
     layer = session.annotations.clicks(entry)
-    assert tuple(layer.canvas_size_limits) == (8, 8)
+    session.viewer.scene.camera.zoom = zoom
+    qtbot.waitUntil(lambda: np.allclose(layer.size * layer.scale[-1] * zoom, 8, rtol=0.03), timeout=2000)
+    layer.add([1.0, 1.0])
+    assert layer.size[-1] == pytest.approx(layer.size[0])
 
 
 def test_next_image_takes_the_tool_along(qtbot, work, nuclei, tmp_path):

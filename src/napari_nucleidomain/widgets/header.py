@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from napari_nucleidomain.contracts import NucleiError
 
 from .inline import Inline
+from .menus import menu_button, tool_button
 from .session import Session
 
 
@@ -20,19 +21,15 @@ class Header(QFrame):
         super().__init__()
         self._session = session
         self.setObjectName("nucleiHeader")
-        self.project = QToolButton()
-        self.project.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.project.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.project.setToolTip("The project: the folder that keeps your clicks, trainings and models")
-        menu = QMenu(self.project)
+        self.project, menu = menu_button("", "The project: the folder that keeps your clicks, trainings and models")
+        self.project.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        self.project.setFlat(True)
         menu.addAction("Open or make a project…", self.choose_project)
         menu.addAction("Show the folder's place", self._tell_place)
-        self.project.setMenu(menu)
         self.place = QLabel()
         self.place.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.training = QToolButton()
-        self.training.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.training.setToolTip("Show the training")
+        self.training = tool_button("", "Show the training")
+        self.training.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
         self.training.setVisible(False)
         self.training.clicked.connect(lambda: self._open_train())
         self.note = Inline()
@@ -55,7 +52,7 @@ class Header(QFrame):
     def refresh(self) -> None:
         """Show the project's name and the place in the list."""
         name = self._session.project_folder.name
-        self.project.setText(self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 110))
+        self.project.setText(self.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, 110) + " ▾")
         images, current = self._session.images, self._session.current
         if not images:
             self.place.setText("no images yet")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtWidgets import QFileDialog, QMenu, QSizePolicy, QToolButton
+from qtpy.QtWidgets import QFileDialog
 
 from napari_nucleidomain.contracts import NucleiError
 
@@ -14,6 +14,7 @@ from .background import in_background
 from .images_attach import LABELS_READABLE, check_labels, clicks_from, fitting_layers, save_labels
 from .inline import Inline
 from .layers import OUTLINES, put_labels
+from .menus import menu_button, plain_text
 from .points_files import READABLE, import_file
 from .wording import count
 
@@ -28,14 +29,8 @@ class AttachMenu:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._entry: ImageEntry | None = None
-        self.button = QToolButton()
-        self.button.setText("Outlines or clicks ▾")
-        self.button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-        self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.menu = QMenu(self.button)
+        self.button, self.menu = menu_button("Outlines or clicks", "From layers that are open, or from files")
         self.menu.aboutToShow.connect(self.fill)
-        self.button.setMenu(self.menu)
         self.told = Inline()
 
     def show_entry(self, entry: ImageEntry | None) -> None:
@@ -57,9 +52,9 @@ class AttachMenu:
         if labels or points:
             self.menu.addSeparator()
         for layer in labels:
-            self.menu.addAction(f"Outlines: layer {layer.name}", lambda layer=layer: self.take_labels_layer(layer))
+            self.menu.addAction(plain_text(f"Outlines: layer {layer.name}"), lambda layer=layer: self.take_labels_layer(layer))
         for layer in points:
-            self.menu.addAction(f"Clicks: layer {layer.name}", lambda layer=layer: self.take_points_layer(layer))
+            self.menu.addAction(plain_text(f"Clicks: layer {layer.name}"), lambda layer=layer: self.take_points_layer(layer))
         if entry.labels is not None:
             self.menu.addSeparator()
             self.menu.addAction("Show the outlines", self.show_outlines)

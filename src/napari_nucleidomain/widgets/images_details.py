@@ -35,6 +35,7 @@ class Details(Fold):
         for value, text in _DOMAINS.items():
             self.domain.addItem(text, value)
         self.domain.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.domain.setMinimumContentsLength(10)
         self.domain.activated.connect(self._set_domain)
         self.file = QLabel()
         self.file.setWordWrap(True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QMenu, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
 
@@ -23,6 +22,7 @@ from .images_list import ImageList
 from .images_open import Opened, Opener, words
 from .images_understood import Understood, similar
 from .inline import Inline, WhyButton, row
+from .menus import menu_button, plain_text
 
 _EMPTY = (
     "Drop images here, use the layers you already have open, or start with a sample. "
@@ -71,14 +71,10 @@ class ImagesDock(Dock):
         self.open_files.clicked.connect(self._choose_files)
         self.open_folder = WhyButton("Open folder…", "All images in a folder, or an OME-Zarr")
         self.open_folder.clicked.connect(self._choose_folder)
-        self.layers = _menu_button("Use open layers ▾", "Images that are in the viewer already")
-        self.layers_menu = QMenu(self.layers)
+        self.layers, self.layers_menu = menu_button("Use open layers", "Images that are in the viewer already")
         self.layers_menu.aboutToShow.connect(self._fill_layers)
-        self.layers.setMenu(self.layers_menu)
-        self.samples = _menu_button("Samples ▾", "Images that came with this program")
-        self.samples_menu = QMenu(self.samples)
+        self.samples, self.samples_menu = menu_button("Samples", "Images that came with this program")
         self._fill_samples()
-        self.samples.setMenu(self.samples_menu)
         self.body.addLayout(_halves(self.open_files, self.open_folder))
         self.body.addLayout(_halves(self.layers, self.samples))
 
@@ -152,7 +148,7 @@ class ImagesDock(Dock):
         self.layers_menu.clear()
         found = free_layers(self.session)
         for layer in found:
-            self.layers_menu.addAction(layer.name, lambda layer=layer: self.use_layer(layer))
+            self.layers_menu.addAction(plain_text(layer.name), lambda layer=layer: self.use_layer(layer))
         if len(found) > 1:
             self.layers_menu.addSeparator()
             self.layers_menu.addAction(f"All {len(found)}", lambda: [self.use_layer(one) for one in found])
@@ -188,11 +184,11 @@ class ImagesDock(Dock):
         from napari_nucleidomain.data.samples import SAMPLES
 
         for name, info in SAMPLES.items():
-            self.samples_menu.addAction(info.title, lambda name=name: self.open_sample(name))
+            self.samples_menu.addAction(plain_text(info.title), lambda name=name: self.open_sample(name))
         self.samples_menu.addSeparator()
         for name, info in SAMPLES.items():
             title = f"{info.title.split(' (')[0]}, with clicks and outlines"
-            self.samples_menu.addAction(title, lambda name=name: self.open_sample(name, with_clicks=True))
+            self.samples_menu.addAction(plain_text(title), lambda name=name: self.open_sample(name, with_clicks=True))
 
     def open_sample(self, name: str, *, with_clicks: bool = False) -> None:
         """List a sample, bare or with its clicks and outlines, and show it."""
@@ -297,17 +293,6 @@ def _settle(entry: ImageEntry, folder: Path) -> tuple[Path, Any]:
     entry.thumbnail = thumbnail(image)
     _ = (image.kind, image.nuclei_channel, image.questions, image.warnings)
     return path, image
-
-
-def _menu_button(text: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-    button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button
 
 
 def _halves(left: QWidget, right: QWidget) -> Any:

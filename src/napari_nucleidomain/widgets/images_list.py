@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 _SIDE = 48
+_MOST_ROWS = 5
 
 
 class ImageList(QListWidget):
@@ -31,7 +32,6 @@ class ImageList(QListWidget):
         self.setWordWrap(True)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setMinimumHeight(180)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.itemClicked.connect(self._clicked)
         self.currentItemChanged.connect(lambda item, _: self._clicked(item))
@@ -54,6 +54,13 @@ class ImageList(QListWidget):
             self._mark(self._session.current)
         finally:
             self._filling = False
+        self._fit()
+
+    def _fit(self) -> None:
+        """As high as the rows, within reason: a long list scrolls."""
+        rows = min(max(self.count(), 1), _MOST_ROWS)
+        height = sum(max(self.sizeHintForRow(row), _SIDE + 4) for row in range(rows))
+        self.setFixedHeight(height + 2 * self.frameWidth() + 4)
 
     def _show(self, item: QListWidgetItem, entry: ImageEntry) -> None:
         item.setText("\n".join(lines(entry)))
@@ -70,6 +77,7 @@ class ImageList(QListWidget):
                 self._filling = True
                 self._show(item, entry)
                 self._filling = False
+                self._fit()
 
     def _mark(self, entry: ImageEntry | None) -> None:
         before, self._filling = self._filling, True
@@ -111,7 +119,7 @@ def lines(entry: ImageEntry) -> list[str]:
         known.append("predict only")
     if entry.hidden:
         known.append("hidden layers")
-    ready = "✓ " if (len(entry.points) and (entry.regions or entry.complete)) or entry.labels is not None else ""
+    ready = "✓ " if (len(entry.points) and entry.regions and entry.complete) or entry.labels is not None else ""
     return [entry.name, what, ready + " · ".join(known)] if known else [entry.name, what]
 
 
@@ -122,4 +130,8 @@ def _icon(picture: np.ndarray | None) -> QIcon:
         return QIcon(pixmap)
     height, width, _ = picture.shape
     data = np.ascontiguousarray(picture)
-    return QIcon(QPixmap.fromImage(QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()))
+    pixmap = QPixmap.fromImage(QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy())
+    icon = QIcon(pixmap)
+    # Else Qt tints the picture of the chosen row blue, and colours are what one looks at.
+    icon.addPixmap(pixmap, QIcon.Mode.Selected)
+    return icon

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
 from .inline import Inline, WhyButton, row
 
@@ -67,7 +67,7 @@ class Understood(QWidget):
         self.axes.setToolTip("One letter for each axis as it lies in the file, slowest first: T, Z, Y, X, C")
         self.axes.editingFinished.connect(self._axes_entered)
         self.form.addRow("Kind", self.kind)
-        self.form.addRow("", self.reason)
+        self.form.addRow(self.reason)
         self.form.addRow("Nuclei in", self.channel)
         self.form.addRow("Pixel size", row(self.pixel, self.pixel_source, stretch=0))
         self.form.addRow("Third axis", self.third)
@@ -83,6 +83,8 @@ class Understood(QWidget):
         for value, text in items:
             box.addItem(text, value)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box.setMinimumContentsLength(10)
+        box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         box.activated.connect(lambda _=0: self._correct({name: box.currentData()}))
         return box
 

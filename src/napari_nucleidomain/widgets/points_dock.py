@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QMenu, QSizePolicy, QToolButton
+from qtpy.QtWidgets import QCheckBox, QFileDialog, QHBoxLayout, QLabel, QSizePolicy
 
 from napari_nucleidomain.contracts import NucleiError
 
@@ -14,6 +14,7 @@ from .dock import Dock, open_dock
 from .entry import ImageEntry
 from .folding import Fold
 from .inline import Inline, WhyButton, row
+from .menus import menu_button, tool_button
 from .points_checklist import CheckList
 from .points_checks import advice
 from .points_files import READABLE, export_file, import_file
@@ -41,9 +42,13 @@ class PointsDock(Dock):
         self.body.addWidget(self.suggest)
         self.checks = CheckList(self.session)
         self.body.addWidget(self.checks)
-        self.complete = QCheckBox("I clicked every nucleus inside the regions")
+        # A check box cannot break its words over two lines; a label beside it can.
+        self.complete = QCheckBox()
         self.complete.clicked.connect(self._set_complete)
-        self.body.addWidget(self.complete)
+        self.complete_words = QLabel("I clicked every nucleus inside the regions")
+        self.complete_words.setWordWrap(True)
+        self.complete_words.setBuddy(self.complete)
+        self.body.addLayout(row(self.complete, self.complete_words, stretch=1))
         self._build_files()
         self.ask = Inline()
         self.body.addWidget(self.ask)
@@ -63,7 +68,7 @@ class PointsDock(Dock):
     # Building --------------------------------------------------------------------------------------------------
 
     def _build_place(self) -> None:
-        self.back, self.forward = (_arrow("◀", "Previous image (Page Up)"), _arrow("▶", "Next image (Page Down)"))
+        self.back, self.forward = (tool_button("◀", "Previous image"), tool_button("▶", "Next image"))
         self.back.clicked.connect(lambda: self.session.step(-1))
         self.forward.clicked.connect(lambda: self.session.step(1))
         self.name = QLabel()
@@ -80,16 +85,10 @@ class PointsDock(Dock):
     def _build_files(self) -> None:
         self.import_button = WhyButton("Import…", "Clicks from a CSV or GeoJSON file (QuPath); regions from GeoJSON")
         self.import_button.clicked.connect(self._choose_import)
-        self.export_button = QToolButton()
-        self.export_button.setText("Export ▾")
-        self.export_button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.export_button.setStyleSheet("QToolButton::menu-indicator { image: none; }")
-        self.export_button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        menu = QMenu(self.export_button)
+        self.export_button, menu = menu_button("Export", "Clicks or regions into a file")
         menu.addAction("Clicks as CSV (napari)…", lambda: self._choose_export("points", ".csv"))
         menu.addAction("Clicks as GeoJSON (QuPath)…", lambda: self._choose_export("points", ".geojson"))
         menu.addAction("Regions as GeoJSON (QuPath)…", lambda: self._choose_export("regions", ".geojson"))
-        self.export_button.setMenu(menu)
         line = QHBoxLayout()
         line.addWidget(self.import_button, 1)
         line.addWidget(self.export_button, 1)
@@ -123,7 +122,8 @@ class PointsDock(Dock):
         self.import_button.allow("" if entry else "Choose an image in Images first.")
         self.export_button.setEnabled(bool(entry and (len(entry.points) or entry.regions)))
         self.complete.setEnabled(bool(entry and entry.regions))
-        self.complete.setToolTip("" if entry and entry.regions else "Draw a region first.")
+        self.complete_words.setEnabled(self.complete.isEnabled())
+        self.complete.setToolTip("" if self.complete.isEnabled() else "Draw a region first.")
         self.complete.setChecked(bool(entry and entry.complete))
         total = sum(len(one.points) for one in usable)
         clicked = sum(len(one.points) > 0 for one in usable)
@@ -234,12 +234,4 @@ class PointsDock(Dock):
         self.session.touch(entry, "regions")
         if complete:
             open_dock(self.session, "train")
-
-
-def _arrow(text: str, tip: str) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return button
 

@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from .layers import CLICK_FACE, CLICK_RIM, CLICKS, REGION_EDGE, REGIONS, geometry, in_viewer, put
+from .points_dots import Dots
 from .points_erase import erase_at
 from .points_history import History, State, state_of
 from .points_shapes import corners_of, restore_regions
@@ -43,6 +44,7 @@ class Annotations(QObject):
         self._histories: weakref.WeakKeyDictionary[ImageEntry, History] = weakref.WeakKeyDictionary()
         self._restoring = False
         self._erasing = False
+        self.dots = Dots(session)
         selection = session.viewer.layers.selection
         selection.events.active.connect(self._tell_mode)
         session.closing.connect(lambda: selection.events.active.disconnect(self._tell_mode))
@@ -72,18 +74,16 @@ class Annotations(QObject):
             _fitting(entry.points, entry.ndim),
             name=f"{entry.name} · clicks",
             ndim=entry.ndim,
-            size=10,
             face_color=CLICK_FACE,
             border_color=CLICK_RIM,
-            border_width=0.15,
-            # The same size on the screen at any zoom.
-            canvas_size_limits=(dot_size(), dot_size()),
+            border_width=0.12,
             # Clicks on neighbouring planes stay visible, smaller.
             out_of_slice_display=entry.ndim > 2,
             **geometry(entry),
         )
         if entry.ndim > 2:
             layer.n_dimensional = True
+        self.dots.keep(layer, dot_size())
         layer.events.data.connect(lambda event: self._on_data(entry, event))
         layer.events.mode.connect(self._tell_mode)
         layer.mouse_drag_callbacks.append(self._erase)

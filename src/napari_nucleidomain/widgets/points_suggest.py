@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Box = list[tuple[int, int]]
 _MOST_PIXELS = 12_000_000
+_WHOLE_SIDE = 2000
 
 
 @dataclass
@@ -77,8 +78,6 @@ def suggest(
     NucleiError
         The place is too large, or off the image.
     """
-    from napari_nucleidomain.instances.classical import fit_classical
-
     shape = image.spatial_shape
     here = [one for one in regions if not plane or np.allclose(np.round(one[0, :-2]), plane)] or []
     boxes = boxes_of(here, shape) if here else [view] if view else []
@@ -87,8 +86,7 @@ def suggest(
     if sum(np.prod([b - a for a, b in box]) for box in boxes) > _MOST_PIXELS:
         raise NucleiError("That is too large a place to look at once.", "Zoom in, or draw a region.")
     flat = _plane_index(image, plane)
-    overview = image.overview(1024, plane=flat) if image.ndim == 2 else _overview_of_plane(image, flat)
-    parameters = fit_classical(_used(image, overview), rgb=image.rgb)
+    parameters = _fitted(image, boxes, flat)
     found, areas = [], []
     for box in boxes:
         spots, sizes = _in_box(image, parameters, box, flat, points, plane)
@@ -107,7 +105,8 @@ def suggest(
 def _in_box(
     image: Image, parameters: Any, box: Box, flat: int | None, points: np.ndarray, plane: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
-    from napari_nucleidomain.instances.classical import segment_classical, suggest_points
+    from napari_nucleidomain.instances.classical import segment_classical
+    from napari_nucleidomain.instances.deepest import suggest_points
 
     block = image.read(box, plane=flat)
     labels = segment_classical(_used(image, block), parameters)[0]
@@ -136,11 +135,17 @@ def _plane_index(image: Image, plane: tuple[int, ...]) -> int | None:
     return int(plane[-1])
 
 
-def _overview_of_plane(image: Image, plane: int | None) -> np.ndarray:
-    """A volume is looked at plane by plane: constants come from this plane's pixels, thinned."""
-    whole = image.read(plane=plane)
-    step = max(1, -(-max(whole.shape[:2]) // 1024))
-    return whole[::step, ::step]
+def _fitted(image: Image, boxes: list[Box], plane: int | None) -> Any:
+    """Constants of the classical method: from the whole picture where it is small, else from the place looked at.
+
+    A slide's overview shows no nuclei, so there the place itself has to do.
+    """
+    from napari_nucleidomain.instances.classical import fit_classical
+
+    whole = max(image.spatial_shape[-2:]) <= _WHOLE_SIDE
+    blocks = [image.read(plane=plane)] if whole else [image.read(box, plane=plane) for box in boxes]
+    used = [_used(image, block) for block in blocks]
+    return fit_classical(used[0], image.rgb and image.n_channels == 3, samples=used)
 
 
 def _used(image: Image, block: np.ndarray) -> np.ndarray:

@@ -121,7 +121,7 @@ class SuggestBox(QWidget):
         if layer.ndim == 2:
             return ()
         at = np.asarray(layer.world_to_data(self._session.viewer.dims.point), dtype=float)
-        return tuple(int(round(one)) for one in at[:-2])
+        return tuple(round(float(one)) for one in at[:-2])
 
     def _got(self, entry: ImageEntry, found: Suggestions) -> None:
         self.button.allow()
@@ -174,15 +174,14 @@ class SuggestBox(QWidget):
             np.zeros((0, entry.ndim)),
             ndim=entry.ndim,
             name=f"{entry.name} · suggestions",
-            size=14,
             symbol="diamond",
             face_color=[0, 0, 0, 0],
             border_color=SUGGESTION,
             border_width=0.2,
-            # A little larger than a click, so that one under it is seen.
-            canvas_size_limits=(dot_size() + 6, dot_size() + 6),
             **geometry(entry),
         )
+        # Larger than a click, so that one under it is seen.
+        self._session.annotations.dots.keep(layer, dot_size() + 6)
         clicks = self._session.annotations.clicks(entry)
         put(self._session, entry, ROLE, layer, below=CLICKS)
         for one in (layer, clicks):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QGridLayout, QMenu, QSizePolicy, QToolButton, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QPushButton, QWidget
 
+from .menus import tool_button
 from .session import Session
 
 _TOOLS = (
@@ -35,27 +35,33 @@ class ToolRow(QWidget):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
-        self.buttons: dict[str, QToolButton] = {}
+        self.buttons: dict[str, QPushButton] = {}
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         for column, (mode, text, tip) in enumerate(_TOOLS):
-            button = _button(text, tip, checkable=True)
+            button = tool_button(text, tip, checkable=True)
             # `clicked` and not `toggled`, so that showing the tool in use never takes one up.
             button.clicked.connect(lambda _=False, mode=mode: self._take(mode))
             self.buttons[mode] = button
             layout.addWidget(button, 0, column)
-        self.region = _button("▭ Region", "Draw the area in which you click every nucleus", checkable=True)
-        self.region.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
-        menu = QMenu(self.region)
+        self.region = tool_button("▭ Region", "Draw the area in which you click every nucleus", checkable=True)
+        self._shape = tool_button("▾", "Rectangle or polygon")
+        self._shape.setFixedWidth(18)
+        self._shape.setStyleSheet("QPushButton { padding: 4px 0px; } QPushButton::menu-indicator { image: none; width: 0px; }")
+        menu = QMenu(self._shape)
         menu.addAction("Rectangle: drag", lambda: self._region("rectangle"))
         menu.addAction("Polygon: click corners, double click ends", lambda: self._region("polygon"))
-        self.region.setMenu(menu)
+        self._shape.setMenu(menu)
         self.region.clicked.connect(lambda: self._region(self._kind))
         self._kind = "rectangle"
-        layout.addWidget(self.region, 0, 3)
-        self.undo = _button("↶ Undo", "Take the last step back (Ctrl+Z)")
-        self.redo = _button("↷ Redo", "Take it again (Ctrl+Shift+Z)")
+        area = QHBoxLayout()
+        area.setSpacing(0)
+        area.addWidget(self.region, 1)
+        area.addWidget(self._shape)
+        layout.addLayout(area, 0, 3)
+        self.undo = tool_button("↶ Undo", "Take the last step back (Ctrl+Z)")
+        self.redo = tool_button("↷ Redo", "Take it again (Ctrl+Shift+Z)")
         self.undo.clicked.connect(lambda: session.annotations.undo())
         self.redo.clicked.connect(lambda: session.annotations.redo())
         layout.addWidget(self.undo, 1, 0)
@@ -101,13 +107,3 @@ class ToolRow(QWidget):
         self.redo.setEnabled(bool(history and history.can_redo))
         self.undo.setToolTip("Take the last step back (Ctrl+Z)" if self.undo.isEnabled() else "Nothing to undo")
         self.redo.setToolTip("Take it again (Ctrl+Shift+Z)" if self.redo.isEnabled() else "Nothing to redo")
-
-
-def _button(text: str, tip: str, *, checkable: bool = False) -> QToolButton:
-    button = QToolButton()
-    button.setText(text)
-    button.setToolTip(tip)
-    button.setCheckable(checkable)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return button

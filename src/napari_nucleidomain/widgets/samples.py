@@ -81,8 +81,8 @@ def _layers(name: str) -> list[LayerData]:
         "size": 10,
         "face_color": CLICK_FACE,
         "border_color": CLICK_RIM,
-        "border_width": 0.15,
-        "canvas_size_limits": (size, size),
+        "border_width": 0.1,
+        "canvas_size_limits": (size / 2, size),
         "visible": False,
     }
     return [
