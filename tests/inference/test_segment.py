@@ -28,7 +28,7 @@ class Perfect:
         self.seen: list[int] = []
         self.prepared = 0
 
-    def prepare(self, overview: np.ndarray) -> float:
+    def prepare(self, image: object, plane: int | None) -> float:
         self.prepared += 1
         return 0.5
 

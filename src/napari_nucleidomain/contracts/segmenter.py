@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import numpy as np
 
+    from napari_nucleidomain.data.images import Image
     from napari_nucleidomain.instances.stitching import TileInstances
 
 
@@ -21,7 +22,7 @@ class SegmenterSpec:
     ndim : int
         2 or 3 spatial axes.
     channels : int
-        Channels per pixel of a tile.
+        Channels per pixel of a tile; 0 where any number will do.
     tile : tuple of int
         Side of a tile's window in pixels, per spatial axis, halo included.
     halo : tuple of int
@@ -53,12 +54,15 @@ class Segmenter(Protocol):
 
     spec: SegmenterSpec
 
-    def prepare(self, overview: np.ndarray) -> Any:
-        """Constants of one image, from a small version of the whole of it.
+    def prepare(self, image: Image, plane: int | None) -> Any:
+        """Constants of one image: intensity range, threshold, whatever must not differ between its tiles.
 
         Parameters
         ----------
-        overview : ndarray (*spatial, C), native dtype
+        image : Image
+            Opened lazily; `image.overview()` is a small version of all of it.
+        plane : int or None
+            The z plane that is segmented, where a 2D model looks at a volume.
 
         Returns
         -------

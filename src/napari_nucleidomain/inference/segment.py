@@ -20,8 +20,6 @@ from .tiles import TileReader, model_shape, resize
 if TYPE_CHECKING:
     from napari_nucleidomain.data.images import Image
 
-_OVERVIEW_SIDE = 1024
-
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -144,7 +142,7 @@ def segment(
     reader = TileReader(image, scale.factor, plane, shape)
     grid = Grid(model_shape(shape, scale.factor), segmenter.spec.tile, segmenter.spec.halo)
     tiles = _tiles_of(grid, shape, wanted)
-    constants = segmenter.prepare(image.overview(_OVERVIEW_SIDE, plane=plane))
+    constants = segmenter.prepare(image, plane)
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
     labels, painted, kept = assemble(grid, tiles, store, reader, wanted)
     return Segmentation(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, StopRun, find_method, load_card
+from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import Preview, Progress, StageEvent, Warned
 from napari_nucleidomain.contracts.files import read_json, write_json
 from napari_nucleidomain.data.images import Image, open_image
@@ -32,20 +34,34 @@ class LoadedModels:
     """The last model used, kept loaded."""
 
     def __init__(self) -> None:
-        self._key: tuple[str, str, float] | None = None
+        self._key: tuple[str, str, str] | None = None
         self._held: tuple[Segmenter, ModelCard] | None = None
 
-    def get(self, model: str, device: str) -> tuple[Segmenter, ModelCard]:
+    def get(
+        self, model: str, device: str, settings: dict[str, Any] | None = None, ndim: Literal[2, 3] = 2
+    ) -> tuple[Segmenter, ModelCard]:
         """A model by folder, or the classical method by name.
+
+        Parameters
+        ----------
+        model : str
+        device : str
+        settings : dict, optional
+            Settings of the method that differ from those on the card.
+        ndim : {2, 3}
+            Axes the classical method is to work on; a trained model has its own.
 
         Raises
         ------
         NucleiError
             It is no model, damaged, of a method that is not installed, or the device is not there.
         """
-        card = ModelCard(name=CLASSICAL, method=CLASSICAL, channels=0) if model == CLASSICAL else load_card(model)
-        stamp = 0.0 if model == CLASSICAL else (Path(model) / "card.json").stat().st_mtime
-        key = (str(model), device, stamp)
+        if model == CLASSICAL:
+            card, stamp = ModelCard(name=CLASSICAL, method=CLASSICAL, channels=0, ndim=ndim), 0.0
+        else:
+            card, stamp = load_card(model), (Path(model) / CARD_FILE).stat().st_mtime
+        card = card.model_copy(update={"config": {**card.config, **(settings or {})}})
+        key = (str(model), device, json.dumps([settings, ndim, stamp], default=str))
         if self._key != key or self._held is None:
             self.clear()
             spec = find_method(card.method)
@@ -81,13 +97,13 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
     job = run.job
     if not isinstance(job, PredictJob):
         raise TypeError("not a prediction")
-    segmenter, card = models.get(job.model, job.device)
+    models.get(job.model, job.device, job.settings)
     done: list[dict[str, Any]] = []
     problems: list[list[str]] = []
     names = _unique_names(job.images)
     for number, (ref, name) in enumerate(zip(job.images, names, strict=True)):
         try:
-            done.append(_one(run, events, requests, segmenter, card, ref, name, (number, len(names))))
+            done.append(_one(run, events, requests, models, ref, name, (number, len(names))))
         except NucleiError as error:
             problems.append([ref.path, str(error)])
             events.write(Warned(message=f"{Path(ref.path).name}: {error.message}", hint=error.hint))
@@ -106,8 +122,7 @@ def _one(
     run: RunFolder,
     events: EventWriter,
     requests: Requests,
-    segmenter: Segmenter,
-    card: ModelCard,
+    models: LoadedModels,
     ref: ImageRef,
     name: str,
     place: tuple[int, int],
@@ -122,6 +137,8 @@ def _one(
     image = open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None)
     for warning in image.warnings:
         events.write(Warned(message=f"{name}: {warning}"))
+    volume = len(image.spatial_shape) == 3 and job.plane is None
+    segmenter, card = models.get(job.model, job.device, job.settings, 3 if volume else 2)
     scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
     hooks = _hooks(run, events, requests, ref, name, place)
     box = tuple((int(a), int(b)) for a, b in job.box) if job.box else None

@@ -60,6 +60,12 @@ def choose_precision(wish: str, device: torch.device) -> str:
     return "32-true"
 
 
+def default_threads(background: bool) -> int:
+    """All cores; one less beside a viewer, which would hold up every thread that waits for the one it displaced."""
+    cores = os.cpu_count() or 1
+    return max(1, cores - 1) if background else cores
+
+
 def start(run: RunContext, precision: str = "auto") -> Fabric:
     """Prepare the process for training.
 
@@ -84,7 +90,7 @@ def start(run: RunContext, precision: str = "auto") -> Fabric:
 
     device = find_device(run.device)
     if device.type == "cpu":
-        torch.set_num_threads(run.threads or os.cpu_count() or 1)
+        torch.set_num_threads(run.threads or default_threads(run.background))
     devices: Any = [device.index or 0] if device.type == "cuda" else 1
     fabric = Fabric(accelerator=device.type, devices=devices, precision=choose_precision(precision, device))  # type: ignore[arg-type]
     fabric.launch()

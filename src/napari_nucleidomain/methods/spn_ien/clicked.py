@@ -126,7 +126,7 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
     points = points[taught]
     box, checks, mask, inside, points = keep_back(points, inside, config.keep_back)
     raw = image.read()
-    pixels = IntensityRange.fit(image.overview()).to_unit(raw)
+    pixels = IntensityRange.fit(image.overview(), image.dtype, rgb=image.rgb).to_unit(raw)
     return Clicked(
         example.name, str(example.image), image, pixels, points, inside, box, checks, mask, labels,
         float(image.pixel_size_um[-1]) if image.pixel_size_um else None,

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
+from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.instances.stitching import TileInstances
@@ -76,9 +77,9 @@ class SpnIenSegmenter:
         self._device, self.decoder = device, decoder
         self._diameter = diameter_px
 
-    def prepare(self, overview: np.ndarray) -> IntensityRange:
+    def prepare(self, image: Image, plane: int | None) -> IntensityRange:
         """The image's intensity range."""
-        return IntensityRange.fit(overview)
+        return IntensityRange.fit(image.overview(plane=plane), image.dtype, rgb=image.rgb)
 
     @torch.inference_mode()
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
