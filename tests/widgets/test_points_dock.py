@@ -84,6 +84,19 @@ def test_a_region_is_drawn_and_undone_across_layers(work, nuclei):
     assert (len(entry.regions), len(entry.points)) == (1, 1)
 
 
+def test_a_slip_of_the_mouse_is_no_region(work):
+    session, entry, dock = work
+    dock.tools.region.click()
+    layer = entry.layers["regions"]
+    canvas.click(session.viewer, layer, (50, 50))
+    canvas.drag(session.viewer, layer, (60, 60), (61, 62))
+    assert not entry.regions
+    assert not len(layer.data)
+    assert not session.annotations.history(entry).can_undo
+    canvas.drag(session.viewer, layer, (60, 60), (120, 120))
+    assert len(entry.regions) == 1
+
+
 def test_a_polygon_is_drawn_by_clicks(work):
     session, entry, dock = work
     session.annotations.use("polygon")

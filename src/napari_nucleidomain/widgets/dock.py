@@ -58,8 +58,13 @@ class Dock(QWidget):
             self.session.watch_window(self)
             if event.type() == QEvent.Type.Show and not self._placed:
                 self._placed = True
-                join_tabs(self)
+                # napari goes on arranging the window after this event.
+                QTimer.singleShot(0, self._join)
         return super().event(event)
+
+    def _join(self) -> None:
+        if not self.session.closed:
+            join_tabs(self)
 
     def _asked_for(self, which: str) -> None:
         if which == self.which:
@@ -83,13 +88,22 @@ def raise_dock(widget: QWidget) -> None:
 
 
 def join_tabs(widget: Dock) -> None:
-    """Make a dock that was just opened a tab beside those of ours that are open in the same window."""
+    """Make a dock that was just opened a tab beside those of ours that are open in the same window.
+
+    Its title becomes short: five tabs side by side have no room for the plugin's name, which napari adds.
+    """
     dock, window = holder(widget), widget.window()
+    if dock is not None:
+        dock.setWindowTitle(DOCKS.get(widget.which, dock.windowTitle()))
     if dock is None or not isinstance(window, QMainWindow) or dock.isFloating():
         return
     for other in window.findChildren(Dock):
         beside = holder(other)
-        if other is not widget and beside is not None and beside is not dock and not beside.isFloating():
+        if other is widget or beside is None or beside is dock or beside.isFloating():
+            continue
+        if beside in window.tabifiedDockWidgets(dock):
+            return
+        if window.dockWidgetArea(beside) == window.dockWidgetArea(dock):
             window.tabifyDockWidget(beside, dock)
             dock.show()
             dock.raise_()
@@ -122,15 +136,15 @@ def dock_name(which: str) -> str:
 
 
 def _widget(viewer: Any, which: str) -> QWidget | None:
-    present = viewer.window.dock_widgets
-    name = dock_name(which)
-    return present[name] if name in present else None
+    widget: QWidget | None = viewer.window.dock_widgets.get(dock_name(which))
+    return widget
 
 
 def _open(viewer: Any, which: str) -> QWidget:
     module = import_module(f".{which}_dock", __package__)
     widget: QWidget = getattr(module, f"{DOCKS[which]}Dock")(viewer)
     viewer.window.add_dock_widget(widget, name=dock_name(which), area="right")
+    join_tabs(widget)
     return widget
 
 

@@ -6,7 +6,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from .layers import CLICK_FACE, CLICK_RIM, CLICKS, REGION_EDGE, REGIONS, geometry, in_viewer, put
 from .points_dots import Dots
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .entry import ImageEntry
     from .session import Session
 
+_SLIP_PX = 12
 _FINAL = {"added", "removed", "changed"}
 
 
@@ -118,7 +119,27 @@ class Annotations(QObject):
     def _on_data(self, entry: ImageEntry, event: Any) -> None:
         if self._restoring or str(getattr(event, "action", "changed")).split(".")[-1].lower() not in _FINAL:
             return
+        regions = entry.layers.get(REGIONS)
+        if regions is not None and event.source is regions and self._is_slip(regions, str(event.action)):
+            # napari is still drawing it: take it away once it is done.
+            QTimer.singleShot(0, lambda: self._drop_last(regions))
+            return
         self.record(entry)
+
+    def _is_slip(self, layer: Shapes, action: str) -> bool:
+        """Whether the newest shape is so small on the screen that the mouse only slipped or clicked."""
+        if "added" not in action.lower() or not len(layer.data):
+            return False
+        corners = np.asarray(layer.data[-1])[:, -2:] * np.asarray(layer.scale)[-2:]
+        return bool(np.ptp(corners, axis=0).max() * self._session.viewer.scene.camera.zoom < _SLIP_PX)
+
+    def _drop_last(self, layer: Shapes) -> None:
+        self._restoring = True
+        try:
+            layer.selected_data = {len(layer.data) - 1}
+            layer.remove_selected()
+        finally:
+            self._restoring = False
 
     def record(self, entry: ImageEntry) -> None:
         """Take over what the two layers hold now as one step."""
