@@ -140,7 +140,8 @@ class Project:
     def runs(self) -> list[RunFolder]:
         """Every run, newest first; folders without a job are left out."""
         jobs = sorted(self.runs_folder.glob(f"*/{JOB_FILE}"), key=lambda job: -job.stat().st_mtime_ns)
-        return [RunFolder(job.parent) for job in jobs]
+        # A dot in front: a run that is being deleted.
+        return [RunFolder(job.parent) for job in jobs if not job.parent.name.startswith(".")]
 
     def new_run(self, job: TrainJob | PredictJob) -> RunFolder:
         """Make a run folder for a job, named by date, kind and name."""

@@ -122,7 +122,8 @@ class Worker:
             self._models.clear()
 
     def _take_one(self) -> bool:
-        tickets = sorted((self._folder / _QUEUE).glob("*.json"))
+        # Names with a dot in front are files still being written; they are renamed when complete.
+        tickets = sorted(one for one in (self._folder / _QUEUE).glob("*.json") if not one.name.startswith("."))
         if not tickets:
             return False
         folder = self._read(tickets[0])

@@ -119,7 +119,7 @@ def find_results(project: Project, image: Path | None) -> list[Stored]:
 def results_of(run: RunFolder) -> list[Stored]:
     """Every finished image of a prediction."""
     found = []
-    for record in sorted(run.result_folder.glob("*.json")):
+    for record in sorted(one for one in run.result_folder.glob("*.json") if not one.name.startswith(".")):
         try:
             found.append(_stored(run, read_json(record), record.stat().st_mtime))
         except (NucleiError, KeyError, TypeError, ValueError, OSError):
