@@ -12,6 +12,7 @@ from napari_nucleidomain.data.tables import write_table
 from napari_nucleidomain.instances.measure import measure
 from napari_nucleidomain.runs.execute import ExitCode
 
+
 def command(arguments: argparse.Namespace) -> int:
     """Read labels, write them as the ending of --out says."""
     kind = "csv" if arguments.out.suffix.lower() == ".csv" else format_of(arguments.out)

@@ -29,6 +29,10 @@ class SpnIenConfig(MethodConfig):
         "", "A local file with torchvision's ResNet34 weights, for computers without internet."
     )
     ien_from_spn: bool = setting(False, "The second network begins as a copy of the first.")
+    coordinate_skip: bool = setting(
+        False,
+        "Add each pixel's place to its embedding, so that the second network learns in seconds (not in the paper).",
+    )
     # pseudo labels
     colour_weight: float = setting(
         0.2, "Weight lambda of colour against distance in k-means.", gt=0, source="section 3.2"

@@ -34,6 +34,10 @@ def side_multiple(config: SpnIenConfig) -> int:
 class Encoding(nn.Module):
     """IEN: coordinates mixed into the channels, then a U-Net that gives each pixel an embedding.
 
+    With `config.coordinate_skip` the pixel's place, in units in which nuclei lie one push margin apart, is added to the
+    first two dimensions, so that the network only has to learn where in its nucleus a pixel lies. That is the same
+    everywhere in a tile and learned in seconds; the paper's form, which has to invent a code for every place, takes hours.
+
     Parameters
     ----------
     config : SpnIenConfig
@@ -41,15 +45,27 @@ class Encoding(nn.Module):
         Of the image.
     """
 
+    step: Tensor
+
     def __init__(self, config: SpnIenConfig, channels: int) -> None:
         super().__init__()
         self.coordinates = CoordConv(channels)
         self.net = u_net(config, channels, config.embedding_dims)
+        # Embedding units per pixel; 0 leaves the coordinates out.
+        self.register_buffer("step", torch.zeros(()))
+
+    def set_diameter(self, diameter_px: float, push_margin: float) -> None:
+        """Scale the added coordinates so that nuclei of this size, side by side, are one margin apart."""
+        self.step.fill_(push_margin / max(4.0, diameter_px))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, D, H, W)."""
-        out: Tensor = self.net(self.coordinates(x))
-        return out
+        """(B, C, H, W) -> (B, D, H, W) float32."""
+        out: Tensor = self.net(self.coordinates(x)).float()
+        height, width = x.shape[-2:]
+        rows = (torch.arange(height, device=x.device) - (height - 1) / 2) * self.step
+        columns = (torch.arange(width, device=x.device) - (width - 1) / 2) * self.step
+        place = torch.stack(torch.meshgrid(rows, columns, indexing="ij"))
+        return torch.cat([out[:, :2] + place, out[:, 2:]], 1)
 
     def begin_as(self, spn: nn.Module) -> None:
         """Copy everything but the last layer from a trained SPN."""

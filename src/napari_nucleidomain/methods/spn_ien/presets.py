@@ -10,6 +10,10 @@ _SMALL: dict[str, Any] = {
     "network": "small",
     "imagenet": False,
     "ien_from_spn": True,
+    "coordinate_skip": True,
+    # The background has no place of its own: it is left to the first network.
+    "background_weight": 0.0,
+    "foreground_above": 0.5,
     "scale_to_nuclei": True,
     "fit_stride": 4,
     "restarts": 2,

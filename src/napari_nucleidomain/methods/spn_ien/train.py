@@ -94,8 +94,11 @@ class _Training:
             instances = [stage.load(str(number))["instances"] for number in range(len(self.images))]
             measured = float(stage.load("diameter")["median"][0])
             self.diameter = measured or self.diameter
-        if self.config.ien_from_spn and not continued:
-            self.ien.begin_as(self.spn_average.network)
+        if not continued:
+            if self.config.ien_from_spn:
+                self.ien.begin_as(self.spn_average.network)
+            if self.config.coordinate_skip:
+                self.ien.set_diameter(self.diameter, self.config.push_margin)
         self._on_device(self.ien)
         self.ien_average = WeightAverage(self.ien, self.config.average_decay)
         with run.stage("IEN", self._key("IEN")) as stage:

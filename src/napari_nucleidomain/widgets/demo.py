@@ -1,0 +1,103 @@
+"""The viewer beside `nucleidomain demo`: it follows the training, shows the result, leaves a picture.
+
+Started as a process of its own (`python -m napari_nucleidomain.widgets.demo OUT RUN [--stay]`), like a person who opens
+napari while a training runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import napari
+import numpy as np
+from qtpy.QtCore import QTimer
+
+from napari_nucleidomain.contracts.events import is_last
+from napari_nucleidomain.runs.event_log import last_event
+from napari_nucleidomain.runs.folder import RunFolder
+
+from .dock import open_all, open_dock
+from .samples import add_sample
+from .session import Session, get_session
+
+_SAMPLE = "hne"
+_SETTLE_MS = 4000
+
+
+class Demo:
+    """Opens the sample and the docks, then waits for the command line's `done.json`.
+
+    Parameters
+    ----------
+    out : Path
+        The demo's folder.
+    run : RunFolder
+        The training to follow.
+    stay : bool
+        Leave the viewer open at the end.
+    """
+
+    def __init__(self, out: Path, run: RunFolder, *, stay: bool) -> None:
+        self._out, self._run, self._stay = out, run, stay
+        self._viewer = napari.Viewer(title="Nuclei: demo")
+        self._viewer.window.resize(1360, 800)
+        self._session: Session = get_session(self._viewer, out / "project")
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._look)
+
+    def begin(self) -> None:
+        """Show the sample with the clicks the training uses, and the training itself."""
+        entry = add_sample(self._session, _SAMPLE, with_clicks=True)
+        open_all(self._viewer)
+        self._session.set_current(entry)
+        self._session.run = self._run
+        open_dock(self._session, "train")
+        self._timer.start(500)
+
+    def _look(self) -> None:
+        entry = self._session.current
+        if entry is not None and len(entry.points):
+            self._keep_left_half(entry)
+        if (self._out / "done.json").exists():
+            self._timer.stop()
+            open_dock(self._session, "review")
+            QTimer.singleShot(_SETTLE_MS, self._picture)
+            return
+        event = last_event(self._run.path)
+        if event is not None and is_last(event) and event.kind != "finished":
+            # The training failed or was stopped; the command line says why.
+            self._timer.stop()
+            self._picture()
+
+    def _keep_left_half(self, entry: object) -> None:
+        """Only the clicks that teach are shown, and the region they fill."""
+        points = np.asarray(entry.points)  # type: ignore[attr-defined]
+        middle = entry.image.spatial_shape[1] // 2  # type: ignore[attr-defined]
+        left = points[points[:, -1] < middle - 0.5]
+        if len(left) < len(points):
+            height = entry.image.spatial_shape[0]  # type: ignore[attr-defined]
+            corners = np.array([[0, 0], [0, middle], [height, middle], [height, 0]], float) - 0.5
+            self._session.set_points(entry, left)
+            self._session.set_regions(entry, [corners])
+
+    def _picture(self) -> None:
+        self._viewer.screenshot(str(self._out / "viewer.png"), canvas_only=False, flash=False)
+        if not self._stay:
+            self._viewer.close()
+
+
+def main() -> None:
+    """Run the viewer until the demo is over."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--stay", action="store_true")
+    parsed = parser.parse_args()
+    demo = Demo(parsed.out, RunFolder(parsed.run), stay=parsed.stay)
+    QTimer.singleShot(0, demo.begin)
+    napari.run()
+
+
+if __name__ == "__main__":
+    main()
