@@ -42,7 +42,9 @@ def nuclei():
     yy, xx = np.mgrid[0:200, 0:240]
     picture = rng.normal(18, 3, (200, 240))
     labels = np.zeros((200, 240), np.uint16)
-    centres = [(y + rng.integers(-4, 5), x + rng.integers(-4, 5)) for y in range(25, 190, 38) for x in range(25, 230, 40)]
+    centres = [
+        (y + rng.integers(-4, 5), x + rng.integers(-4, 5)) for y in range(25, 190, 38) for x in range(25, 230, 40)
+    ]
     for number, (y, x) in enumerate(centres, start=1):
         disk = (yy - y) ** 2 + (xx - x) ** 2 <= 9**2
         picture[disk] += 120

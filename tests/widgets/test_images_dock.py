@@ -117,7 +117,9 @@ def test_a_wrong_correction_is_told_and_changes_nothing(qtbot, session, dock, im
 
 def test_three_pages_ask_channels_or_planes(qtbot, session, dock, nuclei, tmp_path):
     path = tmp_path / "three.tif"
-    tifffile.imwrite(path, np.stack([nuclei[0], nuclei[0][::-1], nuclei[0][:, ::-1]]), photometric="minisblack", metadata=None)
+    tifffile.imwrite(
+        path, np.stack([nuclei[0], nuclei[0][::-1], nuclei[0][:, ::-1]]), photometric="minisblack", metadata=None
+    )
     _open(qtbot, dock, path)
     entry = session.current
     assert dock.understood.questions[0].isVisibleTo(dock), "the file does not say what its pages are"

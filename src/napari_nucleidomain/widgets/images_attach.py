@@ -66,7 +66,9 @@ def save_labels(labels: np.ndarray, entry: ImageEntry, folder: Path) -> Path:
 
     labels = np.asarray(labels)
     if labels.dtype.kind not in "uib" or (labels.dtype.kind == "i" and labels.size and labels.min() < 0):
-        raise NucleiError("These outlines hold negative numbers or fractions.", "Use a layer with one number per nucleus.")
+        raise NucleiError(
+            "These outlines hold negative numbers or fractions.", "Use a layer with one number per nucleus."
+        )
     size = entry.pixel_size_um
     path = folder / "labels" / f"{entry.id}.tif"
     write_labels(labels.astype(np.uint32), path, format="tif", pixel_size_um=size)

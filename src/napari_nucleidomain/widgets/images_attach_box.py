@@ -52,9 +52,13 @@ class AttachMenu:
         if labels or points:
             self.menu.addSeparator()
         for layer in labels:
-            self.menu.addAction(plain_text(f"Outlines: layer {layer.name}"), lambda layer=layer: self.take_labels_layer(layer))
+            self.menu.addAction(
+                plain_text(f"Outlines: layer {layer.name}"), lambda layer=layer: self.take_labels_layer(layer)
+            )
         for layer in points:
-            self.menu.addAction(plain_text(f"Clicks: layer {layer.name}"), lambda layer=layer: self.take_points_layer(layer))
+            self.menu.addAction(
+                plain_text(f"Clicks: layer {layer.name}"), lambda layer=layer: self.take_points_layer(layer)
+            )
         if entry.labels is not None:
             self.menu.addSeparator()
             self.menu.addAction("Show the outlines", self.show_outlines)
@@ -81,7 +85,9 @@ class AttachMenu:
             entry.labels = path
             self._session.touch(entry, "labels")
             number = int(len(np.unique(found[0])) - (1 if (found[0] == 0).any() else 0))
-            self.told.say("ok", f"{count(number, 'outline')} attached from {path.name}. {found[1]}", Close=self.told.clear)
+            self.told.say(
+                "ok", f"{count(number, 'outline')} attached from {path.name}. {found[1]}", Close=self.told.clear
+            )
             self._show(entry, found[0])
 
         in_background(self._session, lambda: check_labels(path, entry), done, self.told.say_error)
@@ -130,7 +136,10 @@ class AttachMenu:
         if entry is not None and entry.labels is not None:
             path = entry.labels
             in_background(
-                self._session, lambda: check_labels(path, entry), lambda found: self._show(entry, found[0]), self.told.say_error
+                self._session,
+                lambda: check_labels(path, entry),
+                lambda found: self._show(entry, found[0]),
+                self.told.say_error,
             )
 
     def _show(self, entry: ImageEntry, labels: np.ndarray) -> None:

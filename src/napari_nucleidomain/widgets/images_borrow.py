@@ -101,12 +101,16 @@ def _copy(layer: Any, path: Path) -> None:
 
     data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
     if data.dtype.kind not in "buif":
-        raise NucleiError(f"The layer {layer.name} holds {data.dtype}, which is no picture.", "Convert it to 8 or 16 bit.")
+        raise NucleiError(
+            f"The layer {layer.name} holds {data.dtype}, which is no picture.", "Convert it to 8 or 16 bit."
+        )
     data = data.astype(np.uint8) * 255 if data.dtype == bool else data
     data = data.astype(np.float32) if data.dtype in (np.float64, np.float16) else data
     spatial = data.ndim - (1 if layer.rgb else 0)
     if not 2 <= spatial <= 4:
-        raise NucleiError(f"The layer {layer.name} has {spatial} axes; an image has two to four.", "Choose another layer.")
+        raise NucleiError(
+            f"The layer {layer.name} has {spatial} axes; an image has two to four.", "Choose another layer."
+        )
     labels = [str(one).upper() for one in layer.axis_labels]
     known = len(set(labels)) == spatial and set(labels) <= set("TZCYX") and labels[-2:] == ["Y", "X"]
     axes = ("".join(labels) if known else "TZYX"[-spatial:]) + ("S" if layer.rgb else "")

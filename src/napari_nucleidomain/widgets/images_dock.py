@@ -53,7 +53,9 @@ class ImagesDock(Dock):
         self.body.addStretch(1)
         self.click = WhyButton("Next: click nuclei →", "Click inside nuclei of this image, to train on them")
         self.click.clicked.connect(self._go_click)
-        self.skip = WhyButton("Skip: try a ready model →", "Find nuclei now, with the classical method or a model you have")
+        self.skip = WhyButton(
+            "Skip: try a ready model →", "Find nuclei now, with the classical method or a model you have"
+        )
         self.skip.clicked.connect(lambda: open_dock(self.session, "predict"))
         self.body.addWidget(self.click)
         self.body.addWidget(self.skip)
@@ -137,7 +139,9 @@ class ImagesDock(Dock):
     def _opened(self, opened: Opened) -> None:
         if opened.bad:
             bad = next((one for one in self.session.images if one.problem), None)
-            show = {"Show": lambda: self.list.scrollToItem(self.list.item(self.session.images.index(bad)))} if bad else {}
+            show = (
+                {"Show": lambda: self.list.scrollToItem(self.list.item(self.session.images.index(bad)))} if bad else {}
+            )
             self.told.say("warning", opened.sentence(), **show, Close=self.told.clear)
         elif not opened.good:
             self.told.say("info", opened.sentence(), Close=self.told.clear)

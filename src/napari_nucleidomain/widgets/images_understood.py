@@ -74,7 +74,9 @@ class Understood(QWidget):
         self.form.addRow("Axes", self.axes)
         self.trouble = Inline()
         layout.addWidget(self.trouble)
-        self.similar = WhyButton("Apply to similar", "Same corrections for all images of the same axes, channels and type")
+        self.similar = WhyButton(
+            "Apply to similar", "Same corrections for all images of the same axes, channels and type"
+        )
         self.similar.clicked.connect(self.apply_to_similar)
         layout.addWidget(self.similar)
 
@@ -156,7 +158,9 @@ class Understood(QWidget):
         self.pixel.setText(self._pixel_text(image))
         source = {"file": "from file", "user": "by you"}.get(image.pixel_size_source or "", "⚠ not in the file")
         self.pixel_source.setText(source)
-        self.pixel_source.setToolTip("" if image.pixel_size_um else "Areas will be in pixels, and sizes cannot be matched to a model.")
+        self.pixel_source.setToolTip(
+            "" if image.pixel_size_um else "Areas will be in pixels, and sizes cannot be matched to a model."
+        )
         stacked = len(image.axes.replace("C", "")) > 2 or "third_axis" in entry.understanding
         self.form.setRowVisible(self.third, stacked)
         said = entry.understanding.get("third_axis")

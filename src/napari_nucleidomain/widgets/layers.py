@@ -71,7 +71,12 @@ def geometry(entry: ImageEntry) -> dict[str, Any]:
     """
     layer = entry.layers.get("image")
     if layer is not None:
-        placed = {"scale": layer.scale, "translate": layer.translate, "units": layer.units, "axis_labels": layer.axis_labels}
+        placed = {
+            "scale": layer.scale,
+            "translate": layer.translate,
+            "units": layer.units,
+            "axis_labels": layer.axis_labels,
+        }
         if not np.allclose(np.asarray(layer.rotate), np.eye(layer.ndim)):
             placed["rotate"] = layer.rotate
         if not np.allclose(layer.affine.affine_matrix, np.eye(layer.ndim + 1)):

@@ -39,7 +39,9 @@ class Check:
     serious: bool = False
 
 
-def check_clicks(points: np.ndarray, regions: Sequence[np.ndarray], shape: Sequence[int], planes: bool = False) -> list[Check]:
+def check_clicks(
+    points: np.ndarray, regions: Sequence[np.ndarray], shape: Sequence[int], planes: bool = False
+) -> list[Check]:
     """Everything worth a look, the serious first.
 
     Parameters
@@ -136,7 +138,9 @@ def advice(clicks_here: int, regions_here: int, images_with_clicks: int, images:
     start, and beyond about a hundred an image another image teaches more than more clicks on the same.
     """
     if not clicks_here:
-        return "Click once inside every nucleus in a small area. Draw the area with Region. 60 nuclei are enough to start."
+        return (
+            "Click once inside every nucleus in a small area. Draw the area with Region. 60 nuclei are enough to start."
+        )
     if clicks_in_all < 20:
         return f"{20 - clicks_in_all} more click{'' if clicks_in_all == 19 else 's'} and there is enough to try a training."
     if not regions_here and clicks_here < 60:

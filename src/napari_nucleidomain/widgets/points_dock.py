@@ -128,7 +128,9 @@ class PointsDock(Dock):
         total = sum(len(one.points) for one in usable)
         clicked = sum(len(one.points) > 0 for one in usable)
         here = len(entry.points) if entry else 0
-        self.advice.setText(advice(here, len(entry.regions) if entry else 0, clicked, len(usable), total) if entry else "")
+        self.advice.setText(
+            advice(here, len(entry.regions) if entry else 0, clicked, len(usable), total) if entry else ""
+        )
         self.train.allow("" if total else "Click inside some nuclei first: 60 are enough to start.")
 
     def _status(self, entry: ImageEntry) -> str:
@@ -234,4 +236,3 @@ class PointsDock(Dock):
         self.session.touch(entry, "regions")
         if complete:
             open_dock(self.session, "train")
-

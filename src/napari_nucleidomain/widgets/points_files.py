@@ -37,7 +37,9 @@ class Imported:
             parts.append(f"{self.new_points:,} click{'' if self.new_points == 1 else 's'}")
         if self.new_regions:
             parts.append(f"{self.new_regions} region{'' if self.new_regions == 1 else 's'}")
-        return f"{' and '.join(parts)} added from {name}." if parts else f"Nothing new in {name}: it is all here already."
+        return (
+            f"{' and '.join(parts)} added from {name}." if parts else f"Nothing new in {name}: it is all here already."
+        )
 
 
 def import_file(path: Path, entry: ImageEntry) -> Imported:
@@ -58,7 +60,9 @@ def import_file(path: Path, entry: ImageEntry) -> Imported:
     if not len(points) and not regions:
         raise NucleiError(f"{path.name} holds neither clicks nor regions.", "Choose another file.")
     if len(points) and points.shape[1] == 2 and entry.ndim == 3:
-        raise NucleiError(f"The clicks of {path.name} have no plane, but {entry.name} is a stack.", "Export them with z.")
+        raise NucleiError(
+            f"The clicks of {path.name} have no plane, but {entry.name} is a stack.", "Export them with z."
+        )
     if len(points) and entry.image is not None:
         shape = [entry.image.shape[entry.image.axes.index(axis)] for axis in entry.image.axes if axis != "C"]
         wrong = [one for one in check_points(points, shape) if one.severity == "error"]

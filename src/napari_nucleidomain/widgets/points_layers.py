@@ -162,7 +162,9 @@ class Annotations(QObject):
             self._histories[entry] = History(state_of(entry.points, entry.regions))
         return self._histories[entry]
 
-    def change(self, entry: ImageEntry, *, points: np.ndarray | None = None, regions: list[np.ndarray] | None = None) -> None:
+    def change(
+        self, entry: ImageEntry, *, points: np.ndarray | None = None, regions: list[np.ndarray] | None = None
+    ) -> None:
         """Set clicks or regions by a button (suggest, import, hull, clear) as one step that can be undone."""
         history = self.history(entry)
         state = state_of(entry.points if points is None else points, entry.regions if regions is None else regions)

@@ -51,7 +51,9 @@ def is_rectangle(corners: np.ndarray) -> bool:
     """Whether four corners are those of an upright rectangle."""
     corners = np.asarray(corners)
     flat = corners[:, -2:]
-    return len(flat) == 4 and all(len(np.unique(np.round(flat[:, axis], 6))) == 2 for axis in (0, 1)) and _area(flat) > 0
+    return (
+        len(flat) == 4 and all(len(np.unique(np.round(flat[:, axis], 6))) == 2 for axis in (0, 1)) and _area(flat) > 0
+    )
 
 
 def _lifted(corners: np.ndarray, ndim: int) -> np.ndarray:

@@ -48,7 +48,9 @@ class ToolRow(QWidget):
         self.region = tool_button("▭ Region", "Draw the area in which you click every nucleus", checkable=True)
         self._shape = tool_button("▾", "Rectangle or polygon")
         self._shape.setFixedWidth(18)
-        self._shape.setStyleSheet("QPushButton { padding: 4px 0px; } QPushButton::menu-indicator { image: none; width: 0px; }")
+        self._shape.setStyleSheet(
+            "QPushButton { padding: 4px 0px; } QPushButton::menu-indicator { image: none; width: 0px; }"
+        )
         menu = QMenu(self._shape)
         menu.addAction("Rectangle: drag", lambda: self._region("rectangle"))
         menu.addAction("Polygon: click corners, double click ends", lambda: self._region("polygon"))
