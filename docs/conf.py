@@ -35,6 +35,7 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 add_module_names = False
+suppress_warnings = ["ref.python"]  # several classes have a `name`
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 

@@ -103,6 +103,12 @@ def test_methods_are_found_by_the_name_they_carry() -> None:
             assert callable(getattr(importlib.import_module(module), function)), entry
 
 
+def lines_of_code(function: ast.FunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return function.body[-1].end_lineno - body[0].lineno + 1 if body else 0
+
+
 def test_files_and_functions_stay_small(root) -> None:
     too_long = []
     for path in (root / "src").rglob("*.py"):
@@ -110,8 +116,8 @@ def test_files_and_functions_stay_small(root) -> None:
         if text.count("\n") > 500:
             too_long.append(f"{path.name}: {text.count(chr(10))} lines")
         too_long += [
-            f"{path.name}: {node.name} has {node.end_lineno - node.lineno + 1} lines"
+            f"{path.name}: {node.name} has {lines_of_code(node)} lines"
             for node in ast.walk(ast.parse(text))
-            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60
+            if isinstance(node, ast.FunctionDef) and lines_of_code(node) > 60
         ]
     assert not too_long

@@ -42,7 +42,7 @@ class CoordConv(nn.Module):
         with torch.no_grad():
             self.conv.weight[:, :2] *= 0.1
             self.conv.weight[:, 2:, 0, 0] = torch.eye(channels)
-            nn.init.zeros_(self.conv.bias)
+            nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, C, H, W)."""

@@ -103,7 +103,10 @@ def jitter_intensity(images: Tensor, rng: np.random.Generator, strength: float) 
     gain = rng.uniform(1 - strength, 1 + strength, size=(count, channels, 1, 1))
     contrast = rng.uniform(1 - strength, 1 + strength, size=(count, 1, 1, 1))
     shift = rng.uniform(-strength / 2, strength / 2, size=(count, 1, 1, 1))
-    as_tensor = {"dtype": images.dtype, "device": images.device}
+
+    def tensor(values: np.ndarray) -> Tensor:
+        return torch.as_tensor(values, dtype=images.dtype, device=images.device)
+
     mean = images.mean((1, 2, 3), keepdim=True)
-    changed = (images - mean) * torch.as_tensor(contrast, **as_tensor) + mean
-    return (changed * torch.as_tensor(gain, **as_tensor) + torch.as_tensor(shift, **as_tensor)).clamp(0.0, 1.0)
+    changed = (images - mean) * tensor(contrast) + mean
+    return (changed * tensor(gain) + tensor(shift)).clamp(0.0, 1.0)

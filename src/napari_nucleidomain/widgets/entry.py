@@ -35,7 +35,8 @@ class ImageEntry:
     image : Image or None
         The opened image; None until it is first needed, or when it cannot be read (see `problem`).
     points : numpy.ndarray, shape (N, D), float64
-        One click inside each nucleus, pixels of the full resolution, (y, x) or (z, y, x); also while no layer shows them.
+        One click inside each nucleus, pixels of the full resolution, (y, x) or (z, y, x); also while no layer
+        shows them.
     regions : list of numpy.ndarray, shape (V, D)
         Corners of every region, in the same pixels; a rectangle has four.
     labels : Path or None

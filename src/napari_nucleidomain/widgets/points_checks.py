@@ -142,14 +142,16 @@ def advice(clicks_here: int, regions_here: int, images_with_clicks: int, images:
             "Click once inside every nucleus in a small area. Draw the area with Region. 60 nuclei are enough to start."
         )
     if clicks_in_all < 20:
-        return f"{20 - clicks_in_all} more click{'' if clicks_in_all == 19 else 's'} and there is enough to try a training."
+        missing = "1 more click" if clicks_in_all == 19 else f"{20 - clicks_in_all} more clicks"
+        return f"{missing} and there is enough to try a training."
     if not regions_here and clicks_here < 60:
         return "Going well. Draw a Region round the area in which you clicked every nucleus."
     if clicks_in_all < 60:
         return f"Enough to try. {60 - clicks_in_all} more make a good start."
     more = min(3, images - images_with_clicks)
     if clicks_here >= 60 and more > 0 and images_with_clicks < 4:
-        return f"Good start: {more} more image{'' if more == 1 else 's'} help{'s' if more == 1 else ''} more than 100 more clicks here."
+        images = "1 more image helps" if more == 1 else f"{more} more images help"
+        return f"Good start: {images} more than 100 more clicks here."
     if clicks_in_all < 300:
         return "Good start: train now, then click where the model is wrong."
     return "Plenty of clicks. Train, and add clicks only where the model is wrong."

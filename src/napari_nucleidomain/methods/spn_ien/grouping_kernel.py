@@ -49,13 +49,13 @@ def with_ones(points: Tensor) -> Tensor:
 
 
 def as_points(points: Tensor) -> Tensor:
-    """[x, -|x|²/2, 1]: (..., n, D+2)."""
+    """`[x, -|x|²/2, 1]`: (..., n, D+2)."""
     half = points.square().sum(-1, keepdim=True) * -0.5
     return torch.cat([points, half, torch.ones_like(half)], -1)
 
 
 def as_centres(centres: Tensor, bandwidth: float) -> Tensor:
-    """[s, 1, (h² - |s|²)/2]: (..., k, D+2)."""
+    """`[s, 1, (h² - |s|²)/2]`: (..., k, D+2)."""
     last = (bandwidth * bandwidth - centres.square().sum(-1, keepdim=True)) * 0.5
     return torch.cat([centres, torch.ones_like(last), last], -1)
 

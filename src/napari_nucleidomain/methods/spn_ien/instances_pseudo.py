@@ -1,4 +1,4 @@
-"""Pseudo-instances for the IEN: the SPN's foreground divided by the clicks' cells (Liu et al., section 2.2; METHODS 2.8)."""
+"""Pseudo-instances for the IEN: the SPN's foreground divided by the clicks' cells (Liu et al., section 2.2)."""
 
 from __future__ import annotations
 

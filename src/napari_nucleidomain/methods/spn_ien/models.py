@@ -36,7 +36,8 @@ class Encoding(nn.Module):
 
     With `config.coordinate_skip` the pixel's place, in units in which nuclei lie one push margin apart, is added to the
     first two dimensions, so that the network only has to learn where in its nucleus a pixel lies. That is the same
-    everywhere in a tile and learned in seconds; the paper's form, which has to invent a code for every place, takes hours.
+    everywhere in a tile and learned in seconds; the paper's form, which has to invent a code for every place,
+    takes hours.
 
     Parameters
     ----------

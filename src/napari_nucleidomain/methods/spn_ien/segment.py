@@ -159,8 +159,8 @@ def load(folder: Path | str, card: ModelCard, device: str) -> SpnIenSegmenter:
     channels_last = {"memory_format": torch.channels_last}
     normal = card.normalisation
     return SpnIenSegmenter(
-        spn.to(where, **channels_last).eval(),
-        ien.to(where, **channels_last).eval() if ien is not None else None,
+        spn.to(where, **channels_last).eval(),  # type: ignore[call-overload]
+        ien.to(where, **channels_last).eval() if ien is not None else None,  # type: ignore[call-overload]
         config,
         normal["mean"],
         normal["std"],

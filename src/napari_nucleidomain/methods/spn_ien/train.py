@@ -124,7 +124,7 @@ class _Training:
         return f"{stage}:{self.digest}:{self.config.model_dump_json()}:{self.run.seed}"
 
     def _on_device(self, net: nn.Module) -> nn.Module:
-        return net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+        return net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     # -- first stage -----------------------------------------------------------------------------------------
     def _train_spn(self, maps: list[dict[str, Any]], needed: bool) -> None:
@@ -229,7 +229,7 @@ class _Training:
         with self.fabric.autocast():
             loss: Tensor = loss_of(x, sharp)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimiser.step()
         return loss.detach()
@@ -322,7 +322,8 @@ def check_parent(card: ModelCard, config: SpnIenConfig, channels: int) -> None:
             name in ("width", "depth") and old.network == "resnet34"
         ):
             raise NucleiError(
-                f"The model {card.name} has other networks ({name} = {getattr(old, name)}, here {getattr(config, name)}).",
+                f"The model {card.name} has other networks "
+                f"({name} = {getattr(old, name)}, here {getattr(config, name)}).",
                 f"Continue with the preset it was made with ({card.preset or 'see its card'}), or begin a new model.",
             )
 

@@ -1,4 +1,4 @@
-"""Voronoi partition of an image by its clicks, and the labels that follow from it (Liu et al., section 2.2; METHODS 2.2)."""
+"""Voronoi partition of an image by its clicks, and the labels that follow from it (Liu et al., section 2.2)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def nearest_points(points: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarr
     Returns
     -------
     tuple of ndarray
-        Cell of every pixel, int32, 1..N (0 everywhere without clicks), and distance in px, float32 (inf without clicks).
+        Cell of every pixel, int32, 1..N (0 everywhere without clicks), and distance in px, float32 (inf
+        without clicks).
     """
     cells = np.zeros(shape, np.int32)
     if len(points) == 0:
