@@ -11,7 +11,7 @@ from napari_nucleidomain.widgets.train_checklist import check_data, questions, s
 
 
 def image(shape=(100, 100), rgb=True, channels=3, size=None):
-    return SimpleNamespace(spatial_shape=shape, rgb=rgb, n_channels=channels, pixel_size_um=size, axes="YXC")
+    return SimpleNamespace(spatial_shape=shape, rgb=rgb, n_channels=channels, pixel_size_um=size, axes="YXC", plane_axes="")
 
 
 def entry(number=0, clicks=0, spread=90.0, **facts):
@@ -51,8 +51,11 @@ def test_clicks_in_a_corner_without_a_region_are_asked_about():
     checks = check_data([entry(3, 40, spread=30.0)], "points")
     assert questions(checks) == ["i3"]
     assert stops(checks) is None
-    answered = entry(3, 40, spread=30.0, complete=True)
-    assert questions(check_data([answered], "points")) == []
+
+
+def test_a_region_that_is_not_complete_is_told():
+    one = entry(4, 40, regions=[box(0, 99)], complete=False)
+    assert "not every nucleus in its regions" in texts(check_data([one], "points"))
 
 
 def test_clicks_over_the_whole_image_are_not_asked_about():

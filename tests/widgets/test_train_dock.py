@@ -100,12 +100,12 @@ def test_showing_the_area_draws_it_and_goes_to_points(dock, entry, started, sess
     dock._draw_areas([entry.id])
     assert dock.opened == ["points"]
     assert len(entry.regions) == 1
-    assert not entry.complete
+    session.annotations.undo()
+    assert entry.regions == []
 
 
 @pytest.fixture
 def training(dock, entry, started, session):
-    entry.complete = True
     ready(dock).train.click()
     return Trainer(started[0])
 
@@ -125,7 +125,7 @@ def test_progress_scores_and_buttons(dock, training):
     )
     poll(dock)
     progress = dock.progress
-    assert progress.title.text() == "Step 2 of 3: learning where nuclei are"
+    assert progress.title.text() == "<b>model</b><br>Step 2 of 3: learning where nuclei are"
     assert progress.stage_bar.value() == 250
     assert progress.bar.value() == 400
     assert "done about" in progress.when.text()
@@ -204,7 +204,6 @@ def test_a_running_training_is_found_again(session, monkeypatch, started, qtbot)
 def test_only_one_training_at_a_time(dock, entry, started, session):
     run = session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="other"))
     trainer = Trainer(run)
-    entry.complete = True
     ready(dock).train.click()
     assert started == []
     assert "other is being trained already" in dock.message.text()
@@ -216,20 +215,21 @@ def test_a_fault_on_starting_is_shown_inline(dock, entry, monkeypatch):
         raise NucleiError("The disk is full.", "Free some space.")
 
     monkeypatch.setattr(launch, "start", refuse)
-    entry.complete = True
     ready(dock).train.click()
     assert dock.message.text() == "✗ The disk is full.\nFree some space."
     assert dock.session.run is None
 
 
 def test_models_of_ones_own_are_offered_to_continue(dock, entry, session, started, qtbot):
-    make_model(session.project.models_folder / "liver")
-    make_model(session.project.models_folder / "liver-2")
+    make_model(session.project.models_folder / "liver", channels=1)
+    make_model(session.project.models_folder / "liver-2", channels=1)
+    make_model(session.project.models_folder / "colour", channels=3)
     dock._look_round()
     qtbot.waitUntil(lambda: dock.choices.start_from.count() == 3)
-    assert dock.choices.name.text() == "liver-3"
-    dock.choices.continue_from(session.project.models_folder / "liver-2")
-    entry.complete = True
+    dock.choices.name.setText("liver-2")
+    dock.choices._name_edited()
+    # The last one is the default from the second round on; one for colour images does not fit.
+    assert dock.choices.start_from.currentText() == "continue liver-2"
     ready(dock).train.click()
     assert started[0].job.parent.endswith("liver-2")
     assert started[0].job.name == "liver-3"

@@ -46,7 +46,7 @@ class ScalePicker(QWidget):
             button.toggled.connect(self._toggled)
         self.pixel = FloatBox({"gt": 0.001, "le": 1000}, "µm/px")
         self.pixel.setValue(0.25)
-        self.diameter = FloatBox({"ge": 2, "le": 5000}, "px across")
+        self.diameter = FloatBox({"ge": 2, "le": 5000}, "px")
         self.diameter.setValue(20)
         self.by_eye = WhyButton("Compare by eye", "Lays a circle over the image: drag its corners to fit a nucleus.")
         self.pixel.valueChanged.connect(self._numbers_changed)
@@ -113,8 +113,11 @@ class ScalePicker(QWidget):
             )
         except NucleiError as error:
             return f"⚠ {error}"
-        sign = "⚠ " if "unknown" in scale.reason or "neither" in scale.reason else ""
-        return f"{sign}Scale: {scale.reason}" + ("" if "scaled" in scale.reason or sign else " (as it is)")
+        if self.diameter_px is None and not (card.pixel_size_um and (self.pixel_size_um or sizes)):
+            known = f" of about {card.nucleus_diameter_px:.0f} px" if card.nucleus_diameter_px else ""
+            unlike = f"If nuclei here are much larger or smaller than those it knows{known}, say so:"
+            return f"⚠ Scale: {scale.reason}. {unlike}"
+        return f"Scale: {scale.reason}" + ("" if "scaled" in scale.reason else " (taken as it is)")
 
     def _toggled(self, on: bool) -> None:
         if on:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .points_region import needs_region
 from .wording import count
 
 if TYPE_CHECKING:
@@ -101,17 +102,16 @@ def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
 
 
 def _check_area(entry: ImageEntry) -> list[Check]:
-    from napari_nucleidomain.data.coverage import covers_image
-
     if entry.regions:
+        found = []
         outside = _outside(entry)
         if outside:
-            return [Check("warning", f"{entry.name}: {count(outside, 'click')} outside every region.", "points")]
-        return []
-    if entry.complete or entry.image is None:
-        return []
-    shape = tuple(entry.image.spatial_shape)[-entry.points.shape[1] :]
-    if covers_image(entry.points, shape):
+            found.append(Check("warning", f"{entry.name}: {count(outside, 'click')} outside every region.", "points"))
+        if not entry.complete:
+            text = f"{entry.name}: you said that not every nucleus in its regions is clicked yet."
+            found.append(Check("warning", text, "points"))
+        return found
+    if not needs_region(entry):
         return []
     text = f"{entry.name}: no region drawn. Only the area round its clicks will be used."
     return [Check("warning", text, "points", ask=entry.id)]

@@ -70,6 +70,7 @@ class TrainChoices(QWidget):
         self.specs = {name: spec for name, spec in methods().items() if spec.trainable}
         self._form: ConfigForm | None = None
         self._name_is_ours = True
+        self._start_is_theirs = False
         self._build()
         self._method_chosen()
 
@@ -124,6 +125,7 @@ class TrainChoices(QWidget):
         self.have.currentIndexChanged.connect(self._method_chosen)
         self.limit.toggled.connect(self._limit_toggled)
         self.name.textEdited.connect(self._name_edited)
+        self.start_from.activated.connect(self._start_chosen)
         for signal in (self.start_from.currentIndexChanged, self.device.currentIndexChanged, self.minutes.valueChanged):
             signal.connect(self.changed)
         self._limit_toggled(False)
@@ -177,7 +179,9 @@ class TrainChoices(QWidget):
         for model in fitting:
             self.start_from.addItem(f"continue {model.name}", str(model.folder))
             self.start_from.setItemData(self.start_from.count() - 1, model.card.line(), _TOOLTIP)
-        self.start_from.setCurrentIndex(max(0, self.start_from.findData(chosen)) if chosen else 0)
+        # The second round begins where the first ended, unless the person says otherwise.
+        wanted = chosen if self._start_is_theirs else (str(fitting[0].folder) if fitting else "")
+        self.start_from.setCurrentIndex(max(0, self.start_from.findData(wanted)))
         self.start_from.setEnabled(bool(fitting))
         self.start_from.blockSignals(False)
         if self._name_is_ours or not self.name.text().strip():
@@ -186,6 +190,7 @@ class TrainChoices(QWidget):
 
     def continue_from(self, folder: Path) -> None:
         """Choose a model to start from."""
+        self._start_is_theirs = True
         self.start_from.setCurrentIndex(max(0, self.start_from.findData(str(folder))))
 
     def repeat(self, job: TrainJob) -> None:
@@ -238,6 +243,9 @@ class TrainChoices(QWidget):
     def _name_edited(self) -> None:
         self._name_is_ours = False
         self.changed.emit()
+
+    def _start_chosen(self, *_: Any) -> None:
+        self._start_is_theirs = True
 
     def _advanced_opened(self) -> None:
         self._make_form()

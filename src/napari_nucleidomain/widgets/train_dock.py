@@ -146,7 +146,9 @@ class TrainDock(Dock):
     _free_name = "model-1"
 
     def _offer_models(self, *_: Any) -> None:
-        self.choices.show_models(self._models, self._free_name)
+        channels = {entry.image.n_channels for entry in self.session.images if entry.image is not None}
+        fitting = [model for model in self._models if not channels or model.card.channels in channels]
+        self.choices.show_models(fitting, self._free_name)
 
     def refresh(self) -> None:
         """Look again at what the data offers, and say what keeps [Train] from starting."""
@@ -161,7 +163,9 @@ class TrainDock(Dock):
         busy = self.follower.state in _ALIVE and self.follower.run is not None
         why = "A training is running; stop it or wait." if busy else self.choices.problem()
         self.train.allow(why or (stop.text if stop is not None else ""))
-        self.train.setVisible(not busy)
+        # While it runs its bars and curves are what counts; the choices come back when it is over.
+        for widget in (self.choices, self.checklist, self.train, self.question):
+            widget.setVisible(not busy and (widget is not self.question or bool(self.question.text())))
 
     def _link(self, target: str) -> None:
         self._goto(target)

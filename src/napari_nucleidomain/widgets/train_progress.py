@@ -119,7 +119,6 @@ class TrainProgress(QWidget):
         self.see.setVisible(alive)
         for plot in (self.quality, self.loss_fold):
             plot.setVisible(bool(state) and (alive or bool(self._story.series)))
-        self.sentence.setVisible(bool(self.sentence.text()))
         if state == "waiting":
             self.title.setText("Starting …")
             self.bar.setValue(0)
@@ -145,7 +144,8 @@ class TrainProgress(QWidget):
         words = stage_words(story.stage)
         number = f"Step {story.stage_index + 1} of {story.stage_count}: " if story.stage_count > 1 else ""
         paused = " (paused)" if self._follower.state == "paused" else ""
-        self.title.setText(f"{number}{words}{paused}" if words else "Starting …")
+        name = self._follower.run.job.name if self._follower.run is not None else ""
+        self.title.setText(f"<b>{name}</b><br>{number}{words}{paused}" if words else "Starting …")
         if progress is None or progress.stage != story.stage:
             self.stage_bar.setRange(0, 0 if self._follower.state == "running" else 1)
         else:
@@ -175,7 +175,8 @@ class TrainProgress(QWidget):
             self.losses.set_curves(story.curves("points_", beginning=False))
         words = points_sentence(story.points)
         self.sentence.setText(f"On clicks kept back: <b>{words}</b>" if words else "")
-        self.sentence.setVisible(bool(words))
+        # At the end the message says it.
+        self.sentence.setVisible(bool(words) and story.end is None)
 
     def _hear(self, event: Any) -> None:
         if isinstance(event, Warned):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_nucleidomain.contracts import NucleiError
+
+from .points_region import hull_corners, needs_region
 
 if TYPE_CHECKING:
     from napari_nucleidomain.runs.folder import RunFolder
@@ -50,14 +50,9 @@ def _left_over(project: Project) -> RunFolder | None:
 
 
 def draw_area(session: Session, entry: ImageEntry) -> None:
-    """Draw the area that will be used where a person drew none: the clicks' hull, a nucleus distance wider."""
-    from napari_nucleidomain.data.regions import hull_region
-
-    if entry.regions or entry.image is None:
-        return
-    ring = hull_region(entry.points[:, -2:], shape=tuple(entry.image.spatial_shape)[-2:]).vertices
-    lead = np.repeat(entry.points[:1, :-2], len(ring), axis=0)
-    session.set_regions(entry, [np.hstack([lead, ring])])
+    """Draw the area that will be used where a person drew none, as one step that can be undone."""
+    if needs_region(entry):
+        session.annotations.change(entry, regions=hull_corners(entry))
 
 
 def in_the_way(project: Project, run: RunFolder | None = None) -> RunFolder | None:

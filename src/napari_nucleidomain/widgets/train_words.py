@@ -8,9 +8,8 @@ from pathlib import Path
 _STAGES = {
     "labels": "reading the clicks",
     "SPN": "learning where nuclei are",
-    "pseudo": "outlining nuclei",
+    "instances": "outlining nuclei",
     "IEN": "learning to tell nuclei apart",
-    "model": "checking the model",
 }
 _LOG_TAIL = 6000
 
@@ -35,6 +34,7 @@ def quality_words(name: str) -> str:
     """A score on kept-back clicks, in words."""
     return {
         "points_f1": "quality (F1)",
+        "point_f1": "quality (F1)",
         "points_precision": "right among marked",
         "points_recall": "found among clicked",
     }.get(name, name)
