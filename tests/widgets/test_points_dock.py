@@ -138,6 +138,73 @@ def test_a_project_opens_again_with_everything(work, make_napari_viewer, nuclei)
     other.close()
 
 
+def test_another_viewer_never_writes_over_the_list(work, make_napari_viewer, nuclei, tmp_path):
+    session, entry, _ = work
+    session.annotations.change(entry, points=nuclei[1])
+    session.flush()
+    other = get_session(make_napari_viewer(), session.project.path)
+    mine = other.add_entry("cells", path=tmp_path / "elsewhere" / "cells.png")
+    assert mine.id != entry.id
+    other.set_points(mine, nuclei[1][:2])
+    other.flush()
+    session.set_points(entry, nuclei[1][:7])
+    session.flush()
+    third = get_session(make_napari_viewer(), session.project.path)
+    third.restore()
+    assert {one.id: len(one.points) for one in third.images} == {entry.id: 7, mine.id: 2}
+    other.close()
+    third.close()
+
+
+def test_an_image_taken_off_the_list_comes_back_with_its_clicks(work, make_napari_viewer, nuclei):
+    session, entry, _ = work
+    session.annotations.change(entry, points=nuclei[1])
+    session.remove_entry(entry)
+    session.flush()
+    assert not session.images and entry.layers == {}
+    other = get_session(make_napari_viewer(), session.project.path)
+    other.restore()
+    assert not other.images
+    again = other.add_entry("cells", path=entry.path)
+    np.testing.assert_array_equal(again.points, nuclei[1])
+    other.close()
+
+
+def test_a_damaged_list_is_kept_and_told(work, make_napari_viewer, nuclei):
+    session, entry, _ = work
+    session.annotations.change(entry, points=nuclei[1])
+    session.flush()
+    data, path = session.project.data, session.project.path
+    (data / "images.json").write_text('{"images": [')
+    other = get_session(make_napari_viewer(), path)
+    dock = PointsDock(other.viewer)
+    assert "damaged" in dock.header.note.text()
+    assert (data / "images.damaged.json").exists()
+    fresh = other.add_entry("cells", path=entry.path)
+    assert fresh.id != entry.id
+    other.flush()
+    assert len(read_points(data / "points" / f"{entry.id}.csv")) == len(nuclei[1])
+    other.close()
+    dock.close()
+
+
+def test_a_closed_dock_is_not_spoken_to_and_opens_again(qtbot, work, nuclei):
+    from qtpy.QtCore import QCoreApplication, QEvent
+
+    session, entry, dock = work
+    session.viewer.window.remove_dock_widget(dock)
+    dock.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    session.annotations.change(entry, points=nuclei[1])
+    session.flush()
+    session.step(1)
+    session.set_current(None)
+    again = PointsDock(session.viewer)
+    qtbot.addWidget(again)
+    session.set_current(entry)
+    assert f"{len(nuclei[1])} clicks" in again._status(entry)
+
+
 def test_the_dataset_for_training_holds_clicks_and_regions(work, nuclei):
     from napari_nucleidomain.data.dataset import open_dataset
 

@@ -74,7 +74,8 @@ class Autosave(QObject):
         from .storage import snapshot, write
 
         try:
-            content = snapshot(self._session.project, self._session.images, self._entries)
+            session = self._session
+            content = snapshot(session.project, session.images, self._entries, session.removed)
         except NucleiError as error:
             self._fail(error)
             return

@@ -8,6 +8,8 @@ from typing import Any
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QVBoxLayout, QWidget
 
+from napari_nucleidomain.contracts import NucleiError
+
 from .folding import scrolled
 from .header import Header
 from .session import Session, get_session, plain
@@ -39,6 +41,10 @@ class Dock(QWidget):
         super().__init__()
         self.session: Session = get_session(napari_viewer)
         self.header = Header(self.session)
+        try:
+            self.session.restore()
+        except NucleiError as error:
+            self.header.note.say_error(error)
         content = QWidget()
         self.body = QVBoxLayout(content)
         self.body.setContentsMargins(8, 4, 8, 8)

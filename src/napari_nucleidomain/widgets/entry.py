@@ -63,6 +63,8 @@ class ImageEntry:
     thumbnail : numpy.ndarray or None, shape (48, 48, 3), uint8
     reading : bool
         The file is being opened in the background.
+    plane_axes, planes : str, list of int
+        As in `data.images.Image`, and the planes with clicks, while the image is not open.
     """
 
     id: str
@@ -84,6 +86,8 @@ class ImageEntry:
     ticked: bool = True
     thumbnail: np.ndarray | None = None
     reading: bool = False
+    plane_axes: str = ""
+    planes: list[int] = field(default_factory=list)
 
     @property
     def ndim(self) -> int:

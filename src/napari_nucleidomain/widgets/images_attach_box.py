@@ -90,7 +90,7 @@ class AttachMenu:
             )
             self._show(entry, found[0])
 
-        in_background(self._session, lambda: check_labels(path, entry), done, self.told.say_error)
+        in_background(self.button, lambda: check_labels(path, entry), done, self.told.say_error)
 
     def take_labels_layer(self, layer: Any) -> None:
         """Attach outlines from a layer; a copy is kept in the project."""
@@ -104,7 +104,7 @@ class AttachMenu:
             self._session.touch(entry, "labels")
             self.told.say("ok", f"Outlines of {layer.name} attached.", Close=self.told.clear)
 
-        in_background(self._session, lambda: save_labels(data, entry, folder), done, self.told.say_error)
+        in_background(self.button, lambda: save_labels(data, entry, folder), done, self.told.say_error)
 
     def take_points_layer(self, layer: Any) -> None:
         """Add the clicks of a layer to the image's; one step that can be undone."""

@@ -10,6 +10,8 @@ from .image_layers import thumbnail
 from .layers import image_geometry, in_viewer
 
 if TYPE_CHECKING:
+    from qtpy.QtCore import QObject
+
     from napari_nucleidomain.data.images import Image
 
     from .entry import ImageEntry
@@ -17,12 +19,18 @@ if TYPE_CHECKING:
 
 
 def correct(
-    session: Session, entry: ImageEntry, changes: dict[str, Any], failed: Callable[[BaseException], object]
+    owner: QObject,
+    session: Session,
+    entry: ImageEntry,
+    changes: dict[str, Any],
+    failed: Callable[[BaseException], object],
 ) -> None:
     """Open an image with other corrections; on a fault the image stays as it was and `failed` is told.
 
     Parameters
     ----------
+    owner : QObject
+        The dock that asks; nothing happens any more once it is closed.
     changes : dict
         Fields of `data.understanding.Understanding`.
     """
@@ -46,7 +54,7 @@ def correct(
             _update_layers(session, entry, before, fresh)
         session.touch(entry, "understanding")
 
-    in_background(session, work, done, failed)
+    in_background(owner, work, done, failed)
 
 
 def _update_layers(session: Session, entry: ImageEntry, before: Image, fresh: Image) -> None:
@@ -87,5 +95,3 @@ def rescale(session: Session, entry: ImageEntry, image: Image) -> None:
         centre = list(camera.center)
         centre[-2:] = [float(one) for one in layer.data_to_world(at)[-2:]]
         camera.center, camera.zoom = tuple(centre), camera.zoom * old / float(layer.scale[-1])
-
-

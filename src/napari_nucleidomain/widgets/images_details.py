@@ -50,7 +50,7 @@ class Details(Fold):
         form.addRow(self.project)
         self.add(inner)
         session.current_changed.connect(self.refresh)
-        session.entry_changed.connect(lambda entry, _: self.refresh() if entry is session.current else None)
+        session.entry_changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self, *_: object) -> None:

@@ -62,8 +62,8 @@ class ImagesDock(Dock):
         self.session.images_changed.connect(self.refresh)
         self.session.current_changed.connect(self.refresh)
         self.session.entry_changed.connect(self._entry_changed)
-        self.session.project_changed.connect(lambda _: self.opener.read_again(self.session.images))
-        self._restore()
+        self.session.project_changed.connect(self._project_opened)
+        self._project_opened()
         self.refresh()
 
     # Building --------------------------------------------------------------------------------------------------
@@ -108,11 +108,7 @@ class ImagesDock(Dock):
 
     # Opening ---------------------------------------------------------------------------------------------------
 
-    def _restore(self) -> None:
-        try:
-            self.session.restore()
-        except NucleiError as error:
-            self.told.say_error(error)
+    def _project_opened(self, *_: object) -> None:
         self.opener.read_again(self.session.images)
 
     def _choose_files(self) -> None:
@@ -133,7 +129,7 @@ class ImagesDock(Dock):
             return
         try:
             self.opener.open_paths(paths)
-        except OSError as error:
+        except (OSError, NucleiError) as error:
             self.told.say_error(words(error))
 
     def _opened(self, opened: Opened) -> None:
@@ -167,22 +163,18 @@ class ImagesDock(Dock):
 
         def done(found: tuple[Path, Any]) -> None:
             entry.path, entry.image = found
-            self.opener.read_again([])
-            self._settled(entry)
+            entry.reading = False
+            self.session.touch(entry, "understanding")
+            if self.session.current is None or self.session.current.problem:
+                self.session.set_current(entry)
 
         def failed(error: BaseException) -> None:
             entry.reading, entry.problem = False, words(error)
             self.session.touch(entry, "problem")
-            self.told.say_error(error)
 
+        # Told through the entry: the dock may be closed by then.
         in_background(self.session, lambda: _settle(entry, folder), done, failed)
         return entry
-
-    def _settled(self, entry: ImageEntry) -> None:
-        entry.reading = False
-        self.session.touch(entry, "understanding")
-        if self.session.current is None or self.session.current.problem:
-            self.session.set_current(entry)
 
     def _fill_samples(self) -> None:
         from napari_nucleidomain.data.samples import SAMPLES
@@ -252,9 +244,9 @@ class ImagesDock(Dock):
         if entry is None:
             return
         self.understood.trouble.clear()
-        correct(self.session, entry, changes, lambda error: self._not_corrected(entry, error))
+        correct(self, self.session, entry, changes, self._not_corrected)
 
-    def _not_corrected(self, entry: ImageEntry, error: BaseException) -> None:
+    def _not_corrected(self, error: BaseException) -> None:
         self.refresh()
         self.understood.trouble.say_error(error)
 
@@ -264,7 +256,7 @@ class ImagesDock(Dock):
             return
         others = [one for one in self.session.images if similar(entry, one)]
         for one in others:
-            correct(self.session, one, dict(entry.understanding), lambda error: self.told.say_error(error))
+            correct(self, self.session, one, dict(entry.understanding), self.told.say_error)
         self.told.say("ok", f"Applied to {len(others)} more.", Close=self.told.clear)
 
     def _go_click(self) -> None:

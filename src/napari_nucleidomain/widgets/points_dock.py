@@ -58,8 +58,8 @@ class PointsDock(Dock):
         self._refresh_soon.setSingleShot(True)
         self._refresh_soon.setInterval(60)
         self._refresh_soon.timeout.connect(self.refresh)
-        self.session.entry_changed.connect(lambda *_: self._refresh_soon.start())
-        self.session.images_changed.connect(self._refresh_soon.start)
+        self.session.entry_changed.connect(self._later)
+        self.session.images_changed.connect(self._later)
         self.session.current_changed.connect(self._other_image)
         self.session.saved.connect(self._saved)
         self.session.save_failed.connect(self._save_failed)
@@ -132,6 +132,9 @@ class PointsDock(Dock):
             advice(here, len(entry.regions) if entry else 0, clicked, len(usable), total) if entry else ""
         )
         self.train.allow("" if total else "Click inside some nuclei first: 60 are enough to start.")
+
+    def _later(self, *_: Any) -> None:
+        self._refresh_soon.start()
 
     def _status(self, entry: ImageEntry) -> str:
         parts = [count(len(entry.points), "click")]

@@ -112,6 +112,8 @@ class Annotations(QObject):
     def _bind_keys(self, layer: Any) -> None:
         layer.bind_key("Control-Z", lambda _: self.undo(), overwrite=True)
         layer.bind_key("Control-Shift-Z", lambda _: self.redo(), overwrite=True)
+        layer.bind_key("PageDown", lambda _: self._session.step(1), overwrite=True)
+        layer.bind_key("PageUp", lambda _: self._session.step(-1), overwrite=True)
         layer.bind_key("H", lambda one: setattr(one, "visible", not one.visible), overwrite=True)
 
     # What the person does --------------------------------------------------------------------------------------

@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QEvent, QObject, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_nucleidomain.contracts import NucleiError
 
+from . import listing
 from .autosave import Autosave
-from .entry import ImageEntry, free_id
+from .entry import ImageEntry
 from .points_layers import Annotations
 from .stage import Stage
+from .window_watch import WindowWatch
 
 if TYPE_CHECKING:
     import napari
@@ -73,6 +75,8 @@ class Session(QObject):
 
     Attributes
     ----------
+    images, removed : list of ImageEntry
+        The list, and what was taken off it.
     annotations : Annotations
         The clicks and regions layers, their tools, undo and redo.
     stage : Stage
@@ -98,15 +102,17 @@ class Session(QObject):
         self._project_folder = Path(project) if project is not None else None
         self._project: Project | None = None
         self.images: list[ImageEntry] = []
+        self.removed: list[ImageEntry] = []
+        self._restored = False
         self._current: ImageEntry | None = None
         self._model: str = "otsu"
         self._run: RunFolder | None = None
         self.training_line = ""
-        self._windows: weakref.WeakSet[QObject] = weakref.WeakSet()
         self.closed = False
         self.autosave = Autosave(self)
         self.autosave.saved.connect(self.saved)
         self.autosave.failed.connect(self.save_failed)
+        self._watch = WindowWatch(self)
         self.annotations = Annotations(self)
         self.stage = Stage(self)
 
@@ -154,41 +160,45 @@ class Session(QObject):
         project = Project.open(folder)
         self.set_current(None)
         self.images.clear()
+        self.removed, self._restored = [], False
         self._project, self._project_folder = project, Path(folder)
-        self.restore()
-        self.project_changed.emit(project)
+        self.images_changed.emit()
+        try:
+            self.restore()
+        finally:
+            self.project_changed.emit(project)
 
     def restore(self) -> None:
-        """List the images the project already holds, with their clicks, regions and outlines."""
-        from .storage import read_entries
+        """List the images the project already holds, with their clicks, regions and outlines; once a project.
 
-        known = {entry.id for entry in self.images}
-        found = [entry for entry in read_entries(self.project) if entry.id not in known]
-        if found:
-            self.images.extend(found)
-            self.images_changed.emit()
+        Raises
+        ------
+        NucleiError
+            The list is damaged (it was kept under another name), or of a later version.
+        """
+        if not self._restored:
+            self._restored = True
+            listing.restore(self)
 
     # Images ----------------------------------------------------------------------------------------------------
 
     def add_entry(self, name: str, **known: Any) -> ImageEntry:
-        """Put an image into the list (see `ImageEntry` for what may be known) and save the list."""
-        entry = ImageEntry(id=free_id(name, (one.id for one in self.images)), name=name, **known)
-        self.images.append(entry)
-        self.images_changed.emit()
-        self.autosave.changed(entry)
-        return entry
+        """Put an image into the list (see `ImageEntry` for what may be known) and save the list.
+
+        An image that was taken off the list comes back with its clicks and regions.
+
+        Raises
+        ------
+        NucleiError
+            The project cannot be opened.
+        """
+        self.restore()
+        return listing.add(self, name, known)
 
     def remove_entry(self, entry: ImageEntry) -> None:
-        """Take an image off the list. Its file and its clicks on disk stay."""
-        if entry not in self.images:
-            return
-        index = self.images.index(entry)
-        if entry is self._current:
-            rest = [one for one in self.images if one is not entry]
-            self.set_current(rest[min(index, len(rest) - 1)] if rest else None)
-        self.images.remove(entry)
-        self.images_changed.emit()
-        self.autosave.changed(None)
+        """Take an image off the list. Its file and its clicks on disk stay, and come back when it is opened again."""
+        if entry in self.images:
+            listing.remove(self, entry)
 
     def entry_of(self, layer: Any) -> ImageEntry | None:
         """The image a layer belongs to, whether it shows its pixels, clicks, regions or nuclei."""
@@ -284,18 +294,7 @@ class Session(QObject):
 
     def watch_window(self, widget: QWidget) -> None:
         """Save when the window that holds a dock closes, and end the session when it is destroyed."""
-        window = widget.window()
-        if window is None or window is widget or window in self._windows:
-            return
-        self._windows.add(window)
-        window.installEventFilter(self)
-        window.destroyed.connect(self.close)
-
-    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
-        """Qt's hook: the window is asked to close. The user may still say no, so only save."""
-        if event is not None and event.type() == QEvent.Type.Close:
-            self.flush()
-        return False
+        self._watch.add(widget)
 
     def close(self, *_: Any) -> None:
         """Save and forget. Called when the viewer's window goes away."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.contracts.files import read_json, replace_with_retry, write_json
 
 from .entry import ImageEntry
 
@@ -25,35 +25,44 @@ SCHEMA = 1
 
 @dataclass
 class Content:
-    """What one save writes. Arrays are those of the entries, which are replaced and never changed."""
+    """What one save writes. Arrays are those of the entries, which are replaced and never changed.
+
+    Attributes
+    ----------
+    items : list of dict
+        The list of images, as in the file.
+    removed : list of dict
+        Images taken off the list; their clicks stay on disk and come back with them.
+    points, regions : dict
+        Id -> clicks, corners, of what changed.
+    """
 
     folder: Path
     items: list[dict[str, Any]] = field(default_factory=list)
+    removed: list[dict[str, Any]] = field(default_factory=list)
     points: dict[str, np.ndarray] = field(default_factory=dict)
     regions: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    plane_axes: dict[str, str] = field(default_factory=dict)
-    planes: dict[str, list[int]] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
 
 
-def snapshot(project: Project, entries: Sequence[ImageEntry], changed: Iterable[str]) -> Content:
+def snapshot(
+    project: Project, entries: Sequence[ImageEntry], changed: Iterable[str], removed: Sequence[ImageEntry] = ()
+) -> Content:
     """Copy what is to be saved, on the event loop and quickly."""
     content = Content(Path(project.data))
     changed = set(changed)
     for entry in entries:
         content.items.append(_item(entry, content.folder))
-        content.plane_axes[entry.id] = entry.image.plane_axes if entry.image is not None else ""
-        if entry.use != "predict" and not entry.problem and (len(entry.points) or entry.labels is not None):
-            content.used.add(entry.id)
-        content.planes[entry.id] = planes_clicked(entry)
         if entry.id in changed:
             content.points[entry.id] = entry.points
             content.regions[entry.id] = list(entry.regions)
+    content.removed = [_item(entry, content.folder) for entry in removed]
     return content
 
 
 def write(content: Content) -> None:
     """Write a snapshot (in a thread): clicks first, then the lists that name them.
+
+    Images that another viewer added to the same project in the meantime stay in the list.
 
     Raises
     ------
@@ -63,32 +72,70 @@ def write(content: Content) -> None:
     from napari_nucleidomain.data.points import write_points
     from napari_nucleidomain.data.regions import write_regions
 
+    plane_axes = {item["id"]: item["plane_axes"] for item in content.items}
     for name, points in content.points.items():
         write_points(points, content.folder / "points" / f"{name}.csv")
     for name, regions in content.regions.items():
-        write_regions(as_regions(regions, content.plane_axes[name]), content.folder / "regions" / f"{name}.geojson")
-    write_json(content.folder / LIST_FILE, {"schema_version": SCHEMA, "images": content.items})
-    write_dataset(content.folder, content.items, content.planes, content.used)
+        write_regions(as_regions(regions, plane_axes[name]), content.folder / "regions" / f"{name}.geojson")
+    known = {item["id"] for item in (*content.items, *content.removed)}
+    stored = _read_list(content.folder)
+    items = [*content.items, *(item for item in stored["images"] if item["id"] not in known)]
+    removed = [*content.removed, *(item for item in stored["removed"] if item["id"] not in known)]
+    write_json(content.folder / LIST_FILE, {"schema_version": SCHEMA, "images": items, "removed": removed})
+    write_dataset(content.folder, items)
 
 
-def read_entries(project: Project) -> list[ImageEntry]:
-    """The images of a project, with their clicks and regions; a damaged file becomes the entry's problem.
+def read_entries(project: Project) -> tuple[list[ImageEntry], list[ImageEntry]]:
+    """The images of a project, with their clicks and regions, and those that were taken off the list.
+
+    A damaged file of clicks is kept under another name and becomes the entry's problem.
 
     Raises
     ------
     NucleiError
-        The list is damaged or of a later version.
+        The list was made by a later version, or is damaged; a damaged one is kept under another name.
     """
     folder = Path(project.data)
+    stored = _read_list(folder)
+    return [_entry(item, folder) for item in stored["images"]], [_entry(item, folder) for item in stored["removed"]]
+
+
+def ids_on_disk(project: Project) -> set[str]:
+    """Ids under which clicks are kept, listed or not: a new image must never take one of them."""
+    return {path.stem for path in (Path(project.data) / "points").glob("*.csv")}
+
+
+def _read_list(folder: Path) -> dict[str, list[dict[str, Any]]]:
     path = folder / LIST_FILE
     if not path.exists():
-        return []
-    stored = read_json(path)
-    if not isinstance(stored, dict) or not isinstance(stored.get("images"), list):
-        raise NucleiError(f"{path} does not hold a list of images.", "Restore it, or choose another project.")
-    if int(stored.get("schema_version", 0)) > SCHEMA:
+        return {"images": [], "removed": []}
+    try:
+        stored = read_json(path)
+        listed = stored["images"]
+        removed = stored.get("removed", [])
+        version = int(stored.get("schema_version", 0))
+    except (NucleiError, KeyError, TypeError, ValueError, AttributeError) as error:
+        kept = _set_aside(path)
+        raise NucleiError(
+            f"The list of images of this project is damaged. It was kept as {kept.name}.",
+            "Open the images again; your clicks are in the project's folder data/points.",
+        ) from error
+    if version > SCHEMA:
         raise NucleiError(f"The project {folder.parent.name} was made by a later version.", "Update this program.")
-    return [_entry(item, folder) for item in stored["images"] if isinstance(item, dict) and "id" in item]
+    return {
+        "images": [item for item in listed if isinstance(item, dict) and "id" in item],
+        "removed": [item for item in removed if isinstance(item, dict) and "id" in item],
+    }
+
+
+def _set_aside(path: Path) -> Path:
+    """Keep a damaged file under another name, so that nothing writes over it."""
+    number, kept = 1, path.with_name(f"{path.stem}.damaged{path.suffix}")
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")
+    replace_with_retry(path, kept)
+    return kept
 
 
 def planes_clicked(entry: ImageEntry) -> list[int]:
@@ -127,6 +174,8 @@ def as_corners(regions: Iterable[Region]) -> list[np.ndarray]:
 
 
 def _item(entry: ImageEntry, folder: Path) -> dict[str, Any]:
+    if entry.image is not None:
+        entry.plane_axes, entry.planes = entry.image.plane_axes, planes_clicked(entry)
     return {
         "id": entry.id,
         "name": entry.name,
@@ -135,11 +184,13 @@ def _item(entry: ImageEntry, folder: Path) -> dict[str, Any]:
         "labels": _stored_path(entry.labels, folder),
         "clicks": len(entry.points),
         "regions": len(entry.regions),
+        "plane_axes": entry.plane_axes,
+        "planes": entry.planes,
         "complete": entry.complete,
         "use": entry.use,
         "group": entry.group,
         "domain": entry.domain,
-        "problem": entry.problem,
+        "readable": not entry.problem,
     }
 
 
@@ -153,17 +204,18 @@ def _entry(item: dict[str, Any], folder: Path) -> ImageEntry:
     entry.understanding = dict(item.get("understanding") or {})
     entry.complete, entry.use = bool(item.get("complete", True)), item.get("use", "train")
     entry.group, entry.domain = str(item.get("group", "")), str(item.get("domain", ""))
-    try:
-        points = folder / "points" / f"{entry.id}.csv"
-        if points.exists():
-            entry.points = read_points(points)
-        regions = folder / "regions" / f"{entry.id}.geojson"
-        if regions.exists():
-            entry.regions = as_corners(read_regions(regions))
-    except NucleiError as error:
-        entry.problem = str(error)
-    if not entry.problem and (entry.path is None or not entry.path.exists()):
+    entry.plane_axes, entry.planes = str(item.get("plane_axes", "")), list(item.get("planes") or [])
+    if entry.path is None or not entry.path.exists():
         entry.problem = f"{entry.path or entry.name} is not there any more. Your clicks are kept."
+    points, regions = folder / "points" / f"{entry.id}.csv", folder / "regions" / f"{entry.id}.geojson"
+    for path in (points, regions):
+        try:
+            if path.exists() and path is points:
+                entry.points = read_points(path)
+            elif path.exists():
+                entry.regions = as_corners(read_regions(path))
+        except NucleiError as error:
+            entry.problem = f"{error} The damaged file was kept as {_set_aside(path).name}."
     return entry
 
 
@@ -183,9 +235,11 @@ def _real_path(stored: Any, folder: Path) -> Path | None:
     return path if path.is_absolute() else folder / path
 
 
-
-def write_dataset(folder: Path, items: Sequence[dict[str, Any]], planes: dict[str, list[int]], used: set[str]) -> Path:
+def write_dataset(folder: Path, items: Sequence[dict[str, Any]]) -> Path:
     """Write `dataset.json`, what a training reads, from the list of images.
+
+    Left out are images that are only predicted, that cannot be read, or that have neither clicks nor outlines. Of an
+    image whose planes are segmented each for itself, every plane with clicks becomes one example.
 
     Parameters
     ----------
@@ -193,11 +247,6 @@ def write_dataset(folder: Path, items: Sequence[dict[str, Any]], planes: dict[st
         The project's data folder.
     items : sequence of dict
         As in `images.json`.
-    planes : dict
-        For an image whose planes are segmented each for itself: id -> the planes that have clicks; each becomes one
-        example.
-    used : set of str
-        Ids of the images that have clicks or outlines and may be trained on or checked with.
     """
     from napari_nucleidomain.data.dataset import FILE_NAME, Dataset
     from napari_nucleidomain.data.example import Example
@@ -206,7 +255,8 @@ def write_dataset(folder: Path, items: Sequence[dict[str, Any]], planes: dict[st
     examples = []
     for item in items:
         image = _real_path(item["path"], folder)
-        if item["id"] not in used or image is None:
+        known = item.get("clicks") or item.get("labels")
+        if image is None or not known or item.get("use") == "predict" or not item.get("readable", True):
             continue
         points, regions = folder / "points" / f"{item['id']}.csv", folder / "regions" / f"{item['id']}.geojson"
         said = Understanding.from_json(item["understanding"])
@@ -215,12 +265,12 @@ def write_dataset(folder: Path, items: Sequence[dict[str, Any]], planes: dict[st
             points=points if item["clicks"] else None,
             labels=_real_path(item["labels"], folder),
             regions=regions if item["regions"] else None,
-            split="val" if item["use"] == "check" else "train",
+            split="val" if item.get("use") == "check" else "train",
             domain="source" if item["domain"] == "source" else "target",
             group=item["group"],
             complete=item["complete"],
             understanding=said,
         )
-        here = planes.get(item["id"])
+        here = item.get("planes")
         examples += [one.changed(understanding=said.changed(plane=plane)) for plane in here] if here else [one]
     return Dataset(folder / FILE_NAME, examples).save()
