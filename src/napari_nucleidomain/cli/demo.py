@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +30,7 @@ from .running import run_here
 
 _SAMPLE = "hne"
 _VIEWER_SECONDS = 120.0
-_SHOWN = ("aji", "pq", "f1_50", "dice_pixel")
+_SHOWN = ("aji", "pq", "f1@0.5", "pixel_dice")
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -42,9 +40,10 @@ def command(arguments: argparse.Namespace) -> int:
     middle = sample.image.shape[1] // 2
     project = Project.open(out / "project")
     data = half_dataset(sample, out / "clicks", middle)
-    run = project.new_run(_training(data, project, arguments.minutes, arguments.started))
+    watched = not arguments.no_viewer and viewer_possible()
+    run = project.new_run(_training(data, project, arguments.minutes, watched))
     (out / "done.json").unlink(missing_ok=True)
-    viewer = None if arguments.no_viewer else start_viewer(out, run, stay=arguments.stay)
+    viewer = start_viewer(out, run, stay=arguments.stay) if watched else None
     print(f"Training on {_clicks(sample, middle)} clicks in the left half of {sample.info.title}.", flush=True)
     code = run_here(run, started=time.monotonic())
     if code != ExitCode.DONE or run.model_folder is None:
@@ -76,7 +75,7 @@ def _clicks(sample: Sample, middle: int) -> int:
     return int((sample.points[:, 1] < middle - 0.5).sum())
 
 
-def _training(data: Path, project: Project, minutes: float, _started: float) -> TrainJob:
+def _training(data: Path, project: Project, minutes: float, watched: bool) -> TrainJob:
     if not minutes > 0:
         raise NucleiError("--minutes must be more than 0.", "")
     return TrainJob(
@@ -85,6 +84,7 @@ def _training(data: Path, project: Project, minutes: float, _started: float) -> 
         data=str(data),
         name="demo",
         minutes=minutes,
+        background=watched,
         publish=str(project.models_folder / "demo"),
     )
 
@@ -120,14 +120,19 @@ def write_overlay(sample: Sample, labels: np.ndarray, path: Path) -> Path:
     return write_atomic(path, lambda aside: Picture.fromarray(picture).save(aside))
 
 
-def start_viewer(out: Path, run: RunFolder, *, stay: bool) -> subprocess.Popen[bytes] | None:
-    """Open napari beside the training, where there is a napari and a screen."""
+def viewer_possible() -> bool:
+    """Whether there is a napari and a screen; says what is missing."""
     if importlib.util.find_spec("napari") is None:
         print('napari is not installed: no viewer. `pip install "napari-nucleidomain[all]"` brings it.')
-        return None
+        return False
     if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         print("There is no screen: no viewer.")
-        return None
+        return False
+    return True
+
+
+def start_viewer(out: Path, run: RunFolder, *, stay: bool) -> subprocess.Popen[bytes]:
+    """Open napari beside the training."""
     arguments = [sys.executable, "-m", "napari_nucleidomain.widgets.demo", str(out), str(run.path)]
     with open(out / "viewer.log", "wb") as log:
         return subprocess.Popen([*arguments, *(["--stay"] if stay else [])], stdout=log, stderr=log)
@@ -150,12 +155,3 @@ def _wait_for(viewer: subprocess.Popen[bytes] | None, out: Path, *, stay: bool) 
 def _end(viewer: subprocess.Popen[bytes] | None) -> None:
     if viewer is not None and viewer.poll() is None:
         viewer.terminate()
-
-
-def read_done(out: Path) -> dict[str, Any] | None:
-    """What the demo left for the viewer, or None while it still works."""
-    path = out / "done.json"
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None

@@ -17,7 +17,7 @@ from napari_nucleidomain.instances.scores import score_labels, score_points
 from napari_nucleidomain.runs.execute import ExitCode
 
 _POINTS = {".csv", ".geojson", ".json"}
-_SHOWN = ("aji", "aji_plus", "pq", "dq", "sq", "f1_50", "dice_object", "seg", "dice_pixel", "iou_pixel")
+_SHOWN = ("aji", "aji_plus", "pq", "f1@0.5", "object_dice", "seg", "pixel_f1", "pixel_iou")
 
 
 def command(arguments: argparse.Namespace) -> int:
