@@ -134,6 +134,13 @@ class Grid:
             for count, stride, halo in zip(self.counts, self.stride, self.halo, strict=True)
         )
 
+    def middles(self) -> tuple[np.ndarray, ...]:
+        """Per axis lines through the middle of the windows, where no tile's border is near: a control for `seams`."""
+        return tuple(
+            (np.arange(count) * stride + tile // 2)[: count - 1]
+            for count, stride, tile in zip(self.counts, self.stride, self.tile, strict=True)
+        )
+
     def owner(self, points: np.ndarray) -> np.ndarray:
         """Index of the tile whose core holds each point.
 

@@ -10,8 +10,8 @@ from .contingency import Contingency
 def greedy_pairs(table: Contingency) -> np.ndarray:
     """Match one to one, the pair of highest IoU first.
 
-    Independent of the order of ids, except between pairs of exactly equal IoU (lower positions first). Every pair
-    with an IoU above 0.5 is matched, as no other pair of either nucleus can have such an IoU.
+    Of pairs of equal IoU the larger goes first, so that the order of ids matters only between pairs equal in both.
+    Every pair with an IoU above 0.5 is matched, as no other pair of either nucleus can have such an IoU.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def greedy_pairs(table: Contingency) -> np.ndarray:
     used_b[table.b[sure]] = True
     rest = np.flatnonzero(~used_a[table.a] & ~used_b[table.b])
     chosen = []
-    for k in rest[np.argsort(-iou[rest], kind="stable")].tolist():
+    for k in rest[np.lexsort((-table.shared[rest], -iou[rest]))].tolist():
         a, b = table.a[k], table.b[k]
         if not used_a[a] and not used_b[b]:
             used_a[a] = used_b[b] = True
@@ -71,7 +71,9 @@ def _positions(a: np.ndarray, b: np.ndarray, wanted_a: np.ndarray, wanted_b: np.
     return np.searchsorted(a * width + b, wanted_a.astype(np.int64) * width + wanted_b)
 
 
-def best_partner(of: np.ndarray, partner: np.ndarray, value: np.ndarray, count: int) -> np.ndarray:
+def best_partner(
+    of: np.ndarray, partner: np.ndarray, value: np.ndarray, count: int, second: np.ndarray | None = None
+) -> np.ndarray:
     """For each of `count` nuclei the partner of highest value (the lower position among equals).
 
     Parameters
@@ -82,6 +84,8 @@ def best_partner(of: np.ndarray, partner: np.ndarray, value: np.ndarray, count: 
         What is to be largest.
     count : int
         Nuclei on the `of` side.
+    second : ndarray (K,), optional
+        What is to be largest among equals.
 
     Returns
     -------
@@ -89,6 +93,7 @@ def best_partner(of: np.ndarray, partner: np.ndarray, value: np.ndarray, count: 
         Positions in the pairs, -1 where a nucleus has no partner.
     """
     best = np.full(count, -1, np.int64)
-    order = np.lexsort((-partner, value))  # the last write wins: highest value, lowest partner
+    # The last write wins: highest value, lowest partner.
+    order = np.lexsort((-partner, value) if second is None else (-partner, second, value))
     best[of[order]] = order
     return best

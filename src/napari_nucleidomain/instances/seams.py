@@ -67,6 +67,8 @@ def seam_errors(
 ) -> SeamErrors:
     """Count what seams did to the nuclei across them.
 
+    Two segmentations differ away from seams, too: what seams add is the share above that at `Grid.middles`.
+
     Parameters
     ----------
     labels : ndarray, integers

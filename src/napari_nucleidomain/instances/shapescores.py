@@ -25,7 +25,7 @@ def object_dice(table: Contingency) -> float:
     pair_dice = 2 * table.shared / (table.area_a[table.a] + table.area_b[table.b])
 
     def side(of: np.ndarray, partner: np.ndarray, area: np.ndarray) -> float:
-        best = best_partner(of, partner, table.shared, len(area))
+        best = best_partner(of, partner, table.shared, len(area), table.iou)
         has = best >= 0
         return float((area[has] * pair_dice[best[has]]).sum() / area.sum())
 
@@ -134,7 +134,7 @@ def object_hausdorff(
     known: dict[tuple[int, int], float] = {}
 
     def side(of: np.ndarray, partner: np.ndarray, area: np.ndarray, flipped: bool) -> float:
-        best = best_partner(of, partner, table.shared, len(area))
+        best = best_partner(of, partner, table.shared, len(area), table.iou)
         distance = np.empty(len(area))
         for k, pair in enumerate(best.tolist()):
             if pair < 0:

@@ -32,6 +32,38 @@ class Plan:
     uncertainty: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Groups:
+    """Groups of nodes that are one nucleus each; arrays of nodes (N,) and of groups (G,).
+
+    Attributes
+    ----------
+    of : (N,) int64
+        The group of each node.
+    whole, painted : (N,) bool
+        The node is painted in all of its window; is painted at all.
+    size, area : (G,) int64
+        Nodes; pixels that are painted.
+    best : (G,) int64
+        The node that sees it best.
+    is_whole : (G,) bool
+        Painted from `best` alone; else every node paints its own core.
+    score, uncertainty : (G,) float64
+    centre : (G, ndim) float64
+    """
+
+    of: np.ndarray
+    whole: np.ndarray
+    painted: np.ndarray
+    size: np.ndarray
+    area: np.ndarray
+    best: np.ndarray
+    is_whole: np.ndarray
+    score: np.ndarray
+    uncertainty: np.ndarray
+    centre: np.ndarray
+
+
 def plan(grid: Grid, matched: Matched, overlap_limit: float) -> Plan:
     """Decide on every node.
 
@@ -40,45 +72,62 @@ def plan(grid: Grid, matched: Matched, overlap_limit: float) -> Plan:
     grid : Grid
     matched : Matched
     overlap_limit : float
-        Of two nuclei that share more than this part of the smaller one, the less sure goes.
+        Of two nuclei that share more than this part of the smaller one, one goes.
     """
     nodes, pairs = matched.nodes, matched.pairs
     if not len(nodes):
         none = np.zeros(0)
         return Plan(none.astype(np.int64), none.astype(bool), 0, none.astype(np.float32), none.astype(np.float32))
-    group = _groups(nodes, pairs)
-    size = np.bincount(group)
-    complete = _complete(grid, nodes, group, size)
-    members = np.lexsort((nodes.area, nodes.score, nodes.depth, complete, group))
-    best = np.zeros(len(size), np.int64)
-    best[group[members]] = members  # the last of each group is the one that sees it best
-    is_whole = complete[best] | (size == 1)
+    groups = _describe(grid, nodes, _groups(nodes, pairs))
+    one, other = _clashes(pairs, groups, overlap_limit)
+    favoured = _favoured(grid, nodes, groups, one, other)
+    kept = (groups.area > 0) & ((groups.size > 1) | nodes.owned[groups.best] | favoured)
+    entire = ~nodes.cut[groups.best] | (groups.size > 1)
+    rank = np.empty(len(kept), np.int64)
+    order = np.lexsort((groups.area, nodes.depth[groups.best], groups.score, entire, favoured, kept))
+    rank[order] = np.arange(len(kept))
+    kept = _settled(one, other, kept, rank)
 
-    whole = np.zeros(len(nodes), bool)
-    whole[best[is_whole]] = True
-    painted = whole | ~is_whole[group]
-    weight = np.where(is_whole[group], whole, nodes.core_area).astype(float)
-    total = np.bincount(group, weight, len(size))
-    safe = np.maximum(total, 1e-9)
-    score = np.bincount(group, weight * nodes.score, len(size)) / safe
-    uncertainty = np.bincount(group, weight * nodes.uncertainty, len(size)) / safe
-    area = np.where(is_whole, nodes.area[best], np.bincount(group, nodes.core_area, len(size)))
-
-    kept = (area > 0) & ((size > 1) | nodes.owned[best])
-    entire = ~nodes.cut[best] | (size > 1)
-    rank = np.empty(len(size), np.int64)
-    rank[np.lexsort((area, nodes.depth[best], score, entire, kept))] = np.arange(len(size))
-    kept = _without_doubles(pairs, group, painted, is_whole, kept, rank, area, overlap_limit)
-
-    number = np.zeros(len(size), np.int64)
-    order = np.flatnonzero(kept)[np.argsort(rank[kept])]
+    number = np.zeros(len(kept), np.int64)
+    order = order[kept[order]]
     number[order] = np.arange(1, len(order) + 1)
     return Plan(
-        np.where(painted, number[group], 0),
-        whole,
+        np.where(groups.painted, number[groups.of], 0),
+        groups.whole,
         len(order),
-        score[order].astype(np.float32),
-        uncertainty[order].astype(np.float32),
+        groups.score[order].astype(np.float32),
+        groups.uncertainty[order].astype(np.float32),
+    )
+
+
+def _describe(grid: Grid, nodes: Nodes, of: np.ndarray) -> _Groups:
+    """Find the node that sees each group best, and what is painted of it."""
+    size = np.bincount(of)
+    complete = _complete(grid, nodes, of, size)
+    members = np.lexsort((nodes.area, nodes.score, nodes.depth, complete, of))
+    best = np.zeros(len(size), np.int64)
+    best[of[members]] = members  # the last of each group is the one that sees it best
+    is_whole = complete[best] | (size == 1)
+    whole = np.zeros(len(nodes), bool)
+    whole[best[is_whole]] = True
+    weight = np.where(is_whole[of], np.where(whole, nodes.area, 0), nodes.core_area).astype(float)
+    area = np.bincount(of, weight, len(size))
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.bincount(of, weight * values, len(size)) / np.maximum(area, 1)
+
+    centre = np.stack([mean(nodes.centre[:, k]) for k in range(nodes.centre.shape[1])], axis=1)
+    return _Groups(
+        of,
+        whole,
+        whole | ~is_whole[of],
+        size,
+        area.astype(np.int64),
+        best,
+        is_whole,
+        mean(nodes.score),
+        mean(nodes.uncertainty),
+        centre,
     )
 
 
@@ -136,32 +185,44 @@ def _complete(grid: Grid, nodes: Nodes, group: np.ndarray, size: np.ndarray) -> 
     return ~nodes.cut & (low[group] >= start).all(axis=1) & (high[group] <= stop).all(axis=1)
 
 
-def _without_doubles(
-    pairs: Pairs,
-    group: np.ndarray,
-    painted: np.ndarray,
-    is_whole: np.ndarray,
-    kept: np.ndarray,
-    rank: np.ndarray,
-    area: np.ndarray,
-    overlap_limit: float,
-) -> np.ndarray:
-    """Drop nuclei that mostly lie on a surer one."""
-    g, h = group[pairs.u], group[pairs.v]
+def _clashes(pairs: Pairs, groups: _Groups, overlap_limit: float) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of groups of which only one can stay, as they share too much of the smaller one."""
+    g, h = groups.of[pairs.u], groups.of[pairs.v]
     # Pieces are painted inside their own cores only, so only what is shared there can collide.
-    shared = np.where(is_whole[g], np.where(is_whole[h], pairs.shared, pairs.core_v), pairs.core_u)
-    shared = np.where(~is_whole[g] & ~is_whole[h], 0, shared)
-    use = (g != h) & painted[pairs.u] & painted[pairs.v] & kept[g] & kept[h] & (shared > 0)
-    if not use.any():
-        return kept
+    shared = np.where(groups.is_whole[g], np.where(groups.is_whole[h], pairs.shared, pairs.core_v), pairs.core_u)
+    shared = np.where(~groups.is_whole[g] & ~groups.is_whole[h], 0, shared)
+    use = (g != h) & groups.painted[pairs.u] & groups.painted[pairs.v] & (shared > 0)
     low, high = np.minimum(g[use], h[use]), np.maximum(g[use], h[use])
-    keys, inverse = np.unique(low * len(area) + high, return_inverse=True)
-    common = np.bincount(inverse.reshape(-1), shared[use])
-    low, high = keys // len(area), keys % len(area)
-    clash = common > overlap_limit * np.minimum(area[low], area[high])
-    low, high = low[clash], high[clash]
-    better = np.where(rank[low] > rank[high], low, high)
-    worse = np.where(rank[low] > rank[high], high, low)
+    keys, inverse = np.unique(low * len(groups.size) + high, return_inverse=True)
+    common = np.bincount(inverse.reshape(-1), shared[use], len(keys))
+    low, high = keys // len(groups.size), keys % len(groups.size)
+    clash = common > overlap_limit * np.minimum(groups.area[low], groups.area[high])
+    return low[clash], high[clash]
+
+
+def _favoured(grid: Grid, nodes: Nodes, groups: _Groups, one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Where tiles disagree (one nucleus or two?), the view of the tile whose core holds the middle of it; (G,) bool.
+
+    Taking nuclei from a single tile there leaves none doubled and none between two stools.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    count = len(groups.size)
+    graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
+    number, dispute = connected_components(graph, directed=False)
+    weight = np.bincount(dispute, groups.area, number)
+    centre = [np.bincount(dispute, groups.area * axis, number) / np.maximum(weight, 1) for axis in groups.centre.T]
+    owner = grid.owner(np.stack(centre, axis=1))
+    favoured = np.zeros(count, bool)
+    favoured[groups.of[(nodes.tile == owner[dispute][groups.of]) & ~nodes.cut]] = True
+    return favoured & (np.bincount(dispute)[dispute] > 1)
+
+
+def _settled(one: np.ndarray, other: np.ndarray, kept: np.ndarray, rank: np.ndarray) -> np.ndarray:
+    """Which groups stay when, from the highest rank down, each removes those it clashes with."""
+    better = np.where(rank[one] > rank[other], one, other)
+    worse = np.where(rank[one] > rank[other], other, one)
     kept = kept.copy()
     for k in np.argsort(-rank[better], kind="stable").tolist():
         if kept[better[k]]:

@@ -44,8 +44,10 @@ class Nodes:
         Reaches the border of its window, so that it may go on beyond.
     depth : int64
         Distance of the box from the window's borders inside the image, in pixels.
+    centre : (N, ndim) float64
+        Centre of mass in the image.
     owned : bool
-        Its centre of mass lies in the core of its own tile, or of one that is not there.
+        `centre` lies in the core of its own tile, or of one that is not there.
     score, uncertainty : float32
     """
 
@@ -56,6 +58,7 @@ class Nodes:
     core_area: np.ndarray
     cut: np.ndarray
     depth: np.ndarray
+    centre: np.ndarray
     owned: np.ndarray
     score: np.ndarray
     uncertainty: np.ndarray
@@ -202,7 +205,8 @@ def match(grid: Grid, order: Sequence[Tile], cache: Cache, match_iou: float) -> 
 def _nodes(rows: list[tuple[np.ndarray, ...]], ndim: int) -> Nodes:
     if not rows:
         none = np.zeros(0, np.int64)
-        return Nodes(none, none, np.zeros((0, ndim, 2), np.int64), *[none] * 7)
+        boxes_, points = np.zeros((0, ndim, 2), np.int64), np.zeros((0, ndim))
+        return Nodes(none, none, boxes_, none, none, none.astype(bool), none, points, none.astype(bool), none, none)
     return Nodes(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
 
@@ -232,6 +236,8 @@ def _describe(grid: Grid, tile: Tile, it: Compacted, present: np.ndarray, result
             depth = np.minimum(depth, box[:, axis, 0] - piece.start)
         if piece.stop < grid.shape[axis]:
             depth = np.minimum(depth, piece.stop - box[:, axis, 1])
+    centre = _centres(tile, it, box - origin[None, :, None], seen)
+    owner = grid.owner(centre)
     core_area = np.bincount(it.labels[tile.inner].ravel(), minlength=it.count + 1)[1:]
     return (
         np.full(len(seen), tile.index, np.int64),
@@ -241,26 +247,25 @@ def _describe(grid: Grid, tile: Tile, it: Compacted, present: np.ndarray, result
         core_area[seen],
         it.cut[1:][seen],
         depth[seen],
-        _owned(grid, tile, it, box - origin[None, :, None], seen, present),
+        centre,
+        (owner == tile.index) | ~present[owner],
         it.scores[seen],
         it.uncertainty[seen],
     )
 
 
-def _owned(grid: Grid, tile: Tile, it: Compacted, box: np.ndarray, seen: np.ndarray, present: np.ndarray) -> np.ndarray:
-    """Whether each instance's centre lies in this tile's core, or in that of a tile that is not there."""
-    centre = box[seen].mean(axis=2)
+def _centres(tile: Tile, it: Compacted, box: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Centre of mass of each instance in the image, (N, ndim); of those that do not cross the core's border any
+    point on the same side of it will do, here the middle of the box."""
+    centre = box[seen].mean(axis=2) - 0.5
     core = np.array([[piece.start, piece.stop] for piece in tile.inner])
     within = ((box[seen, :, 0] >= core[:, 0]) & (box[seen, :, 1] <= core[:, 1])).all(axis=1)
-    apart = ((box[seen, :, 1] <= core[:, 0]) | (box[seen, :, 0] >= core[:, 1])).any(axis=1)
-    # Only for those across the core's border does the middle of the box not settle it.
-    for row in np.flatnonzero(~within & ~apart).tolist():
+    for row in np.flatnonzero(~within).tolist():
         k = seen[row]
         crop = tuple(slice(start, stop) for start, stop in box[k])
         inside = np.nonzero(it.labels[crop] == k + 1)
         centre[row] = [axis.mean() + piece.start for axis, piece in zip(inside, crop, strict=True)]
-    owner = grid.owner(centre + [piece.start for piece in tile.window])
-    return within | (owner == tile.index) | ~present[owner]
+    return centre + [piece.start for piece in tile.window]
 
 
 def _compare(
