@@ -51,7 +51,7 @@ def command(arguments: argparse.Namespace) -> int:
         return code
     print(load_card(run.model_folder).line())
     scores = {}
-    for model, name in ((project.models_folder / "demo", "spn-ien"), ("otsu", "otsu")):
+    for model, name in (("otsu", "otsu"), (project.models_folder / "demo", "spn-ien")):
         labels = predict(project, model, sample.path, out / "labels" / name)
         scores[name] = score_labels(labels[:, middle:], sample.labels[:, middle:])
         if name == "spn-ien":

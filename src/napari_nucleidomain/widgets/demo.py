@@ -22,7 +22,7 @@ from .samples import add_sample
 from .session import Session, get_session
 
 _SAMPLE = "hne"
-_SETTLE_MS = 4000
+_SETTLE_MS = 2000
 
 
 class Demo:
@@ -43,6 +43,7 @@ class Demo:
         self._viewer = napari.Viewer(title="Nuclei: demo")
         self._viewer.window.resize(1360, 800)
         self._session: Session = get_session(self._viewer, out / "project")
+        self._waited = 0
         self._timer = QTimer()
         self._timer.timeout.connect(self._look)
 
@@ -61,8 +62,8 @@ class Demo:
             self._keep_left_half(entry)
         if (self._out / "done.json").exists():
             self._timer.stop()
-            open_dock(self._session, "review")
-            QTimer.singleShot(_SETTLE_MS, self._picture)
+            self._review = open_dock(self._session, "review")
+            self._wait_for_result()
             return
         event = last_event(self._run.path)
         if event is not None and is_last(event) and event.kind != "finished":
@@ -78,8 +79,15 @@ class Demo:
         if len(left) < len(points):
             height = entry.image.spatial_shape[0]  # type: ignore[attr-defined]
             corners = np.array([[0, 0], [0, middle], [height, middle], [height, 0]], float) - 0.5
-            self._session.set_points(entry, left)
-            self._session.set_regions(entry, [corners])
+            self._session.annotations.change(entry, points=left, regions=[corners])
+
+    def _wait_for_result(self) -> None:
+        """Take the picture when the result lies over the image, at the latest after half a minute."""
+        self._waited += _SETTLE_MS
+        if self._review.subject is None and self._waited < 30_000:  # type: ignore[attr-defined]
+            QTimer.singleShot(_SETTLE_MS, self._wait_for_result)
+        else:
+            QTimer.singleShot(_SETTLE_MS, self._picture)
 
     def _picture(self) -> None:
         self._viewer.screenshot(str(self._out / "viewer.png"), canvas_only=False, flash=False)
