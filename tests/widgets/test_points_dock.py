@@ -310,6 +310,29 @@ def test_dots_keep_their_size_on_the_screen_and_for_the_mouse(qtbot, work, nucle
     assert layer.size[-1] == pytest.approx(layer.size[0])
 
 
+def test_clicks_on_planes_nearby_are_shown_faded(qtbot, session, tmp_path, nuclei):
+    import tifffile
+
+    path = tmp_path / "stack.ome.tif"
+    tifffile.imwrite(path, np.stack([nuclei[0]] * 12), metadata={"axes": "ZYX"}, ome=True)
+    entry = session.add_entry("stack", path=path)
+    session.set_current(entry)
+    qtbot.waitUntil(lambda: "image" in entry.layers and entry.layers["image"] in session.viewer.layers, timeout=8000)
+    viewer = session.viewer
+    viewer.dims.set_current_step(0, 4)
+    session.annotations.use("click")
+    canvas.click(viewer, entry.layers["clicks"], (4, *nuclei[1][0]))
+    np.testing.assert_allclose(entry.points[0], (4, *nuclei[1][0]), atol=1)
+    assert "nearby" not in entry.layers
+    viewer.dims.set_current_step(0, 6)
+    qtbot.waitUntil(lambda: "nearby" in entry.layers, timeout=2000)
+    np.testing.assert_allclose(entry.layers["nearby"].data, entry.points[:, 1:])
+    assert viewer.layers.selection.active is entry.layers["clicks"]
+    assert entry.layers["clicks"].mode == "add"
+    viewer.dims.set_current_step(0, 11)
+    qtbot.waitUntil(lambda: "nearby" not in entry.layers, timeout=2000)
+
+
 def test_next_image_takes_the_tool_along(qtbot, work, nuclei, tmp_path):
     import skimage.io
 

@@ -33,6 +33,8 @@ class Dock(QWidget):
     session : Session
     body : QVBoxLayout
         Where a dock puts its controls.
+    footer : QVBoxLayout
+        Below the part that scrolls: the way on to the next dock is always in sight.
     """
 
     which = ""
@@ -54,6 +56,9 @@ class Dock(QWidget):
         outer.setSpacing(0)
         outer.addWidget(self.header)
         outer.addWidget(scrolled(content), 1)
+        self.footer = QVBoxLayout()
+        self.footer.setContentsMargins(8, 4, 8, 8)
+        outer.addLayout(self.footer)
         self.setMinimumWidth(300)
         self.session.asked_for.connect(self._asked_for)
         self._placed = False

@@ -57,8 +57,8 @@ class ImagesDock(Dock):
             "Skip: try a ready model →", "Find nuclei now, with the classical method or a model you have"
         )
         self.skip.clicked.connect(lambda: open_dock(self.session, "predict"))
-        self.body.addWidget(self.click)
-        self.body.addWidget(self.skip)
+        self.footer.addWidget(self.click)
+        self.footer.addWidget(self.skip)
         self.session.images_changed.connect(self.refresh)
         self.session.current_changed.connect(self.refresh)
         self.session.entry_changed.connect(self._entry_changed)

@@ -42,7 +42,7 @@ class Opened:
         if total == 1:
             return self.first_problem
         rest = f" The other {self.good} {'is' if self.good == 1 else 'are'} listed." if self.good else ""
-        return f"{self.bad} of {total} could not be read ({self.first_problem}){rest}"
+        return f"{self.bad} of {total} could not be read ({self.first_problem.rstrip('.')}).{rest}"
 
 
 class Opener(QObject):
@@ -102,7 +102,8 @@ class Opener(QObject):
             if error is not None:
                 entry.problem = words(error)
                 opened.bad += 1
-                opened.first_problem = opened.first_problem or entry.problem
+                short = error.message if isinstance(error, NucleiError) else entry.problem
+                opened.first_problem = opened.first_problem or short
             elif result is not None:
                 if entry.image is None:
                     entry.image = result[0]

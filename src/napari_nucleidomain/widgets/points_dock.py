@@ -104,7 +104,7 @@ class PointsDock(Dock):
         self.next.clicked.connect(lambda: self.session.step(1))
         self.train = WhyButton("Train →", "On to training with these clicks")
         self.train.clicked.connect(self.go_train)
-        self.body.addLayout(row(self.next, self.train))
+        self.footer.addLayout(row(self.next, self.train))
 
     # Showing ---------------------------------------------------------------------------------------------------
 

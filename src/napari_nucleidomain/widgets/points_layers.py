@@ -12,6 +12,7 @@ from .layers import CLICK_FACE, CLICK_RIM, CLICKS, REGION_EDGE, REGIONS, geometr
 from .points_dots import Dots
 from .points_erase import erase_at
 from .points_history import History, State, state_of
+from .points_nearby import Nearby
 from .points_shapes import corners_of, restore_regions
 from .preferences import dot_size
 
@@ -46,6 +47,7 @@ class Annotations(QObject):
         self._restoring = False
         self._erasing = False
         self.dots = Dots(session)
+        self._nearby = Nearby(session, self.dots)
         selection = session.viewer.layers.selection
         selection.events.active.connect(self._tell_mode)
         session.closing.connect(lambda: selection.events.active.disconnect(self._tell_mode))
@@ -78,12 +80,8 @@ class Annotations(QObject):
             face_color=CLICK_FACE,
             border_color=CLICK_RIM,
             border_width=0.12,
-            # Clicks on neighbouring planes stay visible, smaller.
-            out_of_slice_display=entry.ndim > 2,
             **geometry(entry),
         )
-        if entry.ndim > 2:
-            layer.n_dimensional = True
         self.dots.keep(layer, dot_size())
         layer.events.data.connect(lambda event: self._on_data(entry, event))
         layer.events.mode.connect(self._tell_mode)
