@@ -74,6 +74,7 @@ class Checker:
                     return opened, str(request["image"]), box
         most = max(self._images, key=lambda one: len(one.points))
         centre = np.median(most.points, axis=0) if len(most.points) else np.array(most.inside.shape) / 2
+        centre = centre + most.origin
         half = _PREVIEW_SIDE // 2
         return most.image, most.path, tuple((int(c) - half, int(c) + half) for c in centre)
 
@@ -99,7 +100,7 @@ class Checker:
 
     def score(self, segmenter: SpnIenSegmenter) -> PointScores | None:
         """Compare with the clicks kept back; None where there are none."""
-        parts = []
+        parts: list[PointScores] = []
         pixels = 0
         for one in self._strips:
             if parts and pixels > _CHECK_PIXELS:
@@ -125,7 +126,7 @@ class Checker:
     def choose(self, wish: str, trained_ien: bool) -> tuple[str, list[str]]:
         """The decoder to use, and notes for the card.
 
-        Where the user leaves it open: the one that finds more of the kept-back clicks; the paper's where they are equal.
+        Where the user leaves it open: the one that finds more of the kept-back clicks; the paper's where equal.
         """
         if wish == "ien" and not trained_ien:
             return "watershed", ["The second network was not trained yet: nuclei are divided by their shape."]

@@ -20,6 +20,8 @@ from .config import SpnIenConfig
 
 FEWEST_CLICKS = 20
 _CHECK_LEAST = 5
+# What lies about the clicked area is seen by the networks but teaches nothing.
+_MARGIN = 64
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Clicked:
     name, path : str
     image : Image
         Opened lazily, for previews and checks.
+    origin : tuple of int
+        Corner, in the image, of the window about the clicked area. Only that window is read, so that a slide costs
+        no more memory than what was clicked of it; `pixels`, `points`, `inside` and `labels` are in its coordinates.
     pixels : ndarray (H, W, C) float32
         In the unit range.
     points : ndarray (N, 2)
@@ -38,7 +43,7 @@ class Clicked:
     inside : ndarray (H, W) bool
         Where every nucleus is clicked, less what is kept back.
     check_box : tuple of (start, stop) or None
-        The strip kept back.
+        The strip kept back, in pixels of the image.
     check_points : ndarray (M, 2)
         Clicks in the strip, in pixels of the strip.
     check_mask : ndarray or None
@@ -57,7 +62,7 @@ class Clicked:
     check_points: np.ndarray
     check_mask: np.ndarray | None
     labels: np.ndarray | None
-    diameter_um: float | None = None
+    origin: tuple[int, int] = (0, 0)
 
     def digest(self) -> str:
         """Of all that training sees of it."""
@@ -121,15 +126,24 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         points = points[within]
     if len(points) == 0:
         return None
-    inside = clicked_area(example, image, points, labels is not None, warn)
-    taught = inside[tuple(np.clip(np.floor(points + 0.5).astype(int), 0, np.array(shape) - 1).T)]
+    (rows, columns), inside = clicked_area(example, image, points, labels is not None, warn)
+    origin = (rows.start, columns.start)
+    points = points - origin
+    at = np.floor(points + 0.5).astype(int)
+    taught = ((at >= 0) & (at < inside.shape)).all(1)
+    taught[taught] = inside[tuple(at[taught].T)]
+    if not taught.all():
+        warn(f"{example.name}: {int((~taught).sum())} clicks lie outside every region and are left out.", "")
     points = points[taught]
-    box, checks, mask, inside, points = keep_back(points, inside, config.keep_back)
-    raw = image.read()
+    if len(points) == 0:
+        return None
+    strip, checks, mask, inside, points = keep_back(points, inside, config.keep_back)
+    box = None if strip is None else (_moved(strip[0], rows.start), _moved(strip[1], columns.start))
+    raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
     pixels = IntensityRange.fit(image.overview(), image.dtype, rgb=image.rgb).to_unit(raw)
+    outlines = None if labels is None else labels[rows, columns]
     return Clicked(
-        example.name, str(example.image), image, pixels, points, inside, box, checks, mask, labels,
-        float(image.pixel_size_um[-1]) if image.pixel_size_um else None,
+        example.name, str(example.image), image, pixels, points, inside, box, checks, mask, outlines, origin
     )  # fmt: skip
 
 
@@ -141,25 +155,47 @@ def centres_of(labels: np.ndarray) -> np.ndarray:
     return np.array([[(piece.start + piece.stop - 1) // 2 for piece in box] for box in boxes], float).reshape(-1, 2)
 
 
+def _moved(side: tuple[int, int], by: int) -> tuple[int, int]:
+    return side[0] + by, side[1] + by
+
+
 def clicked_area(
     example: Example, image: Image, points: np.ndarray, outlined: bool, warn: Callable[[str, str], None]
-) -> np.ndarray:
-    """Where every nucleus is clicked; ndarray (H, W) bool.
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """Where every nucleus is clicked.
 
-    Regions where there are some; else the whole image if the clicks plausibly cover it, else a hull about them: clicks in
-    a corner never make the rest background.
+    Regions where there are some; else the whole image if the clicks plausibly cover it, else a hull about them: clicks
+    in a corner never make the rest background.
+
+    Returns
+    -------
+    window : tuple of slice
+        Rows and columns of the image that hold it.
+    inside : ndarray (*window shape) bool
+
+    Raises
+    ------
+    NucleiError
+        Every region lies outside the image.
     """
-    shape = tuple(int(side) for side in image.spatial_shape)
+    shape = (int(image.spatial_shape[0]), int(image.spatial_shape[1]))
     regions = example.load_regions(image)
-    if regions:
-        return regions_mask(regions, shape)
-    if outlined or covers_image(points, shape):
-        return np.ones(shape, bool)
-    warn(
-        f"{example.name}: no area is drawn and the clicks do not cover the image; an area round them is used.",
-        "Draw the area in which every nucleus is clicked.",
-    )
-    return hull_region(points, shape=shape).mask(shape)
+    if not regions:
+        if outlined or covers_image(points, shape):
+            return (slice(0, shape[0]), slice(0, shape[1])), np.ones(shape, bool)
+        warn(
+            f"{example.name}: no area is drawn and the clicks do not cover the image; an area round them is used.",
+            "Draw the area in which every nucleus is clicked.",
+        )
+        regions = [hull_region(points, shape=shape)]
+    sides = np.array([region.bounds for region in regions])
+    low = np.clip(sides[:, :, 0].min(0) - _MARGIN, 0, shape)
+    high = np.clip(sides[:, :, 1].max(0) + _MARGIN, 0, shape)
+    window = (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
+    inside = regions_mask(regions, tuple(int(side) for side in np.maximum(high - low, 0)), (int(low[0]), int(low[1])))
+    if not inside.any():
+        raise NucleiError(f"{example.name}: every region lies outside the image.", "Draw the region on this image.")
+    return window, inside
 
 
 def keep_back(
