@@ -41,10 +41,12 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _score(predicted: Path, truth: Path) -> dict[str, Any]:
-    labels = read_labels(predicted).labels
     if _is_points(truth):
-        return dict(score_points(labels, read_points(truth)).as_dict())
-    return dict(score_labels(labels, read_labels(truth).labels).as_dict())
+        return dict(score_points(read_labels(predicted).labels, read_points(truth)).as_dict())
+    reference = read_labels(truth).labels
+    # GeoJSON outlines do not say how large their image was: it was as large as the reference.
+    labels = read_labels(predicted, shape=reference.shape).labels
+    return dict(score_labels(labels, reference).as_dict())
 
 
 def _is_points(path: Path) -> bool:

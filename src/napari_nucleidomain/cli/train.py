@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, find_method
-from napari_nucleidomain.contracts.card import load_card
+from napari_nucleidomain.contracts.card import CARD_FILE, load_card
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import TrainJob
@@ -32,6 +33,7 @@ def command(arguments: argparse.Namespace) -> int:
     ):
         if value is not None and not value > 0:
             raise NucleiError(f"{name} must be more than 0, not {value}.", "")
+    check_place(arguments.out)
     dataset = open_dataset(arguments.data)
     if arguments.parent:
         load_card(arguments.parent)
@@ -61,6 +63,19 @@ def command(arguments: argparse.Namespace) -> int:
         for note in card.notes:
             print(f"       {note}")
     return code
+
+
+def check_place(out: Path) -> None:
+    """Refuse a place for the model that something else has; hours later would be too late.
+
+    Raises
+    ------
+    NucleiError
+        It is a file, or a folder that holds something but no model.
+    """
+    taken = out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / CARD_FILE).exists()
+    if taken:
+        raise NucleiError(f"{out} is there already and is not a model.", "Choose another name for the model.")
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:
