@@ -89,6 +89,24 @@ def test_a_cropped_layer_is_not_mistaken_for_its_file(qtbot, session, dock, imag
     np.testing.assert_array_equal(entry.image.read()[..., 0], nuclei[0][::-1])
 
 
+def test_layers_become_the_channels_of_one_image(qtbot, session, dock, nuclei):
+    viewer = session.viewer
+    green = viewer.add_image(
+        nuclei[0][::-1].astype(np.uint16) * 9, name="cells - GFP", scale=(0.5, 0.5), units=("um", "um")
+    )
+    blue = viewer.add_image(nuclei[0], name="cells - DAPI", scale=(0.5, 0.5), units=("um", "um"))
+    entry = dock.use_channels([green, blue])
+    qtbot.waitUntil(lambda: not entry.reading, timeout=8000)
+    assert not entry.problem
+    assert entry.name == "cells"
+    assert entry.image.channel_names == ["cells - GFP", "cells - DAPI"]
+    assert entry.image.nuclei_channel == 1
+    np.testing.assert_array_equal(entry.image.read()[..., 1], nuclei[0])
+    small = viewer.add_image(nuclei[0][:50], name="other")
+    assert dock.use_channels([blue, small]) is None
+    assert "differ in size" in dock.told.text()
+
+
 def test_correcting_the_pixel_size_moves_all_layers_together(qtbot, session, dock, image_file):
     _open(qtbot, dock, image_file)
     entry = session.current

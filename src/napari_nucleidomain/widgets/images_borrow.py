@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 
+from .image_layers import thumbnail
 from .samples import PATH_KEY
 from .session import plain
 
@@ -36,6 +39,34 @@ def borrow(session: Session, layer: Any) -> ImageEntry:
     return entry
 
 
+def borrow_channels(session: Session, layers: Sequence[Any]) -> ImageEntry:
+    """List several grey layers of one size as the channels of one image. Call `settle` afterwards, in a thread.
+
+    Raises
+    ------
+    NucleiError
+        They differ in size or place, or one is in colour.
+    """
+    layers = [plain(one) for one in layers]
+    first = layers[0]
+    for one in layers:
+        if one.rgb or tuple(one.data.shape) != tuple(first.data.shape) or one.multiscale:
+            raise NucleiError(
+                f"{one.name} and {first.name} are not channels of one image: they differ in size, or one is in colour.",
+                "Use them one by one, or select layers of the same size.",
+            )
+    entry = session.add_entry(_common_name([one.name for one in layers]), borrowed=True, reading=True)
+    for number, one in enumerate(layers):
+        entry.layers["image" if number == 0 else f"image:{number}"] = one
+    return entry
+
+
+def _common_name(names: list[str]) -> str:
+    """What the names share at their beginning ("cells - DAPI", "cells - GFP": "cells"), else the first."""
+    columns = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return "".join(letters[0] for letters in columns).strip(" -_.·:") or names[0]
+
+
 def settle(entry: ImageEntry, folder: Path) -> tuple[Path, Image]:
     """Find the file behind a borrowed layer, or copy its pixels into the project (in a thread).
 
@@ -49,14 +80,34 @@ def settle(entry: ImageEntry, folder: Path) -> tuple[Path, Image]:
     folder : Path
         The project's data folder.
 
+    Returns
+    -------
+    Path
+        The file.
+    Image
+        Opened, looked at, with the entry's thumbnail made.
+
     Raises
     ------
     NucleiError
         The copy cannot be written, or the layer holds something that is no image.
     """
+    path, image = _file_of(entry, folder)
+    entry.thumbnail = thumbnail(image)
+    # Guesses and questions read pixels: done here, so that the dock never waits for them.
+    _ = (image.kind, image.nuclei_channel, image.questions, image.warnings)
+    return path, image
+
+
+def _file_of(entry: ImageEntry, folder: Path) -> tuple[Path, Image]:
     from napari_nucleidomain.data.images import open_image
 
     layer = entry.layers["image"]
+    layers = [one for role, one in entry.layers.items() if role.split(":")[0] == "image"]
+    if len(layers) > 1:
+        path = folder / "images" / f"{entry.id}.ome.tif"
+        _copy(layers, path)
+        return path, open_image(path, name=entry.name)
     source = getattr(layer.source, "path", None) or layer.metadata.get(PATH_KEY)
     if source and Path(source).exists():
         try:
@@ -69,7 +120,7 @@ def settle(entry: ImageEntry, folder: Path) -> tuple[Path, Image]:
         if image is not None:
             image.close()
     path = folder / "images" / f"{entry.id}.ome.tif"
-    _copy(layer, path)
+    _copy([layer], path)
     return path, open_image(path, name=entry.name)
 
 
@@ -94,19 +145,15 @@ def _same_pixels(image: Image, layer: Any) -> bool:
     return bool(np.array_equal(np.asarray(data[middle]), np.asarray(image.levels[0][middle])))
 
 
-def _copy(layer: Any, path: Path) -> None:
+def _copy(layers: list[Any], path: Path) -> None:
+    """Write one layer, or several as channels, as OME-TIFF with axes, pixel size and channel names."""
     import tifffile
 
     from napari_nucleidomain.contracts.files import write_atomic
 
-    data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
-    if data.dtype.kind not in "buif":
-        raise NucleiError(
-            f"The layer {layer.name} holds {data.dtype}, which is no picture.", "Convert it to 8 or 16 bit."
-        )
-    data = data.astype(np.uint8) * 255 if data.dtype == bool else data
-    data = data.astype(np.float32) if data.dtype in (np.float64, np.float16) else data
-    spatial = data.ndim - (1 if layer.rgb else 0)
+    layer = layers[0]
+    arrays = [_pixels(one) for one in layers]
+    spatial = arrays[0].ndim - (1 if layer.rgb else 0)
     if not 2 <= spatial <= 4:
         raise NucleiError(
             f"The layer {layer.name} has {spatial} axes; an image has two to four.", "Choose another layer."
@@ -120,6 +167,11 @@ def _copy(layer: Any, path: Path) -> None:
         for axis, size in zip(axes.rstrip("S"), sizes, strict=True):
             if axis in "XYZ":
                 facts |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    data = arrays[0]
+    if len(arrays) > 1:
+        # Channels of one image share a number type; the widest holds all of them.
+        data = np.stack([one.astype(np.result_type(*arrays), copy=False) for one in arrays])
+        facts |= {"axes": f"C{axes}", "Channel": {"Name": [one.name for one in layers]}}
     photometric = "rgb" if layer.rgb else "minisblack"
     write_atomic(
         path,
@@ -127,3 +179,15 @@ def _copy(layer: Any, path: Path) -> None:
             aside, data, ome=True, photometric=photometric, metadata=facts, compression="zlib", tile=(256, 256)
         ),
     )
+
+
+def _pixels(layer: Any) -> np.ndarray:
+    """A layer's numbers in a type that TIFF and the readers know."""
+    data = np.asarray(layer.data[0] if layer.multiscale else layer.data)
+    if data.dtype.kind not in "buif":
+        raise NucleiError(
+            f"The layer {layer.name} holds {data.dtype}, which is no picture.", "Convert it to 8 or 16 bit."
+        )
+    if data.dtype == bool:
+        return data.astype(np.uint8) * 255
+    return data.astype(np.float32) if data.dtype in (np.float64, np.float16) else data

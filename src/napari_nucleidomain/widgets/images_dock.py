@@ -15,7 +15,7 @@ from .dock import Dock, open_dock
 from .entry import ImageEntry
 from .folding import Fold
 from .images_attach_box import AttachMenu
-from .images_borrow import borrow, free_layers, settle
+from .images_borrow import borrow, borrow_channels, free_layers, settle
 from .images_correct import correct
 from .images_details import Details
 from .images_list import ImageList
@@ -151,14 +151,25 @@ class ImagesDock(Dock):
             self.layers_menu.addAction(plain_text(layer.name), lambda layer=layer: self.use_layer(layer))
         if len(found) > 1:
             self.layers_menu.addSeparator()
-            self.layers_menu.addAction(f"All {len(found)}", lambda: [self.use_layer(one) for one in found])
+            self.layers_menu.addAction(f"All {len(found)} as images", lambda: [self.use_layer(one) for one in found])
+            self.layers_menu.addAction(f"All {len(found)} as channels of one image", lambda: self.use_channels(found))
         if not found:
             nothing = self.layers_menu.addAction("No image layer is open that is not listed")
             nothing.setEnabled(False)
 
     def use_layer(self, layer: Any) -> ImageEntry:
         """List an image layer of the viewer; its file is found, or its pixels are copied into the project."""
-        entry = borrow(self.session, layer)
+        return self._take_over(borrow(self.session, layer))
+
+    def use_channels(self, layers: list[Any]) -> ImageEntry | None:
+        """List several layers as the channels of one image."""
+        try:
+            return self._take_over(borrow_channels(self.session, layers))
+        except NucleiError as error:
+            self.told.say_error(error)
+            return None
+
+    def _take_over(self, entry: ImageEntry) -> ImageEntry:
         folder = Path(self.session.project.data)
 
         def done(found: tuple[Path, Any]) -> None:
@@ -173,7 +184,7 @@ class ImagesDock(Dock):
             self.session.touch(entry, "problem")
 
         # Told through the entry: the dock may be closed by then.
-        in_background(self.session, lambda: _settle(entry, folder), done, failed)
+        in_background(self.session, lambda: settle(entry, folder), done, failed)
         return entry
 
     def _fill_samples(self) -> None:
@@ -280,15 +291,6 @@ class ImagesDock(Dock):
             return
         self.open_paths([Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()])
         event.acceptProposedAction()
-
-
-def _settle(entry: ImageEntry, folder: Path) -> tuple[Path, Any]:
-    from .image_layers import thumbnail
-
-    path, image = settle(entry, folder)
-    entry.thumbnail = thumbnail(image)
-    _ = (image.kind, image.nuclei_channel, image.questions, image.warnings)
-    return path, image
 
 
 def _halves(left: QWidget, right: QWidget) -> Any:

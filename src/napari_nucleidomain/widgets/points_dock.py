@@ -104,7 +104,9 @@ class PointsDock(Dock):
         self.next.clicked.connect(lambda: self.session.step(1))
         self.train = WhyButton("Train →", "On to training with these clicks")
         self.train.clicked.connect(self.go_train)
-        self.footer.addLayout(row(self.next, self.train))
+        line = row(self.next, self.train)
+        line.setSpacing(6)
+        self.footer.addLayout(line)
 
     # Showing ---------------------------------------------------------------------------------------------------
 

@@ -153,7 +153,7 @@ class Session(QObject):
         return self._project_folder or project_folder() or default_project_folder()
 
     def open_project(self, folder: Path | str) -> None:
-        """Save what is unsaved, then work in another project, with the images it holds."""
+        """Save, then work in another project, with the images it holds."""
         from napari_nucleidomain.runs.store import Project
 
         self.flush()
