@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import skimage.io
 import tifffile
+from qtpy.QtWidgets import QPushButton
 
 from napari_nucleidomain.widgets.images_dock import ImagesDock
 
@@ -115,6 +116,9 @@ def test_correcting_the_pixel_size_moves_all_layers_together(qtbot, session, doc
     before = canvas.pixel(session.viewer, entry.layers["image"], (50, 60))
     dock.understood.pixel.setText("0,25")
     dock.understood.pixel.editingFinished.emit()
+    assert "all layers of this image (2)" in dock.understood.trouble.text()
+    assert entry.pixel_size_um is None, "it asks first"
+    dock.understood.trouble.findChild(QPushButton).click()
     qtbot.waitUntil(lambda: entry.pixel_size_um is not None, timeout=8000)
     for role in ("image", "clicks"):
         np.testing.assert_allclose(entry.layers[role].scale, (0.25, 0.25))
@@ -162,6 +166,21 @@ def test_outlines_of_another_size_are_refused(qtbot, session, dock, image_file, 
     dock.attach.take_labels_file(right)
     qtbot.waitUntil(lambda: session.current.labels is not None, timeout=8000)
     assert f"{nuclei[2].max()} outlines" in dock.attach.told.text()
+
+
+def test_a_labels_layer_of_another_scale_is_aligned_and_attached(qtbot, session, dock, image_file, nuclei):
+    _open(qtbot, dock, image_file)
+    entry = session.current
+    _shown(qtbot, session, entry)
+    entry.layers["image"].scale = (0.25, 0.25)
+    mine = session.viewer.add_labels(nuclei[2].astype(int), name="mine & yours")
+    dock.attach.fill()
+    actions = {one.text(): one for one in dock.attach.menu.actions()}
+    actions["Align layer mine && yours to this image"].trigger()
+    np.testing.assert_allclose(mine.scale, (0.25, 0.25))
+    actions["Outlines: layer mine && yours"].trigger()
+    qtbot.waitUntil(lambda: entry.labels is not None, timeout=8000)
+    assert mine in session.viewer.layers
 
 
 def test_a_removed_layer_can_be_shown_again(qtbot, session, dock, image_file, nuclei):

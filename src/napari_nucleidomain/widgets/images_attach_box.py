@@ -13,7 +13,7 @@ from napari_nucleidomain.contracts import NucleiError
 from .background import in_background
 from .images_attach import LABELS_READABLE, check_labels, clicks_from, fitting_layers, save_labels
 from .inline import Inline
-from .layers import OUTLINES, put_labels
+from .layers import OUTLINES, geometry, put_labels
 from .menus import menu_button, plain_text
 from .points_files import READABLE, import_file
 from .wording import count
@@ -59,6 +59,10 @@ class AttachMenu:
             self.menu.addAction(
                 plain_text(f"Clicks: layer {layer.name}"), lambda layer=layer: self.take_points_layer(layer)
             )
+        for layer in labels:
+            if not np.allclose(layer.scale, entry.layers["image"].scale if "image" in entry.layers else layer.scale):
+                text = plain_text(f"Align layer {layer.name} to this image")
+                self.menu.addAction(text, lambda layer=layer: self.align(layer))
         if entry.labels is not None:
             self.menu.addSeparator()
             self.menu.addAction("Show the outlines", self.show_outlines)
@@ -105,6 +109,12 @@ class AttachMenu:
             self.told.say("ok", f"Outlines of {layer.name} attached.", Close=self.told.clear)
 
         in_background(self.button, lambda: save_labels(data, entry, folder), done, self.told.say_error)
+
+    def align(self, layer: Any) -> None:
+        """Give a layer of the same size the image's scale, place and units."""
+        if self._entry is not None:
+            for name, value in geometry(self._entry).items():
+                setattr(layer, name, value)
 
     def take_points_layer(self, layer: Any) -> None:
         """Add the clicks of a layer to the image's; one step that can be undone."""

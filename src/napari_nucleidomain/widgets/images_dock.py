@@ -254,8 +254,18 @@ class ImagesDock(Dock):
         entry = self.session.current
         if entry is None:
             return
-        self.understood.trouble.clear()
-        correct(self, self.session, entry, changes, self._not_corrected)
+        trouble = self.understood.trouble
+        trouble.clear()
+
+        def go() -> None:
+            trouble.clear()
+            correct(self, self.session, entry, changes, self._not_corrected)
+
+        if "pixel_size_um" in changes and (len(entry.layers) > 1 or entry.borrowed):
+            asked = f"Give {changes['pixel_size_um']:g} µm per pixel to all layers of this image ({len(entry.layers)})?"
+            trouble.say("info", asked, Change=go, Leave=lambda: (trouble.clear(), self.refresh()))
+        else:
+            go()
 
     def _not_corrected(self, error: BaseException) -> None:
         self.refresh()
