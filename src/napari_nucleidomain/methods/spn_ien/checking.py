@@ -39,6 +39,18 @@ class Checker:
         self._latest: dict[str, PointScores] = {}
         self._marks_passed = 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """The last scores, by which `choose` decides after a resume too."""
+        return {
+            "latest": {name: scores.as_dict() for name, scores in self._latest.items()},
+            "marks_passed": self._marks_passed,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self._latest = {name: PointScores(**scores) for name, scores in state["latest"].items()}
+        self._marks_passed = int(state["marks_passed"])
+
     # -- preview ---------------------------------------------------------------------------------------------
     def preview_due(self, step: Step) -> bool:
         """Whether a preview is due; not before the networks have seen a few batches."""

@@ -106,12 +106,10 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
     image = example.open()
     labels = example.load_labels(image) if config.variant == "fully" or config.derive_points else None
     points = example.load_points(image)
-    if (
-        (points is None or len(points) == 0)
-        and labels is not None
-        and (config.derive_points or config.variant == "fully")
-    ):
-        points = centres_of(labels)
+    # Outlines are taken to be complete; clicks of one's own beside them need not be.
+    outlined = labels is not None and config.variant == "fully"
+    if (points is None or len(points) == 0) and labels is not None:
+        points, outlined = centres_of(labels), True
     if points is None or len(points) == 0:
         return None
     if config.variant == "fully" and labels is None:
@@ -126,7 +124,7 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         points = points[within]
     if len(points) == 0:
         return None
-    (rows, columns), inside = clicked_area(example, image, points, labels is not None, warn)
+    (rows, columns), inside = clicked_area(example, image, points, outlined, warn)
     origin = (rows.start, columns.start)
     points = points - origin
     at = np.floor(points + 0.5).astype(int)
@@ -232,5 +230,8 @@ def keep_back(
     rest = inside.copy()
     rest[box[0][0] : box[0][1], box[1][0] : box[1][1]] = False
     back = points[:, axis] >= cut - 0.5
+    # Clicks in a line across the cut go together; then too few would be left to teach.
+    if back.sum() > max(wanted, len(points) // 2):
+        return none
     origin = np.array([box[0][0], box[1][0]], float)
     return box, points[back] - origin, mask, rest, points[~back]

@@ -88,4 +88,4 @@ class SpnIenConfig(MethodConfig):
     # checking
     keep_back: float = setting(0.2, "Share of the clicked area kept back to check with.", ge=0, le=0.5, advanced=False)
     derive_points: bool = setting(False, "Where there are outlines and no clicks, click their centres.")
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = setting("auto", "Arithmetic of the networks.")
+    precision: Literal["auto", "32-true", "bf16-mixed"] = setting("auto", "Arithmetic of the networks.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from .models import Encoding, side_multiple, u_net
 METHOD = "spn-ien"
 _CPU_BATCH = 2
 _GPU_BATCH = 16
+_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
 class SpnIenSegmenter:
@@ -89,8 +91,11 @@ class SpnIenSegmenter:
             probability, embedding = self._networks(torch.from_numpy(np.ascontiguousarray(stack)).to(self._device))
             if self.decoder == "ien" and embedding is not None:
                 return self._grouped(probability, embedding)
-        except torch.OutOfMemoryError as error:
-            raise MemoryError from error
+        except RuntimeError as error:
+            # CUDA has a class for it; the processor's allocator and MPS have only words.
+            if isinstance(error, torch.OutOfMemoryError) or _OUT_OF_MEMORY.search(str(error)):
+                raise MemoryError from error
+            raise
         return [self._plain(plane) for plane in probability]
 
     def _networks(self, x: Tensor) -> tuple[np.ndarray, Tensor | None]:
@@ -190,9 +195,16 @@ def read_config(card: ModelCard) -> SpnIenConfig:
         raise NucleiError(
             f"The card of the model {card.name} does not fit this version.", "Update the program."
         ) from error
-    if not {"mean", "std"} <= set(card.normalisation):
+    if any(len(_numbers(card.normalisation.get(name))) != card.channels for name in ("mean", "std")):
         raise NucleiError(f"The card of the model {card.name} is damaged.", "Ask for the model again.")
     return config
+
+
+def _numbers(value: Any) -> list[float]:
+    """Finite numbers of a list in a card; none where it holds anything else."""
+    if not isinstance(value, list) or not all(isinstance(x, (int, float)) and np.isfinite(x) for x in value):
+        return []
+    return value
 
 
 def networks_from(

@@ -77,6 +77,11 @@ class _Training:
         run.plan(**shares)
         self.spn_average = WeightAverage(self._on_device(self.spn), self.config.average_decay)
         self.checker = Checker(run, self.images)
+        run.track(progress=_Progress(self), checks=self.checker)
+        if continued and self.ien is not None:
+            # The old second network serves until the new one is trained: a stop on the way keeps what was there.
+            self.ien_average = WeightAverage(self._on_device(self.ien), self.config.average_decay)
+            self.trained_ien = True
         with run.stage("labels", self._key("labels")) as stage:
             if stage.needed:
                 make_semantic(run, stage, self.images, self.config)
@@ -99,8 +104,7 @@ class _Training:
                 self.ien.begin_as(self.spn_average.network)
             if self.config.coordinate_skip:
                 self.ien.set_diameter(self.diameter, self.config.push_margin)
-        self._on_device(self.ien)
-        self.ien_average = WeightAverage(self.ien, self.config.average_decay)
+        self.ien_average = WeightAverage(self._on_device(self.ien), self.config.average_decay)
         with run.stage("IEN", self._key("IEN")) as stage:
             self._train_ien(instances, stage.needed)
 
@@ -168,7 +172,8 @@ class _Training:
                     pull_margin=config.pull_margin,
                     push_margin=config.push_margin,
                     background_weight=config.background_weight,
-                    regularisation=config.regularisation,
+                    # Added coordinates are not to be drawn to the tile's middle: that would be learned in vain.
+                    regularisation=0.0 if config.coordinate_skip else config.regularisation,
                     squared=config.squared_hinge,
                 )
 
@@ -177,7 +182,7 @@ class _Training:
                 fill = [float(INSTANCE_IGNORED)]
                 loss = self._one_step(step, sampler, fill, loss_of, ien, optimiser, config.ien_rate)
                 self.ien_average.update(ien)
-                self.trained_ien = step.fraction > 0.3
+                self.trained_ien = self.trained_ien or step.fraction > 0.3
                 self._after(step, loss, "ien" if self.trained_ien else "watershed")
         self.trained_ien = True
         for decoder in ("watershed", "ien"):
@@ -299,6 +304,20 @@ class _Training:
             "pixels": int(sum(one.inside.sum() for one in self.images)),
             "digest": self.digest[:64],
         }
+
+
+class _Progress:
+    """What a card says of the work done, so that it is the same after a resume."""
+
+    def __init__(self, training: _Training) -> None:
+        self._training = training
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"steps": self._training.steps, "trained_ien": self._training.trained_ien}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._training.steps = int(state["steps"])
+        self._training.trained_ien = bool(state["trained_ien"])
 
 
 def check_parent(card: ModelCard, config: SpnIenConfig, channels: int) -> None:
