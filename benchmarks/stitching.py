@@ -1,0 +1,145 @@
+"""Seams: nuclei broken by tiles, with our stitching and with the paper's; truth cut and joined again; seconds.
+
+`NUCLEIDOMAIN_DATA=... python benchmarks/stitching.py [MODEL]`; without a model the classical method's tiles are used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import data_folder, print_table, write_results
+
+from napari_nucleidomain.data.images import Image, open_image
+from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.instances.grid import Grid
+from napari_nucleidomain.instances.seams import overwrite_stitch, seam_errors
+from napari_nucleidomain.instances.stitching import TileInstances, stitch_array
+from napari_nucleidomain.runs.predict import CLASSICAL, LoadedModels
+
+
+def tiles_of(image: Image, segmenter: Any, grid: Grid, corner: tuple[int, int]) -> dict[int, TileInstances]:
+    """The segmenter's nuclei of every tile of a grid that begins at `corner` of the image."""
+    constants = segmenter.prepare(image, None)
+    side = segmenter.spec.tile
+    found = {}
+    for tile in grid:
+        box = tuple((piece.start + c, piece.stop + c) for piece, c in zip(tile.window, corner, strict=True))
+        pixels = image.read(box)
+        short = [(0, max(0, want - have) if segmenter.spec.fixed else 0) for want, have in zip(side, pixels.shape)]
+        made = segmenter.forward([np.pad(pixels, [*short, (0, 0)], mode="symmetric")], constants)[0]
+        cut = made.labels[tuple(slice(0, b - a) for a, b in box)]
+        found[tile.index] = TileInstances(cut, made.scores, made.uncertainty)
+    return found
+
+
+def same_partition(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two label images are equal but for the numbers."""
+    pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1)
+    return len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1] and not pairs[:, 0].any()
+
+
+def seam_rows(path: Path, segmenter: Any, tile: int, halo: int) -> list[dict[str, Any]]:
+    """Both stitchings of the grid, judged by the grid shifted by half a stride; seams beside lines far from any."""
+    image = open_image(path)
+    shape = tuple(image.spatial_shape)
+    shift = ((tile - 2 * halo) // 2,) * 2
+    grid = Grid(shape, (tile, tile), (halo, halo))
+    # The image shifted by half a stride is padded with nothing: what lies before the corner is left out of both.
+    other = Grid(tuple(n - s for n, s in zip(shape, shift, strict=True)), (tile, tile), (halo, halo))
+    results, shifted = tiles_of(image, segmenter, grid, (0, 0)), tiles_of(image, segmenter, other, shift)
+    seams = [lines[lines > s] - s for lines, s in zip(grid.seams(), shift, strict=True)]
+    middles = [lines[lines > s] - s for lines, s in zip(grid.middles(), shift, strict=True)]
+    part = tuple(slice(s, None) for s in shift)
+    rows = []
+    methods: dict[str, Callable[[Grid, dict[int, TileInstances]], np.ndarray]] = {
+        "ours": lambda g, r: stitch_array(g, r).labels,
+        "paper's overwrite": lambda g, r: overwrite_stitch(g, r.__getitem__),
+    }
+    for name, method in methods.items():
+        began = time.perf_counter()
+        labels = method(grid, results)
+        seconds = time.perf_counter() - began
+        reference = method(other, shifted)
+        at, away = (seam_errors(labels[part], reference, lines) for lines in (seams, middles))
+        rows.append(
+            {
+                "image": path.stem[:20],
+                "stitching": name,
+                "tiles": len(grid),
+                "nuclei": int(labels.max()),
+                "crossing": at.crossing,
+                "broken": at.broken,
+                "share": at.share,
+                "merged": at.merged,
+                "lost": at.lost,
+                "share away from seams": away.share,
+                "seconds": seconds,
+            }
+        )
+    return rows
+
+
+def identity_rows(path: Path, tile: int, halo: int) -> list[dict[str, Any]]:
+    """Truth cut on a grid, its numbers permuted in every tile, and joined again."""
+    truth = read_labels(path).labels
+    rng = np.random.default_rng(0)
+    grid = Grid(truth.shape, (tile, tile), (halo, halo))
+    cut = {}
+    for one in grid:
+        ids, places = np.unique(truth[one.window], return_inverse=True)
+        new = np.concatenate([[0], 1 + rng.permutation(len(ids) - 1)]) if ids[0] == 0 else 1 + rng.permutation(len(ids))
+        cut[one.index] = TileInstances.of(new[places].reshape(truth[one.window].shape).astype(np.uint32))
+    began = time.perf_counter()
+    ours = stitch_array(grid, cut).labels
+    seconds = time.perf_counter() - began
+    theirs = overwrite_stitch(grid, cut.__getitem__)
+    return [
+        {
+            "image": path.stem[:20],
+            "tile": tile,
+            "halo": halo,
+            "nuclei": len(np.unique(truth)) - 1,
+            "ours identical": same_partition(ours, truth),
+            "paper's identical": same_partition(theirs, truth),
+            "seconds": seconds,
+        }
+    ]
+
+
+def main() -> None:
+    """Tables and JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", nargs="?", default=CLASSICAL, help="folder of a model, or otsu (default)")
+    parser.add_argument("--data", type=Path, help="folder that holds kumar/")
+    parser.add_argument("--tile", type=int, default=160, help="side of a tile in pixels")
+    parser.add_argument("--halo", type=int, default=24, help="margin of a tile in pixels")
+    arguments = parser.parse_args()
+    folder = data_folder(arguments.data) / "kumar" / "val"
+    images = sorted((folder / "images").glob("*.png"))
+    segmenter, card = LoadedModels().get(arguments.model, "cpu")
+    rows = [row for path in images for row in seam_rows(path, segmenter, arguments.tile, arguments.halo)]
+    print_table(rows)
+    identity = [
+        row
+        for path in sorted((folder / "labels").glob("*.png"))
+        for tile, halo in ((arguments.tile, arguments.halo), (97, 11), (256, 40))
+        for row in identity_rows(path, tile, halo)
+    ]
+    print_table(identity)
+    totals = {}
+    for name in ("ours", "paper's overwrite"):
+        chosen = [row for row in rows if row["stitching"] == name]
+        crossing, broken = (sum(row[key] for row in chosen) for key in ("crossing", "broken"))
+        totals[name] = {"crossing": crossing, "broken": broken, "share": broken / max(1, crossing)}
+    print_table([{"stitching": name, **values} for name, values in totals.items()])
+    about = {"model": card.name, "tile": arguments.tile, "halo": arguments.halo}
+    write_results("stitching", {**about, "seams": rows, "totals": totals, "identity": identity})
+
+
+if __name__ == "__main__":
+    main()
