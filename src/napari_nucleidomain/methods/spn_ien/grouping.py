@@ -18,8 +18,9 @@ Two modes:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -75,12 +76,11 @@ def group_embedding(
     NucleiError
         The embedding is not finite on the foreground, or the shapes do not fit.
     """
-    points = _points(embedding, foreground, device)
-    mask = _as_numpy(foreground)
-    labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = group_points(
-        points, mask if mode == "fast" else None, bandwidth=bandwidth, mode=mode, min_support=min_support
-    )
+    with _one_thread():
+        points = _points(embedding, foreground, device)
+        mask = _as_numpy(foreground)
+        labels = np.zeros(mask.shape, np.int32)
+        labels[mask] = group_points(points, mask, bandwidth=bandwidth, mode=mode, min_support=min_support)
     return labels
 
 
@@ -119,11 +119,13 @@ def group_tiles(
     if len(embeddings) != len(foregrounds):
         raise NucleiError(f"{len(embeddings)} tiles of embeddings but {len(foregrounds)} of foreground were given.")
     masks = [_as_numpy(mask) for mask in foregrounds]
-    points = [_points(one, mask, device) for one, mask in zip(embeddings, foregrounds, strict=True)]
-    if mode == "fast" and points and points[0].device.type != "cpu":
-        found = fast_on_device(points, masks, bandwidth * NARROWER, _support(mode, min_support))
-    else:
-        found = _side_by_side(points, masks, bandwidth, mode, min_support, threads)
+    workers = min(threads or torch.get_num_threads(), len(masks))
+    with _one_thread():
+        points = [_points(one, mask, device) for one, mask in zip(embeddings, foregrounds, strict=True)]
+        if mode == "fast" and points and points[0].device.type != "cpu":
+            found = fast_on_device(points, masks, bandwidth * NARROWER, _support(mode, min_support))
+        else:
+            found = _side_by_side(points, masks, bandwidth, mode, min_support, workers)
     result = []
     for mask, labels in zip(masks, found, strict=True):
         image = np.zeros(mask.shape, np.int32)
@@ -168,7 +170,7 @@ def group_points(
     if not len(data):
         return np.zeros(0, np.int32)
     support = _support(mode, min_support)
-    with torch.inference_mode(), torch.autocast(data.device.type, enabled=False):
+    with _one_thread(), torch.inference_mode(), torch.autocast(data.device.type, enabled=False):
         data = data.float()
         data = data - data.mean(0)
         if mode == "exact":
@@ -211,26 +213,38 @@ def _points(embedding: np.ndarray | Tensor, mask: np.ndarray | Tensor, device: s
     return points
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute with one thread and give the others back.
+
+    The products here are many and small. Shared out to threads they cost up to twenty times more on a busy machine,
+    where threads wait for each other in a loop.
+    """
+    before = torch.get_num_threads()
+    if before == 1:
+        yield
+        return
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _side_by_side(
     points: Sequence[Tensor],
     masks: Sequence[np.ndarray],
     bandwidth: float,
     mode: Mode,
     min_support: int | None,
-    threads: int | None,
+    workers: int,
 ) -> list[np.ndarray]:
-    """Tiles on several CPU threads, each with single-threaded products: these are too small to be worth sharing."""
+    """Tiles one by one, or each on a CPU thread of its own."""
 
     def one(data: Tensor, mask: np.ndarray) -> np.ndarray:
         return group_points(data, mask, bandwidth=bandwidth, mode=mode, min_support=min_support)
 
-    before = torch.get_num_threads()
-    workers = min(threads or before, len(points))
     if workers < 2:
         return [one(data, mask) for data, mask in zip(points, masks, strict=True)]
-    try:
-        torch.set_num_threads(1)
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            return list(pool.map(one, points, masks))
-    finally:
-        torch.set_num_threads(before)
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(one, points, masks))
