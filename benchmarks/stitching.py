@@ -30,7 +30,10 @@ def tiles_of(image: Image, segmenter: Any, grid: Grid, corner: tuple[int, int]) 
     for tile in grid:
         box = tuple((piece.start + c, piece.stop + c) for piece, c in zip(tile.window, corner, strict=True))
         pixels = image.read(box)
-        short = [(0, max(0, want - have) if segmenter.spec.fixed else 0) for want, have in zip(side, pixels.shape)]
+        short = [
+            (0, max(0, want - have) if segmenter.spec.fixed else 0)
+            for want, have in zip(side, pixels.shape, strict=False)
+        ]
         made = segmenter.forward([np.pad(pixels, [*short, (0, 0)], mode="symmetric")], constants)[0]
         cut = made.labels[tuple(slice(0, b - a) for a, b in box)]
         found[tile.index] = TileInstances(cut, made.scores, made.uncertainty)
