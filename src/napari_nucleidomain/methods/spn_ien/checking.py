@@ -54,7 +54,7 @@ class Checker:
     # -- preview ---------------------------------------------------------------------------------------------
     def preview_due(self, step: Step) -> bool:
         """Whether a preview is due; not before the networks have seen a few batches."""
-        return step.index >= 12 and self._run.preview_due()
+        return step.index >= 8 and self._run.preview_due()
 
     def look(self, segmenter: SpnIenSegmenter, step: Step) -> None:
         """Do what is due."""
