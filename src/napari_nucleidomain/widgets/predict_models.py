@@ -43,6 +43,7 @@ class ModelPicker(QWidget):
         self._background = Newest(self)
         self._cards: dict[str, ModelCard] = {}
         self._building = False
+        self._theirs = False
         self.combo = QComboBox()
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(14)
@@ -65,6 +66,7 @@ class ModelPicker(QWidget):
         layout.addWidget(self.card_fold)
         layout.addWidget(self.message)
         self.combo.currentIndexChanged.connect(self._picked)
+        self.combo.activated.connect(self._person_chose)
         self.take_in.clicked.connect(self._ask_file)
         self.share.clicked.connect(self._ask_target)
         session.model_changed.connect(self.choose)
@@ -111,6 +113,16 @@ class ModelPicker(QWidget):
             self.message.say("warning", f"{count(len(found.problems), 'model')} cannot be used.", names)
         if self._session.model != self.model:
             self.choose(self._session.model)
+        elif self.model == CLASSICAL and not self._theirs:
+            # Opened again on another day: the newest model of one's own that fits is what one wants.
+            entry = self._session.current
+            channels = entry.image.n_channels if entry is not None and entry.image is not None else None
+            fitting = [folder for folder, card in cards.items() if channels in (None, card.channels)]
+            if fitting:
+                self._session.model = fitting[0]
+
+    def _person_chose(self, *_: Any) -> None:
+        self._theirs = True
 
     def _fill(self, cards: dict[str, ModelCard]) -> None:
         wanted = self._session.model

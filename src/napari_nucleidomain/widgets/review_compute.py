@@ -60,6 +60,8 @@ class Assessment:
         `ErrorClass` of every pixel.
     error_of : dict of int to int
         Id of a nucleus of the result -> its `ErrorClass`.
+    counts : dict of int to int
+        `ErrorClass` -> how many, as in the sentence: of true nuclei or clicks, but false alarms of the result.
     missed : ndarray (M, ndim)
         Centres, in pixels of the image, of what the result misses.
     """
@@ -69,6 +71,7 @@ class Assessment:
     scores: dict[str, float] = field(default_factory=dict)
     errors: np.ndarray | None = None
     error_of: dict[int, int] = field(default_factory=dict)
+    counts: dict[int, int] = field(default_factory=dict)
     missed: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     note: str = ""
 
@@ -108,6 +111,8 @@ def _against_labels(found: Assessment, result: Snapshot, reference: Reference) -
     found.missed = _centres(truth, missed) + np.asarray(result.origin)
     counts = errors.counts()
     true, predicted = counts["true"], counts["predicted"]
+    found.counts = {int(kind): true.get(kind.name.lower(), 0) for kind in ErrorClass}
+    found.counts[ErrorClass.FALSE_ALARM] = predicted.get("false_alarm", 0)
     found.sentence = _sentence(
         int(scores.n_true),
         true.get("found", 0),
@@ -139,6 +144,8 @@ def _against_clicks(found: Assessment, result: Snapshot, reference: Reference) -
     found.sentence = _sentence(
         scores.n_clicks, scores.found, [(scores.missed, "missed"), (scores.merged, "merged"), (scores.extra, "extra")]
     )
+    numbers = (scores.found, scores.extra, scores.missed, 0, scores.merged)
+    found.counts = dict(enumerate(numbers, start=1))
     pixels = np.floor(points + 0.5).astype(int)
     if mask is not None:
         pixels = pixels[mask[tuple(pixels.T)]]

@@ -15,16 +15,16 @@ from .inline import Inline, row
 from .mode_buttons import ModeButtons
 from .newest import Newest
 from .result_layers import result_layers
-from .review_compute import Assessment, assess, summary_words, with_errors
+from .review_compute import Assessment, assess, with_errors
 from .review_export import ExportButton
 from .review_loader import ResultLoader
 from .review_look import Look
 from .review_quality import Legend, Quality, UncertainLegend
-from .review_subject import Choice, Subject, choices, measured_on, snapshot_of, subjects
+from .review_show import give_features
+from .review_subject import Choice, Subject, choices, measured_on, snapshot_of, subjects, summary_of
 from .review_table import NucleiTable
 from .review_walk import Walk
 from .view import view_box
-from .wording import count, density_words
 
 if TYPE_CHECKING:
     import napari
@@ -130,6 +130,7 @@ class ReviewDock(Dock):
         self.export.serve(self._snapshot, self._view)
         self.export.written.connect(lambda what: self.taken_out.say("ok", f"Written: {what}"))
         self.export.failed.connect(self.taken_out.say_error)
+        self.older.listed.connect(self._soon)
         self.canvas = CanvasPick(session.viewer, self._picked_on_canvas)
 
     def showEvent(self, event: Any) -> None:
@@ -179,13 +180,17 @@ class ReviewDock(Dock):
         if some:
             self.empty.clear()
         else:
-            self.empty.say(
-                "info",
-                "Nothing to review yet." if entry is not None else "No image is chosen.",
-                "Find nuclei in Predict, or add a Labels layer of another program of the same size.",
-                Open_Predict=lambda: open_dock(self.session, "predict"),
-            )
+            self._say_empty()
         self._compute()
+
+    def _say_empty(self) -> None:
+        if self.session.current is None:
+            what, do = "No image is chosen.", "Open one in Images."
+        elif self.older.number:
+            what, do = "No result is in the viewer.", "Show an earlier one, or find nuclei anew in Predict."
+        else:
+            what, do = "Nothing to review yet.", "Find nuclei in Predict, or add a Labels layer of the image's size."
+        self.empty.say("info", what, do, Open_Predict=lambda: open_dock(self.session, "predict"))
 
     def _list_choices(self) -> None:
         entry = self.session.current
@@ -237,11 +242,12 @@ class ReviewDock(Dock):
         self.table.set_columns(with_errors(table, errors))
         self.walk.set_table(table, errors)
         self.quality.show_assessment(found, on + (f" ({found.note})" if found is not None and found.note else ""))
-        self._say_summary(table)
-        self._give_features(table)
+        entry, subject = self.session.current, self.subject
+        self.summary.setText(summary_of(subject, entry, table) if subject is not None and entry is not None else "")
+        if subject is not None:
+            give_features(subject, table)
         nothing = found is None or found.errors is None
         self.modes.allow("errors", "Choose something to compare with." if nothing else "")
-        subject = self.subject
         known = subject is not None and subject.shown is not None and not subject.shown.edited
         self.modes.allow("uncertain", "" if known else "Only known for results of Predict.")
         self._show(self.modes.mode)
@@ -249,28 +255,6 @@ class ReviewDock(Dock):
     def _failed(self, error: BaseException) -> None:
         self._take(None, "")
         self.message.say_error(error)
-
-    def _say_summary(self, table: dict[str, np.ndarray]) -> None:
-        entry, subject = self.session.current, self.subject
-        if entry is None or subject is None:
-            self.summary.setText("")
-            return
-        number = len(table["id"])
-        area = subject.shown.area_px if subject.shown is not None else float(np.prod(np.shape(subject.layer.data)))
-        sizes = subject.shown.pixel_sizes() if subject.shown is not None else entry.pixel_size_um
-        parts = [count(number, "nucleus", "nuclei"), density_words(number, area, sizes) if number else ""]
-        rest = summary_words(table)
-        self.summary.setText(f"<b>{', '.join(part for part in parts if part)}</b>" + (f"<br>{rest}" if rest else ""))
-
-    def _give_features(self, table: dict[str, np.ndarray]) -> None:
-        """Fill napari's own features table too."""
-        subject = self.subject
-        if subject is None or not len(table["id"]) or subject.layer.multiscale:
-            return
-        import pandas as pd
-
-        frame = pd.DataFrame({"index": table["id"], **{name: value for name, value in table.items() if name != "id"}})
-        subject.layer.features = frame
 
     # ---- looking
 

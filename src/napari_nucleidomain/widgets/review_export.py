@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class ExportButton(QPushButton):
-    """Export ▾ with everything that can be taken out of the program.
+    """[Export] with everything that can be taken out of the program.
 
     Signals
     -------
@@ -31,7 +31,7 @@ class ExportButton(QPushButton):
     failed = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__("Export ▾", parent)
+        super().__init__("Export", parent)
         self._session = session
         self._background = Newest(self)
         self._take: Callable[[], Snapshot | None] = lambda: None

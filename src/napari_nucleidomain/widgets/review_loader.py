@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
 
 from .combos import narrow
@@ -19,7 +20,15 @@ if TYPE_CHECKING:
 
 
 class ResultLoader(QWidget):
-    """Stored results of the current image that are not in the viewer, with [Show]. Hidden when there are none."""
+    """Stored results of the current image that are not in the viewer, with [Show]. Hidden when there are none.
+
+    Signals
+    -------
+    listed()
+        There are more or fewer of them.
+    """
+
+    listed = Signal()
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -27,6 +36,7 @@ class ResultLoader(QWidget):
         self._background = Newest(self)
         self._layers = result_layers(session)
         self._stored: list[Stored] = []
+        self.number = 0
         self.list = QComboBox()
         narrow(self.list)
         self.button = WhyButton("Show", "Put this result over the image.")
@@ -66,6 +76,9 @@ class ResultLoader(QWidget):
             words = f"{one.model} · {day_and_clock(one.when)} · {count(one.nuclei, 'nucleus', 'nuclei')}"
             self.list.addItem(f"Earlier: {words}")
         self.setVisible(bool(self._stored))
+        if len(self._stored) != self.number:
+            self.number = len(self._stored)
+            self.listed.emit()
 
     def show_chosen(self) -> None:
         """Put the chosen result over its image."""

@@ -45,9 +45,10 @@ class Look(QObject):
         """
         if entry is None or subject is None or subject.layer.multiscale:
             return False
-        centre = mark(self._session, entry, subject, number)
-        if centre is not None and follow:
-            look_at(self._session.viewer, subject.layer.data_to_world(centre))
+        place = mark(self._session, entry, subject, number)
+        if place is not None and follow:
+            centre, size = place
+            look_at(self._session.viewer, subject.layer.data_to_world(centre), size * float(subject.layer.scale[-1]))
         return True
 
     def nucleus_at(self, subject: Subject | None, position: Any) -> int:

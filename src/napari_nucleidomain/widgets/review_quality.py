@@ -107,17 +107,15 @@ class Legend(QLabel):
         self.setWordWrap(True)
         self.setVisible(False)
 
-    def show_errors(self, found: Assessment | None, missed: int = 0) -> None:
+    def show_errors(self, found: Assessment | None) -> None:
         """Name every class of error with its colour and number."""
-        from napari_nucleidomain.instances.errormap import COLOURS, LEGEND, ErrorClass
+        from napari_nucleidomain.instances.errormap import COLOURS, LEGEND
 
         if found is None or found.errors is None:
             self.setVisible(False)
             return
-        numbers = {kind: sum(1 for one in found.error_of.values() if one == kind) for kind in ErrorClass}
-        numbers[ErrorClass.MISSED] = len(found.missed)
         lines = [
-            f'<span style="color:{COLOURS[kind]}">■</span> {words} ({numbers.get(kind, 0):,})'
+            f'<span style="color:{COLOURS[kind]}">■</span> {words} ({found.counts.get(int(kind), 0):,})'
             for kind, words in LEGEND.items()
         ]
         self.setText("<br>".join(lines))

@@ -20,6 +20,8 @@ Mode = Literal["outlines", "filled", "uncertain", "errors"]
 ERRORS, SELECTED = "errors", "selected"
 # Cividis (Nuñez, Anderton and Renslow, PLOS ONE 2018) is read alike with and without colour blindness.
 _UNCERTAIN = "cividis"
+# Seen on pink tissue, on black and on every colour of the error map.
+RING = "#00FFFF"
 _STEPS = 64
 _PAD = 6
 
@@ -35,6 +37,7 @@ def show_as(session: Session, entry: ImageEntry, subject: Subject, mode: Mode, f
         hide_errors(session, entry)
         layer.visible = True
         layer.contour = _contour(session, layer) if mode == "outlines" else 0
+        layer.opacity = 1.0 if mode == "outlines" else 0.6
         if mode == "uncertain":
             layer.colormap = uncertainty_colours(subject)
         elif layer.metadata.get("nuclei_colours"):
@@ -42,9 +45,9 @@ def show_as(session: Session, entry: ImageEntry, subject: Subject, mode: Mode, f
 
 
 def _contour(session: Session, layer: Any) -> int:
-    """Thickness in image pixels that gives about two on screen."""
+    """Thickness in image pixels that gives one to two on screen."""
     zoom = float(session.viewer.scene.camera.zoom) * float(np.abs(layer.scale[-1]))
-    return int(np.clip(round(2 / max(zoom, 1e-6)), 1, 12))
+    return int(np.clip(round(2 / max(zoom, 1e-6)), 1, 4))
 
 
 def uncertainty_colours(subject: Subject) -> Any:
@@ -96,10 +99,16 @@ def hide_errors(session: Session, entry: ImageEntry) -> None:
         layers.remove(session, entry, ERRORS)
 
 
-def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> np.ndarray | None:
-    """Ring one nucleus; gives its centre in data coordinates of the result's layer, None when it is not there.
+def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> tuple[np.ndarray, float] | None:
+    """Ring one nucleus. The ring is a small layer of its own, so that nothing of the result changes.
 
-    The ring is a small layer of its own, so that nothing of the result changes.
+    Returns
+    -------
+    centre : ndarray (ndim,)
+        In data coordinates of the result's layer.
+    size : float
+        Its longest side in pixels.
+        None where there is no such nucleus.
     """
     from napari.utils.colormaps.colormap import DirectLabelColormap
 
@@ -114,10 +123,10 @@ def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> 
     start = _offset(subject, entry, data.ndim)
     origin = tuple(int(part) for part in low + start)
     ring: Any = layers.put_labels(session, entry, SELECTED, "selected nucleus", crop, origin=origin, opacity=1.0)
-    ring.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: "white"})
+    ring.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: RING})
     ring.contour = max(2, _contour(session, ring) + 1)
     ring.editable = False
-    return np.array([axis.mean() for axis in where])
+    return np.array([axis.mean() for axis in where]), float((high - low).max() - 2 * _PAD)
 
 
 def _offset(subject: Subject, entry: ImageEntry, ndim: int) -> np.ndarray:
@@ -131,3 +140,13 @@ def unmark(session: Session, entry: ImageEntry) -> None:
     """Take the ring away."""
     if SELECTED in entry.layers:
         layers.remove(session, entry, SELECTED)
+
+
+def give_features(subject: Subject, table: dict[str, np.ndarray]) -> None:
+    """Fill napari's own features table, so that *Layers > Measure* and other plugins find the measurements."""
+    if not len(table["id"]) or subject.layer.multiscale:
+        return
+    import pandas as pd
+
+    frame = pd.DataFrame({"index": table["id"], **{name: value for name, value in table.items() if name != "id"}})
+    subject.layer.features = frame

@@ -10,7 +10,8 @@ import numpy as np
 
 from .export import Snapshot
 from .result_layers import Shown, result_layers
-from .review_compute import Reference
+from .review_compute import Reference, summary_words
+from .wording import count, day_and_clock, density_words
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -45,18 +46,12 @@ def subjects(session: Session, entry: ImageEntry | None) -> list[Subject]:
 def _of_shown(one: Shown) -> Subject:
     stored = one.stored
     part = "" if stored.origin == (0,) * len(stored.origin) and _is_whole(one) else " (part)"
-    return Subject(stored.role, f"{stored.model}{part} · {_clock(stored.when)}", one.layer, one)
+    return Subject(stored.role, f"{stored.model}{part} · {day_and_clock(stored.when)}", one.layer, one)
 
 
 def _is_whole(one: Shown) -> bool:
     image = one.entry.image
     return image is None or tuple(image.spatial_shape)[-len(one.stored.shape) :] == one.stored.shape
-
-
-def _clock(when: float) -> str:
-    from .wording import day_and_clock
-
-    return day_and_clock(when)
 
 
 def _foreign(layer: Labels) -> Subject:
@@ -181,3 +176,15 @@ def measured_on(subject: Subject, entry: ImageEntry) -> str:
     return (
         f"{told}; {'the model may have learned from its clicks' if learned else 'the model has not learned from it'}."
     )
+
+
+def summary_of(subject: Subject, entry: ImageEntry, table: dict[str, np.ndarray]) -> str:
+    """ "1,204 nuclei, 312 / mm²", then sizes: rich text for the dock."""
+    number = len(table["id"])
+    shown = subject.shown
+    area = shown.area_px if shown is not None else float(np.prod(np.shape(subject.layer.data)))
+    sizes = shown.pixel_sizes() if shown is not None else entry.pixel_size_um
+    density = density_words(number, area, sizes) if number else ""
+    rest = summary_words(table)
+    head = count(number, "nucleus", "nuclei") + (f", {density}" if density else "")
+    return f"<b>{head}</b>" + (f"<br>{rest}" if rest else "")

@@ -111,7 +111,8 @@ class Walk(QWidget):
         self._say()
 
     def _say(self) -> None:
-        self.place.setText(f"{self.at + 1} of {len(self.ids):,}" if len(self.ids) else "none")
+        here = f"{self.at + 1}" if self.at >= 0 else "–"
+        self.place.setText(f"{here} of {len(self.ids):,}" if len(self.ids) else "none")
         nothing = "" if len(self.ids) else "There is nothing to walk through."
         self.back.allow(nothing or ("" if self.at > 0 else "This is the first."))
         self.on.allow(nothing or ("" if self.at < len(self.ids) - 1 else "This is the last."))

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 Box = list[list[int]]
+# A nucleus smaller on screen than this cannot be judged.
+_LEAST_PX, _GOOD_PX = 20.0, 50.0
 
 
 def view_box(session: Session, entry: ImageEntry, *, most: int | None = None) -> Box | None:
@@ -78,8 +80,19 @@ def _visible(viewer: Any, layer: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.nan_to_num(low, neginf=-1e12), np.nan_to_num(high, posinf=1e12)
 
 
-def look_at(viewer: Any, world: Any) -> None:
-    """Bring a place into the middle of the canvas; the zoom stays. Only when the person asked for it."""
+def look_at(viewer: Any, world: Any, size: float = 0.0) -> None:
+    """Bring a place into the middle of the canvas. Only when the person asked for it.
+
+    Parameters
+    ----------
+    world : sequence of float
+        World coordinates.
+    size : float
+        World size of what is there: the zoom stays unless that would be too small to see.
+    """
+    zoom = float(viewer.scene.camera.zoom)
+    if 0 < size * zoom < _LEAST_PX:
+        viewer.scene.camera.zoom = _GOOD_PX / size
     place = [float(part) for part in world]
     shown = [axis - (viewer.dims.ndim - len(place)) for axis in viewer.dims.displayed]
     centre = [place[axis] for axis in shown]
