@@ -235,8 +235,8 @@ def _is_featureless(parameters: ClassicalParameters, units: list[np.ndarray]) ->
         return True
     from scipy.ndimage import gaussian_filter
 
-    # Uneven light is no structure: what changes over an eighth of the image is taken out.
-    bands = [gaussian_filter(unit, 3) - gaussian_filter(unit, max(6, min(unit.shape) / 8)) for unit in units]
+    # Uneven light is no structure: what changes over more than a dozen pixels is taken out.
+    bands = [gaussian_filter(unit, 3) - gaussian_filter(unit, 12) for unit in units]
     structure = np.mean([band.var() for band in bands])
     # Differences of next neighbours but one: neighbours alone are alike in JPEG and demosaiced images.
     steps = [np.diff(unit[..., ::2], axis=-1) for unit in units if unit.shape[-1] > 4]
