@@ -14,7 +14,6 @@ _SMALL: dict[str, Any] = {
     # The background has no place of its own: it is left to the first network.
     "background_weight": 0.0,
     "foreground_above": 0.5,
-    "bandwidth": 1.2,
     "scale_to_nuclei": True,
     "fit_stride": 4,
     "restarts": 2,
