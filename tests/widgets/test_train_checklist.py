@@ -11,7 +11,9 @@ from napari_nucleidomain.widgets.train_checklist import check_data, questions, s
 
 
 def image(shape=(100, 100), rgb=True, channels=3, size=None):
-    return SimpleNamespace(spatial_shape=shape, rgb=rgb, n_channels=channels, pixel_size_um=size, axes="YXC", plane_axes="")
+    return SimpleNamespace(
+        spatial_shape=shape, rgb=rgb, n_channels=channels, pixel_size_um=size, axes="YXC", plane_axes=""
+    )
 
 
 def entry(number=0, clicks=0, spread=90.0, **facts):

@@ -220,8 +220,8 @@ def main(arguments: Sequence[str] | None = None, *, started: float | None = None
         Exit status, see `EXIT_CODES`.
     """
     began = time.monotonic() if started is None else started
-    # Threads that spin while they wait for one another stand still when anything else wants a core: beside a viewer, or a
-    # colleague's job, two threads were five times slower than one. Must be said before torch is imported.
+    # Threads that spin while they wait for one another stand still when anything else wants a core: beside a busy
+    # program two threads were five times slower than one. Must be said before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         # Old Windows consoles cannot print µ or é; a question mark is better than a crash.
