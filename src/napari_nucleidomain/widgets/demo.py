@@ -18,6 +18,9 @@ from napari_nucleidomain.runs.event_log import last_event
 from napari_nucleidomain.runs.folder import RunFolder
 
 from .dock import open_all, open_dock
+from .entry import ImageEntry
+from .result_layers import measure_ids, result_layers
+from .results import find_results, load_result
 from .samples import add_sample
 from .session import Session, get_session
 
@@ -62,6 +65,7 @@ class Demo:
             self._keep_left_half(entry)
         if (self._out / "done.json").exists():
             self._timer.stop()
+            self._show_result(entry)
             self._review = open_dock(self._session, "review")
             self._wait_for_result()
             return
@@ -70,6 +74,17 @@ class Demo:
             # The training failed or was stopped; the command line says why.
             self._timer.stop()
             self._picture()
+
+    def _show_result(self, entry: ImageEntry | None) -> None:
+        """Lay the newest result over the image, as *Show an earlier one* does."""
+        stored = find_results(self._session.project, entry.path if entry is not None else None)
+        if entry is None or not stored:
+            return
+        loaded = load_result(stored[0])
+        areas, border = measure_ids(loaded.labels, len(loaded.scores))
+        result_layers(self._session).show(entry, loaded, areas, border)
+        if "preview" in self._viewer.layers:
+            self._viewer.layers["preview"].visible = False
 
     def _keep_left_half(self, entry: object) -> None:
         """Only the clicks that teach are shown, and the region they fill."""
