@@ -92,9 +92,13 @@ class Tour:
         for layer in self.viewer.layers[1:]:
             layer.visible = False
         dock = open_dock(self.session, "points")
-        self.session.annotations.change(self.session.current, points=inside, regions=[corners])
+        entry, annotations = self.session.current, self.session.annotations
+        annotations.regions(entry), annotations.clicks(entry)  # shows the layers
+        annotations.change(entry, points=inside, regions=[corners])
         wait(dock.complete.isEnabled, 10, "the box to tick")
-        dock.complete.click()
+        rest(0.5)
+        if not dock.complete.isChecked():
+            dock.complete.click()
         self.picture("3-points")
 
     def train(self) -> None:
