@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from skimage.color import rgb2lab
 
+from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.instances.errormap import COLOURS, LEGEND, ErrorClass, error_map
 from napari_nucleidomain.instances.scores import score_labels
 
@@ -62,6 +63,11 @@ def test_found_nuclei_are_those_of_the_f1_score(pair):
     found = errors.table["error"] == ErrorClass.FOUND
     assert (errors.table["iou"][found] > 0.5).all()
     assert errors.table["iou"][found].sum() / 2 == pytest.approx(scores.totals["matched_iou"])
+
+
+def test_a_threshold_that_allows_two_partners_is_refused(discs):
+    with pytest.raises(NucleiError, match="threshold"):
+        error_map(discs, discs, threshold=0.3)
 
 
 def test_exactly_half_is_split_between_no_one():

@@ -7,6 +7,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from napari_nucleidomain.contracts import NucleiError
+
 from .contingency import Contingency, contingency
 from .labelimage import as_labels, compact
 
@@ -77,7 +79,7 @@ def error_map(predicted: object, truth: object, *, threshold: float = 0.5) -> Er
     predicted, truth : array_like (Y, X) or (Z, Y, X), integers
         Label images; ids are arbitrary.
     threshold : float
-        At least 0.5.
+        IoU above which a pair is found; at least 0.5, where no nucleus can have two partners.
 
     Returns
     -------
@@ -86,8 +88,10 @@ def error_map(predicted: object, truth: object, *, threshold: float = 0.5) -> Er
     Raises
     ------
     NucleiError
-        Shapes differ, or one is no label image.
+        Shapes differ, one is no label image, or the threshold is below 0.5.
     """
+    if not 0.5 <= threshold < 1:
+        raise NucleiError(f"The IoU threshold {threshold:g} is not in [0.5, 1[.", "Use for example 0.5.")
     table = contingency(predicted, truth)
     of_a, of_b = _classify(table, threshold)
     a, _ = compact(as_labels(predicted))
