@@ -63,7 +63,7 @@ def main() -> None:
     print_table(rows)
     together = {mode: _best_wall(lambda mode=mode: group_tiles(mode, tiles)) for mode in ("exact", "fast")}
     summary = _summary(rows, together)
-    images = [_whole(segmenter, path, mode) for path in _images(data)[:2] for mode in ("exact", "fast")]
+    images = [_whole(segmenter, path, mode) for path in _images(data)[: arguments.images] for mode in ("exact", "fast")]
     print()
     print_table(images)
     print()
@@ -88,6 +88,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--preset", default="balanced", help="preset of the training (default: balanced)")
     parser.add_argument("--minutes", type=float, help="length of the training, minutes (default: the preset's)")
     parser.add_argument("--tiles", type=int, default=8, help="how many tiles (default: 8)")
+    parser.add_argument("--images", type=int, default=2, help="how many whole images (default: 2)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
     parser.add_argument("--no-sklearn", action="store_true", help="leave out scikit-learn, which takes minutes")
     return parser.parse_args()
@@ -200,9 +201,8 @@ def _cpu_seconds() -> float:
     """CPU seconds of this process and of its children, which scikit-learn's workers are."""
     import psutil
 
-    me = psutil.Process()
-    total = 0.0
-    for process in [me, *me.children(recursive=True)]:
+    total = time.process_time()  # finer than the operating system's table, which counts hundredths
+    for process in psutil.Process().children(recursive=True):
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:

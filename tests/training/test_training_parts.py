@@ -14,7 +14,7 @@ from napari_nucleidomain.training.augment import Geometry, draw_matrices, jitter
 from napari_nucleidomain.training.ema import WeightAverage
 from napari_nucleidomain.training.sampler import CropSampler, Planes
 from napari_nucleidomain.training.schedules import learning_rate_factor
-from napari_nucleidomain.training.start import find_device
+from napari_nucleidomain.training.start import Processor, choose_precision, find_device
 from napari_nucleidomain.training.state import TorchCheckpoints
 
 
@@ -127,3 +127,12 @@ def test_devices_that_are_not_there() -> None:
     if not torch.cuda.is_available():
         with pytest.raises(NucleiError, match="graphics card"):
             find_device("cuda")
+
+
+def test_arithmetic_of_the_processor() -> None:
+    a = torch.rand(4, 4)
+    for precision, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):
+        with Processor(precision).autocast():
+            assert (a @ a).dtype == dtype
+    assert choose_precision("32-true", torch.device("cpu")) == "32-true"
+    assert choose_precision("auto", torch.device("cpu")) in {"32-true", "bf16-mixed"}

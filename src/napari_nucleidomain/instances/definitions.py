@@ -8,6 +8,7 @@ DEFINITIONS: dict[str, str] = {
     "aji": "Aggregated Jaccard Index (Kumar 2017): shared over united pixels of all nuclei, each prediction used at "
     "most once, highest IoU first.",
     "aji_plus": "AJI+ (HoVer-Net 2019): as AJI, with the one-to-one matching of highest total IoU.",
+    "aji_in_order": "AJI, each prediction used at most once, the true nuclei choosing in order of their ids.",
     "aji_reuse": "AJI as in HoVer-Net's code: every true nucleus takes its best prediction, which may be used again.",
     "aji_weaknucleiseg": "AJI as in the code of SPN+IEN and of Qu et al.: as aji_reuse, and a missed nucleus is "
     "charged with the image's first prediction.",

@@ -56,6 +56,7 @@ class Scores:
     n_true: int
     aji: float
     aji_plus: float
+    aji_in_order: float
     aji_reuse: float
     aji_weaknucleiseg: float
     aji_pdam: float
@@ -150,6 +151,7 @@ def score_table(
         n_true=n_b,
         aji=ratio(shared, union, both),
         aji_plus=_aji.aji_plus(table),
+        aji_in_order=_aji.aji_in_order(table),
         aji_reuse=_aji.aji_reuse(table),
         aji_weaknucleiseg=_aji.aji_weaknucleiseg(table),
         aji_pdam=_aji.aji_pdam(table),

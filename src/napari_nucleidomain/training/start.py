@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 
@@ -12,8 +14,40 @@ from napari_nucleidomain.contracts import NucleiError, RunContext
 
 from .state import TorchCheckpoints
 
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
+
+class Accelerator(Protocol):
+    """What a loop asks of Fabric; `Processor` offers the same where there is no accelerator."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where tensors belong."""
+        ...
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Arithmetic of the forward pass."""
+        ...
+
+
+@dataclass(frozen=True)
+class Processor:
+    """The CPU. Fabric would do nothing here but take two seconds to import, which a person waits for.
+
+    Attributes
+    ----------
+    precision : str
+        "32-true" or "bf16-mixed".
+    """
+
+    precision: str
+
+    @property
+    def device(self) -> torch.device:
+        """See `Accelerator`."""
+        return torch.device("cpu")
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """See `Accelerator`."""
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16-mixed")
 
 
 def find_device(wish: str) -> torch.device:
@@ -66,7 +100,7 @@ def default_threads(background: bool) -> int:
     return max(1, cores - 1) if background else cores
 
 
-def start(run: RunContext, precision: str = "auto") -> Fabric:
+def start(run: RunContext, precision: str = "auto") -> Accelerator:
     """Prepare the process for training.
 
     Parameters
@@ -78,22 +112,27 @@ def start(run: RunContext, precision: str = "auto") -> Fabric:
 
     Returns
     -------
-    Fabric
+    Accelerator
+        Fabric on a graphics card.
 
     Raises
     ------
     NucleiError
-        The device is not there.
+        The device is not there, or it does not compute in the precision asked for.
     """
+    device = find_device(run.device)
+    run.attach(TorchCheckpoints())
+    torch.manual_seed(run.seed)
+    name = choose_precision(precision, device)
+    if device.type == "cpu":
+        if name == "16-mixed":
+            raise NucleiError("precision=16-mixed needs a graphics card.", "Choose auto, 32-true or bf16-mixed.")
+        torch.set_num_threads(run.threads or default_threads(run.background))
+        return Processor(name)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     from lightning_fabric import Fabric
 
-    device = find_device(run.device)
-    if device.type == "cpu":
-        torch.set_num_threads(run.threads or default_threads(run.background))
     devices: Any = [device.index or 0] if device.type == "cuda" else 1
-    fabric = Fabric(accelerator=device.type, devices=devices, precision=choose_precision(precision, device))  # type: ignore[arg-type]
+    fabric = Fabric(accelerator=device.type, devices=devices, precision=name)  # type: ignore[arg-type]
     fabric.launch()
-    run.attach(TorchCheckpoints())
-    torch.manual_seed(run.seed)
     return fabric

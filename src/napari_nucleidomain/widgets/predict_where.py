@@ -18,10 +18,11 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QFlowLayout
 
 from napari_nucleidomain.contracts import NucleiError
 
-from .inline import WhyButton, row
+from .inline import WhyButton
 from .view import view_box
 from .wording import count
 
@@ -78,8 +79,12 @@ class WherePicker(QWidget):
             self.buttons[where] = button
             self._group.addButton(button)
         self.buttons["view"].setChecked(True)
-        layout.addLayout(row(self.buttons["view"], self.buttons["region"], self.buttons["image"]))
-        layout.addLayout(row(self.buttons["ticked"], self.buttons["folder"], QLabel(), stretch=2))
+        places = QWidget()
+        flow = QFlowLayout(places)
+        flow.setContentsMargins(0, 0, 0, 0)
+        for button in self.buttons.values():
+            flow.addWidget(button)
+        layout.addWidget(places)
         self.list = QListWidget()
         self.list.setMaximumHeight(120)
         self.list.itemChanged.connect(self.changed)

@@ -110,7 +110,7 @@ class TrainChoices(QWidget):
         self.advanced.opened.connect(self._advanced_opened)
         self.cluster = WhyButton("Write job folder for a cluster …", "A folder to run with: nucleidomain run FOLDER")
         seed = QWidget()
-        seed.setLayout(row(QLabel("Number that starts the dice"), self.seed, stretch=1))
+        seed.setLayout(row(QLabel("Seed"), self.seed, stretch=1))
         self.advanced.add(self.cluster)
         self.advanced.add(seed)
         layout = QVBoxLayout(self)

@@ -107,7 +107,7 @@ class PastTrainings(QWidget):
         self.list.setHeaderLabels(["Name", "State", "Score"])
         self.list.setRootIsDecorated(False)
         self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.list.setMinimumHeight(110)
+        self.list.setFixedHeight(120)
         header = self.list.header()
         if header is not None:
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
