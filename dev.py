@@ -253,9 +253,7 @@ def setup(_: argparse.Namespace) -> int:
 
 def demo(arguments: argparse.Namespace) -> int:
     """Train on the clicks of a sample, predict, score; pictures and labels in demo/."""
-    return run_on_screen(
-        python_program("-m", "napari_nucleidomain.cli", "demo", "--out", "demo", *arguments.rest)
-    )
+    return run_on_screen(python_program("-m", "napari_nucleidomain.cli", "demo", "--out", "demo", *arguments.rest))
 
 
 def test(arguments: argparse.Namespace) -> int:
