@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from skimage.measure import label
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
@@ -90,6 +91,47 @@ def test_full_memory_halves_the_batch_and_says_so(discs: np.ndarray) -> None:
     assert max(model.seen) == 2
     assert warnings and all("half the batch" in text for text in warnings)
     assert same_up_to_ids(found.labels, label(discs, connectivity=1))
+
+
+class Card:
+    """A fake graphics card: holds so many pixels at once, else raises what torch raises."""
+
+    def __init__(self, tile: int, halo: int, batch: int, pixels: int) -> None:
+        self.spec = SegmenterSpec(ndim=2, channels=1, tile=(tile,) * 2, halo=(halo,) * 2, batch=batch, multiple=8)
+        self.pixels = pixels
+        self.shapes: list[tuple[int, ...]] = []
+
+    def prepare(self, image: object, plane: int | None) -> float:
+        return 0.5
+
+    def forward(self, tiles: Sequence[np.ndarray], constants: float) -> list[TileInstances]:
+        if sum(tile[..., 0].size for tile in tiles) > self.pixels:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        self.shapes += [tile.shape[:2] for tile in tiles]
+        return [TileInstances.of(label(tile[..., 0] > constants, connectivity=1)) for tile in tiles]
+
+
+def test_full_memory_halves_the_batch_then_the_tile_and_says_so(discs: np.ndarray) -> None:
+    warnings: list[str] = []
+    model = Card(tile=96, halo=8, batch=4, pixels=50 * 50)
+    found = segment(open_image(discs), model, ONE, hooks=Hooks(warn=lambda m, h: warnings.append(m)))
+    assert set(model.shapes) == {(48, 48)}
+    assert [text.split(": ")[1] for text in warnings] == [
+        "continued with half the batch (2).",
+        "continued with half the batch (1).",
+        "continued with tiles of half the side (48 × 48 px).",
+    ]
+    assert same_up_to_ids(found.labels, label(discs, connectivity=1))
+    assert len(found.scores) == found.labels.max()
+
+
+def test_other_faults_of_a_model_are_not_taken_for_full_memory(discs: np.ndarray) -> None:
+    class Broken(Card):
+        def forward(self, tiles: Sequence[np.ndarray], constants: float) -> list[TileInstances]:
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="mat1"):
+        segment(open_image(discs), Broken(32, 8, 2, 1), ONE)
 
 
 def test_memory_too_small_for_one_tile_is_said(discs: np.ndarray) -> None:

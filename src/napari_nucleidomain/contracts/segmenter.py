@@ -88,7 +88,7 @@ class Segmenter(Protocol):
 
         Raises
         ------
-        MemoryError
-            The device is full; the caller tries again with fewer tiles.
+        MemoryError, torch.OutOfMemoryError
+            The device is full; the caller tries again with fewer tiles, then with smaller ones.
         """
         ...

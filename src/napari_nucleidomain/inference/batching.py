@@ -1,7 +1,8 @@
-"""Tiles to the device in batches that shrink when memory runs out."""
+"""Tiles to the device in batches that shrink when memory runs out; then the tiles shrink."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -9,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError, Segmenter
-from napari_nucleidomain.instances.stitching import Tile, TileInstances
+from napari_nucleidomain.instances.stitching import Grid, Tile, TileInstances, stitch_array
 
 from .tiles import pad_to
+
+# Nuclei are not looked for in smaller tiles, in pixels.
+_LEAST_SIDE = 48
+_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
 class Batcher:
@@ -26,7 +31,7 @@ class Batcher:
     read : callable
         Gives the pixels (*window, C) of a tile.
     warn : callable
-        Told (message, hint) when the batch is halved.
+        Told (message, hint) when the batch or the tile is halved.
     """
 
     def __init__(
@@ -39,6 +44,7 @@ class Batcher:
         self._segmenter, self._constants = segmenter, constants
         self._read, self._warn = read, warn
         self._batch = max(1, segmenter.spec.batch)
+        self._side = segmenter.spec.tile
 
     def run(self, tiles: list[Tile]) -> Iterator[tuple[Tile, TileInstances]]:
         """Every tile with what the segmenter made of it, cut back to the tile's window.
@@ -46,7 +52,7 @@ class Batcher:
         Raises
         ------
         NucleiError
-            Even a single tile does not fit into memory.
+            Even a single small tile does not fit into memory.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
             place = 0
@@ -71,18 +77,34 @@ class Batcher:
             part = pixels[len(made) : len(made) + self._batch]
             try:
                 made.extend(self._padded_forward(part))
-            except MemoryError:
-                if self._batch == 1:
-                    raise NucleiError(
-                        "The memory is too small for even one tile of this model.",
-                        "Close other programs, or choose the CPU as device.",
-                    ) from None
-                self._batch = max(1, self._batch // 2)
-                self._warn("Memory was full: continued with half the batch.", "Nothing is lost; it is a little slower.")
+            except (MemoryError, RuntimeError) as error:
+                if not _is_full(error):
+                    raise
+                self._shrink()
         return made
+
+    def _shrink(self) -> None:
+        """Half the batch; where that is one tile, half the tile."""
+        hint = "Nothing is lost; it is a little slower."
+        if self._batch > 1:
+            self._batch = max(1, self._batch // 2)
+            self._warn(f"Memory was full: continued with half the batch ({self._batch}).", hint)
+            return
+        multiple = self._segmenter.spec.multiple
+        smaller = tuple(-(-side // (2 * multiple)) * multiple for side in self._side)
+        if max(self._side) < 2 * _LEAST_SIDE or smaller == self._side:
+            raise NucleiError(
+                "The memory is too small for even one tile of this model.",
+                "Close other programs, or choose the CPU as device.",
+            ) from None
+        self._side = smaller
+        shown = " × ".join(map(str, smaller))
+        self._warn(f"Memory was full even for one tile: continued with tiles of half the side ({shown} px).", hint)
 
     def _padded_forward(self, pixels: list[np.ndarray]) -> list[TileInstances]:
         spec = self._segmenter.spec
+        if self._side != spec.tile:
+            return [self._in_parts(block) for block in pixels]
         shapes = [block.shape[: spec.ndim] for block in pixels]
         wanted = [self._wanted(shape) for shape in shapes]
         # Tiles of one batch must be of one shape: all grow to the largest of each side.
@@ -91,11 +113,37 @@ class Batcher:
         results = self._segmenter.forward(padded, self._constants)
         return [cut_back(result, shape) for result, shape in zip(results, shapes, strict=True)]
 
+    def _in_parts(self, block: np.ndarray) -> TileInstances:
+        """One tile cut into smaller ones, each for itself on the device, and joined again."""
+        spec = self._segmenter.spec
+        shape = block.shape[: spec.ndim]
+        # Margins as wide as before, but for at least a third of the small tile its core.
+        halo = tuple(min(margin, side // 3) for margin, side in zip(spec.halo, self._side, strict=True))
+        grid = Grid(shape, self._side, halo)
+        found = {}
+        for part in grid:
+            window = block[part.window]
+            sides = window.shape[: spec.ndim]
+            multiples = tuple(-(-side // spec.multiple) * spec.multiple for side in sides)
+            padded = pad_to(window, self._side if spec.fixed else multiples)
+            found[part.index] = cut_back(self._segmenter.forward([padded], self._constants)[0], sides)
+        joined = stitch_array(grid, found)
+        return TileInstances(joined.labels.astype(np.int32), joined.scores, joined.uncertainty)
+
     def _wanted(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         spec = self._segmenter.spec
         if spec.fixed:
             return tuple(max(side, tile) for side, tile in zip(shape, spec.tile, strict=True))
         return tuple(-(-side // spec.multiple) * spec.multiple for side in shape)
+
+
+def _is_full(error: BaseException) -> bool:
+    """Whether memory ran out. CUDA has a class for it; the processor's allocator and MPS have only words."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or _OUT_OF_MEMORY.search(str(error)) is not None
+    )
 
 
 def cut_back(result: TileInstances, shape: tuple[int, ...]) -> TileInstances:

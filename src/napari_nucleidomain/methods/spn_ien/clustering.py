@@ -25,7 +25,8 @@ class ClusterSettings:
     adaptive : bool
         Divide colours by the image's own sigma (the paper's SPN); else by `fixed_sigma` for all (its baseline).
     fixed_sigma : float
-        Used where not adaptive. 1/10 * 255 gives Qu et al.'s weights for 0-255 colours.
+        Used where not adaptive. The default with lambda 0.2 weighs colours as Qu et al. do: 255 / 10 of a unit colour
+        against distances up to 20, which are one unit here.
     fit_stride : int
         k-means is fitted on every so many-th pixel along each axis and predicted for all; 1 uses all.
     restarts : int
@@ -36,7 +37,7 @@ class ClusterSettings:
     patch_px: int = 60
     max_distance_px: float = 20.0
     adaptive: bool = True
-    fixed_sigma: float = 0.13
+    fixed_sigma: float = 0.2 * 20.0 / 25.5
     fit_stride: int = 4
     restarts: int = 2
 

@@ -62,6 +62,7 @@ class SpnIenConfig(MethodConfig):
     weight_decay: float = setting(1e-4, "Weight decay of the first network.", ge=0)
     beta2: float = setting(0.99, "Second beta of Adam.", gt=0, lt=1)
     cluster_weight: float = setting(1.0, "Weight of the colour labels against the cell labels.", ge=0)
+    gradient_limit: float = setting(0.0, "A step's gradient is shortened to this length; 0 leaves it.", ge=0)
     average_decay: float = setting(0.0, "Running average of the weights; 0 takes the last step's.", ge=0, lt=1)
     # loss
     pull_margin: float = setting(0.5, "delta_intra.", ge=0, source="section 3.2")
@@ -70,6 +71,9 @@ class SpnIenConfig(MethodConfig):
     regularisation: float = setting(0.001, "gamma.", ge=0, source="section 3.2")
     squared_hinge: bool = setting(True, "Square the hinges, as the published code does; off is Equation 1 as printed.")
     # augmentation
+    crops: Literal["everywhere", "clicks"] = setting(
+        "everywhere", "Crops from everywhere in the clicked area alike, or about clicks."
+    )
     zoom_least: float = setting(0.8, "Smallest zoom.", gt=0)
     zoom_most: float = setting(1.25, "Largest zoom.", gt=0)
     flips: Literal["horizontal", "both", "none"] = setting("horizontal", "Mirroring.")
@@ -83,8 +87,11 @@ class SpnIenConfig(MethodConfig):
     bandwidth: float = setting(1.5, "Bandwidth of mean-shift.", gt=0, source="section 3.2")
     grouping: Literal["fast", "exact"] = setting("fast", "Mean-shift: fast, or equal to scikit-learn's.")
     min_components: int = setting(5, "A cluster of so many pieces is background.", ge=1)
+    least_probability: float = setting(
+        0.0, "A cluster whose mean probability of nucleus is lower is background, too (not in the paper).", ge=0, lt=1
+    )
     least_px: int = setting(20, "Smaller nuclei are left out.", unit="px²", ge=1)
-    halo_px: int = setting(40, "Margin of a tile that its neighbours own.", unit="px", ge=4)
+    halo_px: int = setting(60, "Margin of a tile that its neighbours own.", unit="px", ge=4)
     # checking
     keep_back: float = setting(0.2, "Share of the clicked area kept back to check with.", ge=0, le=0.5, advanced=False)
     derive_points: bool = setting(False, "Where there are outlines and no clicks, click their centres.")

@@ -42,9 +42,12 @@ def watershed(probability: np.ndarray, least_px: int, diameter_px: float) -> np.
     return np.asarray(flood(-depth, seeds, mask=mask), np.int32)
 
 
-def without_background(clusters: np.ndarray, probability: np.ndarray, min_components: int) -> np.ndarray:
+def without_background(
+    clusters: np.ndarray, probability: np.ndarray, min_components: int, least_probability: float
+) -> np.ndarray:
     """Remove the background cluster by its many pieces, and clusters the SPN thinks background (METHODS 2.9 step 4)."""
-    return remove_background_cluster(clusters, min_components, probability=probability, least_probability=0.4)
+    known = probability if least_probability else None
+    return remove_background_cluster(clusters, min_components, probability=known, least_probability=least_probability)
 
 
 def tidy(labels: np.ndarray, probability: np.ndarray, spread: np.ndarray | None, least_px: int) -> TileInstances:

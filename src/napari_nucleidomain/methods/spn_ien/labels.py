@@ -21,6 +21,7 @@ from .pseudo_labels import IGNORED, INSTANCE_IGNORED, make_pseudo_labels, typica
 from .voronoi import nearest_points
 
 _PAPER_DIAMETER = 20.0
+_LATTICE = 25
 
 
 def make_semantic(run: RunContext, stage: Stage, images: Sequence[Clicked], config: SpnIenConfig) -> None:
@@ -49,10 +50,10 @@ def make_semantic(run: RunContext, stage: Stage, images: Sequence[Clicked], conf
     stage.save("diameter", median=np.array([float(np.median(diameters))]))
 
 
-def semantic_planes(one: Clicked, maps: dict[str, np.ndarray]) -> Planes:
+def semantic_planes(one: Clicked, maps: dict[str, np.ndarray], config: SpnIenConfig) -> Planes:
     """Image, and Voronoi and cluster labels, as tensors."""
     sharp = np.stack([maps["voronoi"], maps["clusters"]]).astype(np.float32)
-    return Planes(_channels_first(one.pixels), torch.from_numpy(sharp), one.points)
+    return Planes(_channels_first(one.pixels), torch.from_numpy(sharp), crop_centres(one, config))
 
 
 def make_instance_maps(
@@ -90,9 +91,19 @@ def make_instance_maps(
     stage.save("diameter", median=np.array([diameter]))
 
 
-def instance_planes(one: Clicked, instances: np.ndarray) -> Planes:
+def instance_planes(one: Clicked, instances: np.ndarray, config: SpnIenConfig) -> Planes:
     """Image, and instances, as tensors. float32 holds ids up to 16 million exactly."""
-    return Planes(_channels_first(one.pixels), torch.from_numpy(instances[None].astype(np.float32)), one.points)
+    sharp = torch.from_numpy(instances[None].astype(np.float32))
+    return Planes(_channels_first(one.pixels), sharp, crop_centres(one, config))
+
+
+def crop_centres(one: Clicked, config: SpnIenConfig) -> np.ndarray:
+    """About what crops are centred, give or take: the clicks, or a lattice over the clicked area; (N, 2) float."""
+    if config.crops == "clicks":
+        return one.points
+    lattice = np.argwhere(one.inside[::_LATTICE, ::_LATTICE]) * float(_LATTICE)
+    # A clicked area smaller than the lattice's meshes still has its clicks.
+    return lattice if len(lattice) else one.points
 
 
 def _channels_first(pixels: np.ndarray) -> torch.Tensor:

@@ -101,6 +101,7 @@ class SpnIenSegmenter:
     def _networks(self, x: Tensor) -> tuple[np.ndarray, Tensor | None]:
         x = ((x - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         half = self._device.type == "cuda" or (self._device.type == "cpu" and _fast_bfloat())
+        half = half and self._config.precision != "32-true"
         with torch.autocast(self._device.type, torch.bfloat16, enabled=half):
             logits = self._spn(x)
             embedding = self._ien(x) if self._ien is not None and self.decoder == "ien" else None
@@ -121,7 +122,7 @@ class SpnIenSegmenter:
         clusters = group_tiles(embedding, masks, bandwidth=config.bandwidth, mode=config.grouping)
         found = []
         for plane, vectors, labels in zip(probability, embedding.cpu().numpy(), clusters, strict=True):
-            kept = without_background(labels, plane, config.min_components)
+            kept = without_background(labels, plane, config.min_components, config.least_probability)
             found.append(tidy(kept, plane, _spread(kept, vectors, config.bandwidth), config.least_px))
         return found
 

@@ -139,7 +139,7 @@ class _Training:
         self.run.track(spn=self.spn, spn_average=self.spn_average, spn_optimiser=optimiser)
         if not needed:
             return
-        planes = [semantic_planes(one, semantic) for one, semantic in zip(self.images, maps, strict=True)]
+        planes = [semantic_planes(one, semantic, config) for one, semantic in zip(self.images, maps, strict=True)]
         sampler = CropSampler(planes, self._source_side(), [float(IGNORED)] * 2)
 
         def loss_of(x: Tensor, sharp: Tensor) -> Tensor:
@@ -162,7 +162,7 @@ class _Training:
         optimiser = torch.optim.Adam(ien.parameters(), config.ien_rate, betas=(0.9, config.beta2))
         self.run.track(ien=ien, ien_average=self.ien_average, ien_optimiser=optimiser)
         if needed:
-            planes = [instance_planes(one, made) for one, made in zip(self.images, instances, strict=True)]
+            planes = [instance_planes(one, made, config) for one, made in zip(self.images, instances, strict=True)]
             sampler = CropSampler(planes, self._source_side(), [float(INSTANCE_IGNORED)])
 
             def loss_of(x: Tensor, sharp: Tensor) -> Tensor:
@@ -235,7 +235,8 @@ class _Training:
             loss: Tensor = loss_of(x, sharp)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+        if self.config.gradient_limit:
+            torch.nn.utils.clip_grad_norm_(net.parameters(), self.config.gradient_limit)
         optimiser.step()
         return loss.detach()
 
