@@ -117,7 +117,7 @@ def test_full_disk_says_so_keeps_the_old_model_and_can_be_gone_on_with(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("safetensors.numpy.save_file", full)
+        patch.setattr("napari_nucleidomain.inference.model_files.write_atomic", full)
         said = train(tiny.centres(), "--seed", 5)
     assert said.code == 2 and "The disk is full" in said.err and "Free some space" in said.err
     kept = model_files.load_weights("model")

@@ -44,7 +44,7 @@ def test_failed_save_leaves_the_old_model(tmp_path: Path, monkeypatch: pytest.Mo
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("safetensors.numpy.save_file", full)
+    monkeypatch.setattr("napari_nucleidomain.inference.model_files.write_atomic", full)
     with pytest.raises(NucleiError, match="disk is full"):
         save_model(tmp_path / "m", {"new": np.zeros(1)}, CARD)
     assert set(load_weights(tmp_path / "m")) == set(WEIGHTS)

@@ -65,7 +65,7 @@ class FakeRun:
         path = self.folder / "state.ckpt"
         path.parent.mkdir(parents=True, exist_ok=True)
         state = {name: thing.state_dict() for name, thing in self._tracked.items()}
-        self._checkpoints.save({"tracked": state}, path)
+        self._checkpoints.save({"position": {}, "tracked": state}, path)
         self.saved["tracked"] |= self._checkpoints.load(path)["tracked"]
 
     @contextmanager

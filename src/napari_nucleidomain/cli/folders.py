@@ -6,7 +6,7 @@ import argparse
 import json
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.runs.execute import ExitCode, execute
+from napari_nucleidomain.runs.execute import ExitCode, execute, is_complete
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.store import Project
 
@@ -22,6 +22,9 @@ def _run(arguments: argparse.Namespace) -> int:
     run = RunFolder(arguments.folder)
     # Read at once: a folder without a run must be said before anything else happens.
     _ = run.job
+    if is_complete(run):
+        print(f"{run.name} is finished already; all it made is there.")
+        return ExitCode.DONE
     if arguments.progress:
         return run_here(run, started=arguments.started)
     return execute(run.path, started=arguments.started)

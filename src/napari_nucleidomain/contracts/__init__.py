@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .card import ModelCard, ScoreOnData, load_card, save_card
 from .config import MethodConfig, setting
-from .errors import NucleiError
+from .errors import NucleiError, WriteError
 from .method import MethodSpec, Preset, find_method, methods
 from .run import Checkpoints, RunContext, Step, StopRun
 from .segmenter import Segmenter, SegmenterSpec
@@ -22,6 +22,7 @@ __all__ = [
     "SegmenterSpec",
     "Step",
     "StopRun",
+    "WriteError",
     "find_method",
     "load_card",
     "methods",

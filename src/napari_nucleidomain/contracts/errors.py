@@ -29,3 +29,11 @@ class NucleiError(Exception):
 
     def __reduce__(self) -> tuple[type[NucleiError], tuple[str, str]]:
         return (type(self), (self.message, self.hint))
+
+
+class WriteError(NucleiError):
+    """A file could not be written: the disk is full, away or read-only.
+
+    Nothing else of the same kind is worth trying before somebody has seen to it; a bad image, by contrast, says
+    nothing about the next one.
+    """

@@ -5,31 +5,37 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .errors import NucleiError
+from .errors import NucleiError, WriteError
 
 _ATTEMPTS = 20
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
-def disk_error(error: OSError, path: Path) -> NucleiError:
+def disk_error(error: OSError, path: Path) -> WriteError:
     """Turn an operating-system error on writing `path` into words that say what to do."""
     if error.errno in _FULL:
-        return NucleiError(
+        return WriteError(
             f"The disk is full: {path.name} could not be written to {path.parent}.",
-            "Free some space or choose another project folder; nothing that was saved before is lost.",
+            "Free some space, or choose another folder; nothing that was saved before is lost.",
+        )
+    if error.errno == errno.EFBIG:
+        return WriteError(
+            f"{path.name} is too large for the disk of {path.parent}, or for what you may use of it.",
+            "Choose a folder on another disk (memory sticks often take no file above 4 GB).",
         )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return NucleiError(
+        return WriteError(
             f"No permission to write {path.name} in {path.parent}.",
             "Choose a folder you may write to, or ask whoever owns this one.",
         )
-    return NucleiError(f"{path} could not be written: {error.strerror or error}.", "Check the disk and try again.")
+    return WriteError(f"{path} could not be written: {error.strerror or error}.", "Check the disk and try again.")
 
 
 def replace_with_retry(source: Path, target: Path) -> None:
@@ -45,6 +51,21 @@ def replace_with_retry(source: Path, target: Path) -> None:
             if attempt == _ATTEMPTS - 1:
                 raise
             time.sleep(0.1)
+
+
+def remove_with_retry(path: Path) -> None:
+    """Remove a file, absent or not; as patient as `replace_with_retry`, and silent where even that is not enough.
+
+    On Windows nobody can remove what another process is reading at this moment.
+    """
+    for _ in range(_ATTEMPTS):
+        try:
+            path.unlink(missing_ok=True)
+            return
+        except PermissionError:
+            time.sleep(0.1)
+        except OSError:
+            return
 
 
 def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str) -> Path:
@@ -64,7 +85,7 @@ def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str) -
 
     Raises
     ------
-    NucleiError
+    WriteError
         The disk is full, the folder is read-only, or another operating-system error; the old file stays.
     """
     path = Path(path)
@@ -84,7 +105,7 @@ def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str) -
         raise disk_error(error, path) from error
     finally:
         if aside.exists():
-            aside.unlink(missing_ok=True)
+            remove_with_retry(aside)
     return path
 
 
@@ -92,6 +113,15 @@ def _flush(path: Path) -> None:
     """Force the bytes to disk, so that a power cut after the rename finds them there."""
     with open(path, "rb+") as handle:
         os.fsync(handle.fileno())
+
+
+def remove_halves(folder: Path) -> None:
+    """Remove what a process that was killed while writing left aside in a folder nobody else writes to now."""
+    for aside in folder.glob(".*"):
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            remove_with_retry(aside)
 
 
 def write_json(path: Path | str, content: Any) -> Path:

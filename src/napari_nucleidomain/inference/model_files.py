@@ -5,18 +5,22 @@ Nothing here runs code from a model: safetensors holds numbers only, the card is
 
 from __future__ import annotations
 
+import glob
 import shutil
+import time
 import uuid
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card, save_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, WriteError, load_card, save_card
 from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.files import disk_error, replace_with_retry, write_atomic
 
 SINGLE_FILE_SUFFIX = ".nucleidomain"
+# Left by a process that was killed in the middle; whoever is at work now has been so for less than this.
+_LEFT_SECONDS = 3600.0
 
 
 def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCard) -> Path:
@@ -34,21 +38,30 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     Raises
     ------
     NucleiError
-        The folder holds something that is no model, or the disk is full or read-only.
+        The folder holds something that is no model.
+    WriteError
+        The disk is full or read-only; the old model stays.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD_FILE).exists())):
         raise NucleiError(f"{folder} is there already and is not a model.", "Choose another name for the model.")
+    mend_models(folder.parent, glob.escape(folder.name))
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
         aside.mkdir(parents=True)
-        save_file({name: np.asarray(value, order="C") for name, value in weights.items()}, aside / WEIGHTS_FILE)
+        # Not `save_file`: it hides what the system says of a full disk in an error of its own.
+        write_atomic(
+            aside / WEIGHTS_FILE, save({name: np.asarray(value, order="C") for name, value in weights.items()})
+        )
         save_card(card, aside)
         _swap(aside, folder)
     except OSError as error:
         raise disk_error(error, folder) from error
+    except WriteError as error:
+        # Said of the folder the user knows, not of the one beside it that goes away.
+        raise (disk_error(error.__cause__, folder) if isinstance(error.__cause__, OSError) else error) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder
@@ -56,7 +69,7 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
 
 def _swap(new: Path, folder: Path) -> None:
     """Put `new` where `folder` is; the old one goes only after the new one stands."""
-    old = folder.with_name(f".{folder.name}.old-{uuid.uuid4().hex[:8]}")
+    old = folder.with_name(f".{folder.name}.old-{time.time_ns()}")
     if folder.exists():
         replace_with_retry(folder, old)
     try:
@@ -66,6 +79,33 @@ def _swap(new: Path, folder: Path) -> None:
             replace_with_retry(old, folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def mend_models(parent: Path, name: str = "*") -> None:
+    """Put right what a process left that was killed while it replaced a model.
+
+    Between two renames the old model has a name with a dot in front: it gets its own back where the new one never
+    came. Halves that are older than an hour are removed.
+
+    Parameters
+    ----------
+    parent : Path
+        The folder of the models.
+    name : str
+        One model's, or a pattern.
+    """
+    for old in sorted(parent.glob(f".{name}.old-*"), reverse=True):
+        stem, _, began = old.name[1:].rpartition(".old-")
+        if not began.isdigit() or time.time_ns() - int(began) < 10_000_000_000:
+            # Seconds old: whoever replaces the model may be between the two renames at this moment.
+            continue
+        if (parent / stem).exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            replace_with_retry(old, parent / stem)
+    for half in parent.glob(f".{name}.{'[0-9a-f]' * 8}"):
+        if half.is_dir() and time.time() - half.stat().st_mtime > _LEFT_SECONDS:
+            shutil.rmtree(half, ignore_errors=True)
 
 
 def copy_model(source: Path | str, target: Path | str) -> Path:

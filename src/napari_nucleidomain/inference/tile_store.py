@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
+from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import disk_error, write_atomic
 from napari_nucleidomain.instances.stitching import TileInstances
 
@@ -46,8 +52,16 @@ class TileStore:
         """One tile's nuclei."""
         if self._folder is None:
             return self._memory[index]
-        with np.load(self._file(index), allow_pickle=False) as file:
-            return TileInstances(file["labels"], file["scores"], file["uncertainty"])
+        path = self._file(index)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return TileInstances(file["labels"], file["scores"], file["uncertainty"])
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            path.unlink(missing_ok=True)
+            raise NucleiError(
+                f"What was found in one tile cannot be read again: {path.name} was damaged.",
+                "Start the prediction again: only this tile is computed anew.",
+            ) from error
 
     def _file(self, index: int) -> Path:
         if self._folder is None:
@@ -58,8 +72,28 @@ class TileStore:
         """An empty label image; on disk where it is large and the store has a folder, so that memory stays small."""
         if self._folder is None or int(np.prod(shape)) <= _LARGE:
             return np.zeros(shape, dtype=np.uint32)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._folder / f"{name}.npy"
         try:
-            return np.lib.format.open_memmap(self._folder / f"{name}.npy", mode="w+", dtype=np.uint32, shape=shape)
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return _map(path, shape)
         except OSError as error:
-            raise disk_error(error, self._folder / f"{name}.npy") from error
+            raise disk_error(error, path) from error
+
+
+def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """A label image in a file for which there surely is place.
+
+    A mapped file is full of holes; one of them that meets a full disk later ends the process without a word.
+    """
+    size = int(np.prod(shape)) * np.dtype(np.uint32).itemsize
+    if shutil.disk_usage(path.parent).free < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    try:
+        canvas = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint32, shape=shape)
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "rb+") as handle:
+                os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return canvas

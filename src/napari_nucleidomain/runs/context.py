@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucleidomain.contracts import Checkpoints, ModelCard, NucleiError, Step, StopRun
+from napari_nucleidomain.contracts import Checkpoints, ModelCard, Step, StopRun
 from napari_nucleidomain.contracts.events import (
     CheckpointSaved,
     Event,
@@ -27,18 +28,17 @@ from napari_nucleidomain.contracts.events import (
     StageEvent,
     Warned,
 )
-from napari_nucleidomain.contracts.files import disk_error, write_atomic, write_json
+from napari_nucleidomain.contracts.files import write_atomic, write_json
 from napari_nucleidomain.inference.model_files import save_model
 
 from .arrays import write_arrays
 from .clock import Plan, WorkClock
 from .event_log import EventWriter
-from .folder import MODEL_POINTER, RunFolder
+from .folder import CHECKPOINT_FILE, MODEL_POINTER, RunFolder
 from .job import TrainJob
 from .requests import Requests
 from .stages import StageFolder
 
-CHECKPOINT_FILE = "checkpoint/latest.ckpt"
 _REPORT_SECONDS = 0.2
 _SAVE_SECONDS = 15.0
 
@@ -74,7 +74,7 @@ class FolderRun:
         self.background = job.background
         self.preset = job.preset
         self.parent = Path(job.parent) if job.parent else None
-        self.resumed = (self.folder / CHECKPOINT_FILE).exists()
+        self.resumed = run.has_checkpoint
         self._run, self._events, self._requests = run, events, requests
         self._clock = WorkClock(started=started)
         self._plan = Plan()
@@ -133,6 +133,7 @@ class FolderRun:
         order = list(self._plan.shares)
         place = {"index": order.index(name) if name in order else 0, "count": len(order)}
         self._stage, self._step = name, 0
+        self._check_state_of(stage, name)
         if not stage.needed:
             self.emit(StageEvent(name=name, state="skipped", **place))
             yield stage
@@ -141,10 +142,24 @@ class FolderRun:
         self.emit(StageEvent(name=name, state="begun", **place))
         self._report(0, None, 0.0, 0.0, name)
         yield stage
-        # The state must be on disk before the marker says so: the marker alone decides whether it is done.
+        # The state must be on disk before the marker says so; both bear the token, for a marker without the state
+        # it speaks of would have the next stage begin from untrained networks.
+        token = uuid.uuid4().hex
+        self._position[name]["done"] = token
         self.save_checkpoint()
-        stage.mark_done()
+        stage.mark_done(token)
         self.emit(StageEvent(name=name, state="done", **place))
+
+    def _check_state_of(self, stage: StageFolder, name: str) -> None:
+        """Have a stage done again whose marker is there but not the checkpoint it speaks of."""
+        if stage.needed or self._checkpoints is None:
+            return
+        if self._position.get(name, {}).get("done") != stage.token:
+            self.warn(
+                f"The stage {name} was done, but its state is not in the checkpoint; it is done again.",
+                "Keep the folder `checkpoint` of a training that is to go on.",
+            )
+            stage.forget()
 
     def _begin_position(self, name: str, key: str) -> None:
         position = self._position.get(name)
@@ -295,33 +310,14 @@ class FolderRun:
         if made is None:
             return None
         weights, card = made
-        before = self._run.model_folder
-        number = int(before.name.rpartition("-")[2]) + 1 if before else 1
+        before = list((self.folder / "models").glob("model-*"))
+        number = 1 + max((int(one.name[6:]) for one in before if one.name[6:].isdigit()), default=0)
         folder = save_model(self.folder / "models" / f"model-{number}", weights, card)
         write_json(self.folder / MODEL_POINTER, {"folder": f"models/{folder.name}"})
-        if before:
-            shutil.rmtree(before, ignore_errors=True)
+        for one in before:
+            shutil.rmtree(one, ignore_errors=True)
         self.emit(ModelReady(folder=f"models/{folder.name}", step=self._step))
         job = self._run.job
         if isinstance(job, TrainJob) and job.publish:
             save_model(job.publish, weights, card)
         return folder
-
-
-def require_space(folder: Path, needed: int) -> None:
-    """Refuse to begin where the disk is about to be full.
-
-    Raises
-    ------
-    NucleiError
-        Fewer than `needed` bytes are free.
-    """
-    try:
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    if free < needed:
-        raise NucleiError(
-            f"Only {free / 2**20:.0f} MB are free on the disk of {folder}; {needed / 2**20:.0f} MB are needed.",
-            "Free some space or choose another project folder.",
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from io import FileIO
 from pathlib import Path
 
 from napari_nucleidomain.contracts.events import Event, parse_event
@@ -23,26 +24,40 @@ class EventWriter:
         """End a line that a killed process left half-written, so that the next one starts clean."""
         if not self._path.exists() or self._path.stat().st_size == 0:
             return
-        with open(self._path, "rb+") as handle:
-            handle.seek(-1, 2)
-            if handle.read(1) != b"\n":
-                handle.write(b"\n")
+        try:
+            with open(self._path, "rb+") as handle:
+                handle.seek(-1, 2)
+                if handle.read(1) != b"\n":
+                    handle.write(b"\n")
+        except OSError as error:
+            raise disk_error(error, self._path) from error
 
     def write(self, event: Event) -> None:
         """Append one event.
 
         Raises
         ------
-        NucleiError
-            The disk is full or the folder cannot be written.
+        WriteError
+            The disk is full or the folder cannot be written; no part of the line stays.
         """
         line = event.model_dump_json().encode() + b"\n"
         with self._lock:
             try:
-                with open(self._path, "ab") as handle:
-                    handle.write(line)
+                with open(self._path, "ab", buffering=0) as handle:
+                    _append(handle, line)
             except OSError as error:
                 raise disk_error(error, self._path) from error
+
+
+def _append(handle: FileIO, line: bytes) -> None:
+    """Write a line; what a full disk took of it is taken back, for it would spoil the next line too."""
+    before, rest = handle.seek(0, 2), line
+    try:
+        while rest:
+            rest = rest[handle.write(rest) :]
+    except OSError:
+        handle.truncate(before)
+        raise
 
 
 def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:

@@ -10,16 +10,22 @@ from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
 
-from napari_nucleidomain.contracts import NucleiError, StopRun
+from napari_nucleidomain.contracts import NucleiError, StopRun, WriteError
+from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import Failed, Finished, Started, Stopped
+from napari_nucleidomain.contracts.files import remove_halves
 
-from .event_log import EventWriter
+from .event_log import EventWriter, last_event
 from .folder import RunFolder
 from .job import TrainJob
+from .log import open_log
 from .ownership import Ownership
 from .predict import LoadedModels, predict
 from .requests import Requests
+from .spare import Spare
 from .train import train
+
+_GO_ON = "Resume it then: it goes on from what was saved last."
 
 
 class ExitCode(IntEnum):
@@ -60,34 +66,61 @@ def execute(
     Raises
     ------
     NucleiError
-        The folder holds no run, or a live process works on it.
+        The folder holds no run, a live process works on it, or it cannot be written to.
     """
     run = RunFolder(folder)
     job = run.job
     ownership = Ownership(run.path)
     try:
+        if is_complete(run):
+            return ExitCode.DONE
+        spare = Spare(run.path)
         events = EventWriter(run.path)
         requests = Requests(run, events, ownership)
-        log = _open_log(run.log)
+        log = open_log(run.log)
         try:
             if watch:
                 watch(requests)
             if job.background:
                 _lower_priority()
-            return _do(run, events, requests, time.monotonic() if started is None else started, models)
+            return _do(run, events, requests, spare, time.monotonic() if started is None else started, models)
         finally:
             requests.close()
             logging.getLogger("napari_nucleidomain").removeHandler(log)
             log.close()
+            spare.give_up()
     finally:
         ownership.release()
 
 
+def is_complete(run: RunFolder) -> bool:
+    """Whether a run finished and all it made is still where it was put: there is nothing to do.
+
+    A model that was published may have been replaced by a better one since, so it is never written again for nothing.
+    """
+    event = last_event(run.path)
+    if not isinstance(event, Finished):
+        return False
+    job = run.job
+    if isinstance(job, TrainJob):
+        return run.model_folder is not None and (not job.publish or (Path(job.publish) / CARD_FILE).exists())
+    images = event.summary.get("images", [])
+    return not event.summary.get("problems") and all(Path(entry["labels"]).exists() for entry in images)
+
+
 def _do(
-    run: RunFolder, events: EventWriter, requests: Requests, started: float, models: LoadedModels | None
+    run: RunFolder,
+    events: EventWriter,
+    requests: Requests,
+    spare: Spare,
+    started: float,
+    models: LoadedModels | None,
 ) -> ExitCode:
     logger = logging.getLogger("napari_nucleidomain")
     try:
+        spare.keep()
+        for name in ("checkpoint", "models", "previews", "result", "stages", *_folders_in(run.path / "stages")):
+            remove_halves(run.path / name)
         resumed = bool(run.read_events()[0])
         events.write(Started(device=run.job.device, resumed=resumed))
         if isinstance(run.job, TrainJob):
@@ -98,36 +131,37 @@ def _do(
         return ExitCode.SKIPPED if summary.get("problems") else ExitCode.DONE
     except StopRun as stop:
         summary = dict(stop.args[0]) if stop.args else {}
-        events.write(Stopped(model=run.model_folder is not None, summary=summary))
+        _say_last(events, spare, Stopped(model=run.model_folder is not None, summary=summary))
         return ExitCode.STOPPED
+    except WriteError as error:
+        spare.give_up()
+        logger.error("%s", error)
+        _say_last(events, spare, Failed(message=error.message, hint=f"{error.hint} {_GO_ON}"))
+        return ExitCode.USER
     except NucleiError as error:
         logger.error("%s", error)
-        _try_to_say(events, Failed(message=error.message, hint=error.hint))
+        _say_last(events, spare, Failed(message=error.message, hint=error.hint))
         return ExitCode.USER
     except Exception as error:  # noqa: BLE001 - the last line of defence; everything is logged and reported
         logger.error("%s", traceback.format_exc())
         message = f"Something went wrong inside the program: {type(error).__name__}: {error}"
-        _try_to_say(
-            events, Failed(message=message, hint="Nothing saved before is lost. Please report it with the log.")
-        )
+        hint = "Nothing saved before is lost. Please report it with the log."
+        _say_last(events, spare, Failed(message=message, hint=hint))
         return ExitCode.DEFECT
 
 
-def _try_to_say(events: EventWriter, event: Failed) -> None:
-    """Write the last event; on a full disk that may fail too, and then the console has it."""
+def _folders_in(folder: Path) -> list[Path]:
+    return [one for one in folder.glob("*") if one.is_dir()]
+
+
+def _say_last(events: EventWriter, spare: Spare, event: Failed | Stopped) -> None:
+    """Write the last event into the place kept back for it; if even that is gone, the console has it."""
+    spare.give_up()
     try:
         events.write(event)
-    except NucleiError:
-        print(f"{event.message} {event.hint}", file=sys.stderr)
-
-
-def _open_log(path: Path) -> logging.Handler:
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("napari_nucleidomain")
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    return handler
+    except WriteError as error:
+        words = f"{event.message} {event.hint}" if isinstance(event, Failed) else str(error)
+        print(words, file=sys.stderr)
 
 
 def _lower_priority() -> None:

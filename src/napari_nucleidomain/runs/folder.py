@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.events import Event, Failed, Finished, Stopped
-from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
 
 from .event_log import last_event, read_events
 from .job import PredictJob, TrainJob, load_job, save_job
@@ -18,6 +19,7 @@ CONTROL_FILE = "control.json"
 VIEW_FILE = "view.json"
 MODEL_POINTER = "model.json"
 LOG_FILE = "log.txt"
+CHECKPOINT_FILE = "checkpoint/latest.ckpt"
 
 State = Literal["waiting", "running", "paused", "finished", "failed", "stopped", "interrupted"]
 Request = Literal["stop", "pause", "resume", "use_now"]
@@ -91,6 +93,10 @@ class RunFolder:
         """Ask the process to stop, pause, go on, or make a model of what there is now."""
         write_json(self.path / CONTROL_FILE, {"request": what, "time": time.time()})
 
+    def forget_request(self) -> None:
+        """Take back what was asked for; an earlier process may have died before it read it."""
+        remove_with_retry(self.path / CONTROL_FILE)
+
     def request_preview(self, image: str, box: list[list[int]]) -> None:
         """Say what the user looks at: an image's path and [[start, stop], ...] at full resolution."""
         write_json(self.path / VIEW_FILE, {"image": image, "box": box})
@@ -118,8 +124,13 @@ class RunFolder:
     def model_folder(self) -> Path | None:
         """The newest complete model this training wrote, or None."""
         pointer = self._read_small(MODEL_POINTER)
-        folder = self.path / str(pointer["folder"]) if pointer else None
-        return folder if folder and folder.exists() else None
+        folder = self.path / str(pointer.get("folder")) if pointer else None
+        return folder if folder and all((folder / name).exists() for name in (CARD_FILE, WEIGHTS_FILE)) else None
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether something has been learned from which a training can go on."""
+        return (self.path / CHECKPOINT_FILE).exists()
 
     @property
     def result_folder(self) -> Path:

@@ -55,7 +55,7 @@ def spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def start(run: RunFolder) -> subprocess.Popen[bytes]:
-    """Execute a run, or go on with it, in a process of its own.
+    """Execute a run, or go on with it, in a process of its own. Requests made before are forgotten.
 
     Raises
     ------
@@ -64,6 +64,7 @@ def start(run: RunFolder) -> subprocess.Popen[bytes]:
     """
     if is_alive(run.path):
         raise NucleiError(f"{run.name} is running already.", "Watch it, or stop it first.")
+    run.forget_request()
     return spawn(["run", str(run.path)], run.path / LOG_FILE)
 
 

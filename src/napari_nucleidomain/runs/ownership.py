@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import disk_error
+from napari_nucleidomain.contracts.files import remove_with_retry, write_json
+
+from .lock import exclusive
 
 OWNER_FILE = "owner.json"
+LOCK_FILE = "owner.lock"
 HEARTBEAT_SECONDS = 2.0
 # Another machine's clock may differ from ours, and network folders show new times late.
 STALE_ELSEWHERE_SECONDS = 120.0
+_SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ def read_owner(folder: Path) -> Owner | None:
     try:
         content = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
         return Owner(**content)
-    except (FileNotFoundError, json.JSONDecodeError, TypeError, UnicodeDecodeError, PermissionError):
+    except (OSError, ValueError, TypeError):
         return None
 
 
@@ -94,41 +98,37 @@ class Ownership:
         self.owner = Owner(
             socket.gethostname(), os.getpid(), psutil.Process().create_time(), uuid.uuid4().hex, time.time()
         )
-        if self._path.exists():
-            self._take_over(folder)
-        try:
-            handle = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-        except FileExistsError as error:
-            raise NucleiError(
-                f"{folder.name} is being worked on by another process.", "Wait for it, or stop it first."
-            ) from error
-        except OSError as error:
-            raise disk_error(error, self._path) from error
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(self.owner.__dict__, stream)
+        # To look and then to write is two moments: of two processes that both find nobody, one must wait.
+        with exclusive(folder / LOCK_FILE) as held:
+            if is_alive(folder):
+                raise _taken(folder)
+            write_json(self._path, self.owner.__dict__)
+            if not held:
+                # A folder without locks: the last one to write has it, and the others see that after a moment.
+                time.sleep(_SETTLE_SECONDS)
+                if not self.held:
+                    raise _taken(folder)
 
-    def _take_over(self, folder: Path) -> None:
-        if is_alive(folder):
-            owner = read_owner(folder)
-            where = f"process {owner.process} on {owner.host}" if owner else "another process"
-            raise NucleiError(f"{folder.name} is being worked on by {where}.", "Wait for it, or stop it first.")
-        aside = self._path.with_name(f".{OWNER_FILE}.{uuid.uuid4().hex[:8]}")
-        try:
-            # Only one of several takers can rename it; the others find it gone and then lose at O_EXCL.
-            os.replace(self._path, aside)
-            aside.unlink(missing_ok=True)
-        except FileNotFoundError:
-            return
+    @property
+    def held(self) -> bool:
+        """Whether the folder is still ours."""
+        owner = read_owner(self._path.parent)
+        return owner is not None and owner.token == self.owner.token
 
     def beat(self) -> None:
-        """Say that we are alive. A folder that was removed meanwhile is noticed elsewhere."""
+        """Say that we are alive. A folder that was removed or is away meanwhile is noticed elsewhere."""
         try:
             os.utime(self._path)
-        except (FileNotFoundError, PermissionError):
+        except OSError:
             return
 
     def release(self) -> None:
         """Give the folder up."""
-        owner = read_owner(self._path.parent)
-        if owner and owner.token == self.owner.token:
-            self._path.unlink(missing_ok=True)
+        if self.held:
+            remove_with_retry(self._path)
+
+
+def _taken(folder: Path) -> NucleiError:
+    owner = read_owner(folder)
+    where = f"process {owner.process} on {owner.host}" if owner else "another process"
+    return NucleiError(f"{folder.name} is being worked on by {where}.", "Wait for it, or stop it first.")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import glob
 import json
+import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, StopRun, find_method, load_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, StopRun, WriteError, find_method, load_card
 from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import Preview, Progress, StageEvent, Warned
-from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_out import FORMATS, write_labels
 from napari_nucleidomain.data.regions import read_regions
@@ -24,7 +27,7 @@ from napari_nucleidomain.inference.tile_store import TileStore
 from .arrays import write_arrays
 from .event_log import EventWriter
 from .folder import RunFolder
-from .job import ImageRef, PredictJob
+from .job import JOB_FILE, ImageRef, PredictJob
 from .requests import Requests
 
 CLASSICAL = "otsu"
@@ -91,6 +94,8 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
     ------
     NucleiError
         The model cannot be used, or no image could be.
+    WriteError
+        The disk is full or read-only; what is done stays.
     StopRun
         The user stopped it; what is done stays.
     """
@@ -101,9 +106,14 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
     done: list[dict[str, Any]] = []
     problems: list[list[str]] = []
     names = _unique_names(job.images)
+    if job.out and job.format in FORMATS:
+        _remove_halves([Path(job.out) / f"{name}{FORMATS[job.format]}" for name in names], run.path / JOB_FILE)
     for number, (ref, name) in enumerate(zip(job.images, names, strict=True)):
         try:
             done.append(_one(run, events, requests, models, ref, name, (number, len(names))))
+        except WriteError:
+            # What finds no place for this image has none for the next one.
+            raise
         except NucleiError as error:
             problems.append([ref.path, str(error)])
             events.write(Warned(message=f"{Path(ref.path).name}: {error.message}", hint=error.hint))
@@ -118,6 +128,19 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
     return {"images": done, "problems": problems}
 
 
+def _remove_halves(files: list[Path], job_file: Path) -> None:
+    """Remove what an earlier process of this run left aside in the user's folder when it was killed."""
+    since = job_file.stat().st_mtime
+    for path in files:
+        for half in path.parent.glob(f".{glob.escape(path.stem[:40])}.*{path.suffix}"):
+            mark = half.name[len(path.stem[:40]) + 2 : -len(path.suffix)]
+            if re.fullmatch(r"[0-9a-f]{8}(\.old)?", mark) and half.stat().st_mtime >= since:
+                if half.is_dir():
+                    shutil.rmtree(half, ignore_errors=True)
+                else:
+                    remove_with_retry(half)
+
+
 def _one(
     run: RunFolder,
     events: EventWriter,
@@ -130,8 +153,9 @@ def _one(
     job = run.job
     assert isinstance(job, PredictJob)
     record = run.result_folder / f"{name}.json"
-    if record.exists():
-        return dict(read_json(record))
+    before = _read_record(record)
+    if before is not None:
+        return before
     began = time.monotonic()
     events.write(StageEvent(name=name, index=place[0], count=place[1]))
     image = open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None)
@@ -162,6 +186,18 @@ def _one(
     write_json(record, entry)
     events.write(StageEvent(name=name, state="done", index=place[0], count=place[1]))
     return entry
+
+
+def _read_record(file: Path) -> dict[str, Any] | None:
+    """What an earlier process wrote of an image; None where it did not get so far, or its labels are gone since."""
+    if not file.exists():
+        return None
+    try:
+        record = dict(read_json(file))
+        return record if Path(record["labels"]).exists() and "nuclei" in record else None
+    except (NucleiError, KeyError, TypeError, ValueError):
+        # Damaged: the image is done again, most of it from the tiles that are there.
+        return None
 
 
 def _pixel_um(image: Image) -> float | None:

@@ -7,25 +7,37 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.events import Acknowledged
 
 from .event_log import EventWriter, last_event
-from .folder import CONTROL_FILE, RunFolder
+from .folder import RunFolder
 from .ownership import HEARTBEAT_SECONDS, Ownership
 
 _LOOK_SECONDS = 0.2
+# Systems know the start of a process no better than this.
+_BORN_SECONDS = 2.0
 
 
-def _drop_old_request(run: RunFolder) -> None:
-    """Remove a request meant for an earlier process of this run.
+def _drop_old_request(run: RunFolder, born: float) -> None:
+    """Remove a request meant for an earlier process of this run, which may have died before it read it.
 
-    A stop asked for while the process was still starting is obeyed: no event is younger than it.
+    A request made while this process was starting is obeyed, and so is one made before the run's very first process:
+    whoever takes back a prediction that waits in the queue means it.
     """
-    control, last = run.read_control(), last_event(run.path)
-    if control and last is not None and float(control.get("time", 0.0)) <= last.time:
-        (run.path / CONTROL_FILE).unlink(missing_ok=True)
+    last = last_event(run.path)
+    if last is not None and _time_of(run.read_control()) <= max(last.time, born - _BORN_SECONDS):
+        run.forget_request()
+
+
+def _time_of(control: dict[str, Any] | None) -> float:
+    """When a request was made; 0 where there is none or its file is not ours."""
+    try:
+        return float((control or {}).get("time", 0.0))
+    except (TypeError, ValueError):
+        return 0.0
 
 
 class Requests:
@@ -49,7 +61,7 @@ class Requests:
         self._use_now = threading.Event()
         self._closed = threading.Event()
         self._seen = 0.0
-        _drop_old_request(run)
+        _drop_old_request(run, ownership.owner.process_started)
         self._thread = threading.Thread(target=self._watch, name="requests", daemon=True)
         self._thread.start()
 
@@ -92,8 +104,8 @@ class Requests:
                 self._ownership.beat()
                 beaten = now
             control = self._run.read_control()
-            if control and float(control.get("time", 0.0)) != self._seen:
-                self._seen = float(control.get("time", 0.0))
+            if control and _time_of(control) != self._seen:
+                self._seen = _time_of(control)
                 self._obey(str(control.get("request", "")))
 
     def _obey(self, what: str) -> None:

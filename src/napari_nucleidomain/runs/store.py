@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,8 +12,8 @@ from pathlib import Path
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
 from napari_nucleidomain.contracts.card import CARD_FILE
-from napari_nucleidomain.contracts.files import read_json, write_json
-from napari_nucleidomain.inference.model_files import pack_model, unpack_model
+from napari_nucleidomain.contracts.files import disk_error, read_json, write_json
+from napari_nucleidomain.inference.model_files import mend_models, pack_model, unpack_model
 
 from .folder import RunFolder
 from .job import JOB_FILE, PredictJob, TrainJob
@@ -123,6 +125,9 @@ class Project:
     def list_models(self) -> ModelList:
         """Every model, newest first; damaged ones as problems."""
         found = ModelList()
+        with contextlib.suppress(OSError):
+            # A folder that cannot be written to can be listed all the same.
+            mend_models(self.models_folder)
         cards = sorted(self.models_folder.glob(f"*/{CARD_FILE}"), key=lambda card: -card.stat().st_mtime)
         for path in cards:
             if path.parent.name.startswith("."):
@@ -154,10 +159,13 @@ class Project:
             except FileExistsError:
                 continue
             except OSError as error:
-                raise NucleiError(
-                    f"No run can be made in {self.path}: {error.strerror}.", "Choose another project."
-                ) from error
-            return RunFolder.create(folder, job)
+                raise disk_error(error, folder) from error
+            try:
+                return RunFolder.create(folder, job)
+            except NucleiError:
+                # Nobody can use a folder without a job.
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         raise NucleiError(f"There are too many runs named {base}.", "Choose another name.")
 
     def free_model_name(self, base: str) -> str:

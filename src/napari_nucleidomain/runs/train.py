@@ -8,11 +8,12 @@ from typing import Any
 from napari_nucleidomain.contracts import NucleiError, StopRun, find_method
 from napari_nucleidomain.data.dataset import open_dataset
 
-from .context import FolderRun, require_space
+from .context import FolderRun
 from .event_log import EventWriter
 from .folder import RunFolder
 from .job import TrainJob
 from .requests import Requests
+from .spare import require_space
 
 # A run keeps one checkpoint and one model, each also aside while it is replaced.
 _SPACE_NEEDED = 200 * 2**20

@@ -191,12 +191,16 @@ class PastTrainings(QWidget):
         none = "" if past is not None else "Select a training first."
         no_model = none or ("" if past is not None and past.model else "It left no model.")
         alive = past is not None and past.state in ("running", "paused", "waiting")
-        ended = past is not None and past.state in ("finished", "failed")
+        ended = ""
+        if past is not None and past.state == "finished":
+            ended = "It is complete."
+        elif past is not None and past.state == "failed" and not past.run.has_checkpoint:
+            ended = "It left nothing to go on from."
         self.show_button.allow(none)
         self.repeat_button.allow(none)
         self.use_button.allow(no_model)
         self.continue_button.allow(no_model)
-        self.resume_button.allow(none or ("It is running." if alive else "It is complete." if ended else ""))
+        self.resume_button.allow(none or ("It is running." if alive else ended))
         self.delete_button.allow(none or ("Stop it first." if alive else ""))
 
     def _ask_delete(self, past: Past) -> None:

@@ -259,6 +259,10 @@ class TrainProgress(QWidget):
         actions: dict[str, Any] = {}
         if "click" in event.message.lower():
             actions["Back_to_Points"] = lambda: self.goto.emit("points")
+        run = self._follower.run
+        if run is not None and run.has_checkpoint:
+            # The disk was full, say: what was learned so far is there.
+            actions["Resume"] = self._resume
         self.message.say_error(event.message, event.hint, log_tail(log), **actions)
 
     # ---- asking
