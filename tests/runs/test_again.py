@@ -213,7 +213,7 @@ def killed_halfway(new_training: Callable[..., RunFolder], monkeypatch: pytest.M
     """In the second of two stages, with a model and every kind of file."""
     from napari_nucleidomain.runs.context import FolderRun
 
-    run = new_training(config={"stop_at": 20})
+    run = new_training()
     real = FolderRun.metric
 
     def metric(self: FolderRun, **values: float) -> None:
@@ -221,6 +221,8 @@ def killed_halfway(new_training: Callable[..., RunFolder], monkeypatch: pytest.M
         if self._step == 10:
             self.preview("a.png", (0, 0), labels=np.zeros((4, 4), np.uint32))
             self.publish()
+        if self._step == 20:
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(FolderRun, "_save_every", -1.0)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_nucleidomain.contracts import MethodConfig, MethodSpec, ModelCard, Preset, setting
+from napari_nucleidomain.contracts import MethodConfig, MethodSpec, ModelCard, NucleiError, Preset, setting
 
 
 class ToyConfig(MethodConfig):
@@ -42,6 +43,12 @@ class NumpyCheckpoints:
             np.savez(handle, **arrays)
 
     def load(self, path: Path) -> dict[str, Any]:
+        try:
+            return self._load(path)
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            raise NucleiError(f"{path.name} is damaged.", "Begin anew.") from error
+
+    def _load(self, path: Path) -> dict[str, Any]:
         import json
 
         tracked: dict[str, Any] = {}

@@ -111,7 +111,16 @@ def test_checkpoints_hold_no_code(tmp_path: Path) -> None:
     checkpoints.save({"position": {"step": 3, "allowed": None}, "tracked": {"o": optimiser.state_dict()}}, path)
     state = checkpoints.load(path)
     assert state["position"] == {"step": 3, "allowed": None}
-    path.write_bytes(path.read_bytes()[:100])
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 97):
+        path.write_bytes(whole[:length])
+        with pytest.raises(NucleiError, match=r"a b é\.ckpt is damaged"):
+            checkpoints.load(path)
+    for other in (bytes(500), b"{}", whole[500:], b"\x80\x02."):
+        path.write_bytes(other)
+        with pytest.raises(NucleiError, match="damaged"):
+            checkpoints.load(path)
+    torch.save({"a": torch.ones(2)}, path)
     with pytest.raises(NucleiError, match="damaged"):
         checkpoints.load(path)
     torch.save({"evil": print}, path)
