@@ -119,8 +119,8 @@ def _do(
     logger = logging.getLogger("napari_nucleidomain")
     try:
         spare.keep()
-        for name in ("checkpoint", "models", "previews", "result", "stages", *_folders_in(run.path / "stages")):
-            remove_halves(run.path / name)
+        for folder in _written_to(run.path):
+            remove_halves(folder)
         resumed = bool(run.read_events()[0])
         events.write(Started(device=run.job.device, resumed=resumed))
         if isinstance(run.job, TrainJob):
@@ -150,8 +150,10 @@ def _do(
         return ExitCode.DEFECT
 
 
-def _folders_in(folder: Path) -> list[Path]:
-    return [one for one in folder.glob("*") if one.is_dir()]
+def _written_to(folder: Path) -> list[Path]:
+    """Folders of a run to which nobody but its own process writes."""
+    names = ("checkpoint", "models", "previews", "result")
+    return [*(folder / name for name in names), *(one for one in folder.glob("stages/*") if one.is_dir())]
 
 
 def _say_last(events: EventWriter, spare: Spare, event: Failed | Stopped) -> None:

@@ -25,7 +25,7 @@ class _LogFile(logging.FileHandler):
             super().close()
         except OSError:
             # Its last lines found no place.
-            self.stream = None  # type: ignore[assignment]
+            self.stream = None
 
 
 def open_log(path: Path) -> logging.Handler:
