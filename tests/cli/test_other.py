@@ -25,7 +25,7 @@ def test_evaluate_folders(run: Callable, tmp_path: Path) -> None:
             write_labels(labels, tmp_path / folder / f"{name}.tif", format="tif")
     said = run("evaluate", "mine", "truth", "--json", "scores.json")
     assert said.code == 3
-    assert "no reference of this name" in said.err and "no prediction of this name" in said.err
+    assert "no reference is named c" in said.err and "no prediction is named d" in said.err
     content = json.loads(Path("scores.json").read_text(encoding="utf-8"))
     assert list(content["images"]) == ["a"] and content["images"]["a"]["aji"] == 1.0
     assert len(content["problems"]) == 3, "the image of another size is left out"

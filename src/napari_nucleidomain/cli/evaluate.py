@@ -11,12 +11,16 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import write_json
-from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.data.geojson import read_features
+from napari_nucleidomain.data.labels_geojson import outlines_reach
+from napari_nucleidomain.data.labels_io import labels_shape, read_labels
 from napari_nucleidomain.data.points import read_points
 from napari_nucleidomain.instances.scores import score_labels, score_points
 from napari_nucleidomain.runs.execute import ExitCode
 
-_POINTS = {".csv", ".geojson", ".json"}
+from .pairing import pair
+
+_LARGEST = 1 << 30  # pixels
 _SHOWN = ("aji", "aji_plus", "pq", "f1@0.5", "object_dice", "seg", "pixel_f1", "pixel_iou")
 
 
@@ -28,9 +32,12 @@ def command(arguments: argparse.Namespace) -> int:
         try:
             rows[name] = _score(predicted, truth)
         except NucleiError as error:
+            if len(pairs) == 1:
+                raise
             problems.append([str(predicted), str(error)])
     if not rows:
-        raise NucleiError(problems[0][1] if problems else "There is nothing to compare.", "Check both paths.")
+        path, message = problems[-1]
+        raise NucleiError(f"None of the {len(pairs)} pairs can be compared. {path}: {message}")
     means = _means(rows)
     _print(rows, means)
     for path, message in problems:
@@ -41,65 +48,73 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def _score(predicted: Path, truth: Path) -> dict[str, Any]:
-    if _is_points(truth):
-        return dict(score_points(read_labels(predicted).labels, read_points(truth)).as_dict())
-    reference = read_labels(truth).labels
-    # GeoJSON outlines do not say how large their image was: it was as large as the reference.
-    labels = read_labels(predicted, shape=reference.shape).labels
-    return dict(score_labels(labels, reference).as_dict())
+    """Scores of one pair: against outlines where the reference holds some, else against its clicks."""
+    if not _is_points(truth):
+        shape = _common_shape(predicted, truth)
+        labels, reference = read_labels(predicted, shape).labels, read_labels(truth, shape).labels
+        return dict(score_labels(labels, reference).as_dict())
+    points = read_points(truth)
+    shape = None
+    if _is_geojson(predicted):
+        # The image was at least as large as what is drawn and clicked on it.
+        clicked = np.ceil(points[:, -2:].max(axis=0, initial=0.0)).astype(int) + 1
+        shape = tuple(np.maximum(_reach(predicted), clicked).tolist())
+    return dict(score_points(read_labels(predicted, shape).labels, points).as_dict())
+
+
+def _common_shape(predicted: Path, truth: Path) -> tuple[int, ...] | None:
+    """The image's size for outlines, which do not say it: that of the label image beside them, else what holds both."""
+    drawn = [path for path in (predicted, truth) if _is_geojson(path)]
+    if len(drawn) == 1:
+        return labels_shape(truth if drawn[0] == predicted else predicted)
+    if not drawn:
+        return None
+    # How much empty ground there is beyond changes none of the scores.
+    rows, columns = np.max([_reach(path) for path in drawn], axis=0).tolist()
+    return max(1, rows), max(1, columns)
+
+
+def _reach(path: Path) -> tuple[int, int]:
+    reach = outlines_reach(path)
+    if reach is None:
+        raise NucleiError(f"{path.name} holds no outlines.", "Export the nuclei as polygons, or give a label image.")
+    if reach[0] * reach[1] > _LARGEST:
+        raise NucleiError(
+            f"The outlines of {path.name} reach to {reach[0]}×{reach[1]} pixels, too far to be compared in one piece.",
+            "Compare label images of parts of the slide.",
+        )
+    return reach
+
+
+def _is_geojson(path: Path) -> bool:
+    return path.suffix.lower() in {".geojson", ".json"}
 
 
 def _is_points(path: Path) -> bool:
-    return path.suffix.lower() in _POINTS
-
-
-def pair(predictions: Path, truth: Path) -> tuple[list[tuple[str, Path, Path]], list[list[str]]]:
-    """Files that belong together by their name without endings.
-
-    Returns
-    -------
-    pairs : list of (name, prediction, truth)
-    problems : list of [path, message]
-        Files on one side only.
+    """Whether a reference holds clicks: a table does, GeoJSON where it has points and no polygons.
 
     Raises
     ------
     NucleiError
-        A path is not there, or one is a file and the other a folder.
+        GeoJSON with neither or with both.
     """
-    for path in (predictions, truth):
-        if not path.exists():
-            raise NucleiError(f"{path} is not there.", "Check the path.")
-    if _is_one(predictions) and _is_one(truth):
-        return [(stem(predictions), predictions, truth)], []
-    if _is_one(predictions) != _is_one(truth):
-        raise NucleiError("One path is a file and the other a folder.", "Give two files or two folders.")
-    left, right = _by_stem(predictions), _by_stem(truth)
-    names = sorted(set(left) & set(right))
-    problems = [[str(left[name]), "no reference of this name"] for name in sorted(set(left) - set(right))]
-    problems += [[str(right[name]), "no prediction of this name"] for name in sorted(set(right) - set(left))]
-    return [(name, left[name], right[name]) for name in names], problems
-
-
-def _is_one(path: Path) -> bool:
-    return path.is_file() or path.suffix == ".zarr"
-
-
-def _by_stem(folder: Path) -> dict[str, Path]:
-    return {stem(path): path for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
-
-
-def stem(path: Path) -> str:
-    """`a.ome.tif` -> "a"."""
-    name = path.name
-    for ending in (".ome.tif", ".ome.tiff", ".ome.zarr"):
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return path.stem
+    if not _is_geojson(path):
+        return path.suffix.lower() == ".csv"
+    kinds = {feature["geometry"]["type"] for feature in read_features(path)}
+    points, polygons = bool(kinds & {"Point", "MultiPoint"}), bool(kinds & {"Polygon", "MultiPolygon"})
+    if points == polygons:
+        raise NucleiError(
+            f"{path.name} holds both points and outlines."
+            if points
+            else f"{path.name} holds no outlines and no points.",
+            "A reference is either the outlines of all nuclei or one click in each: save one of them alone.",
+        )
+    return points
 
 
 def _means(rows: dict[str, dict[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
-    names = [name for name, value in next(iter(rows.values())).items() if isinstance(value, int | float)]
+    # Outlines and clicks give different scores: every one that any image has.
+    names = {name: None for row in rows.values() for name, value in row.items() if isinstance(value, int | float)}
     table = {name: [row[name] for row in rows.values() if row.get(name) is not None] for name in names}
     mean = {name: float(np.mean(values)) for name, values in table.items() if values}
     deviation = {

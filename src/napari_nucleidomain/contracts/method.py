@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .config import MethodConfig
 from .errors import NucleiError
 
 GROUP = "napari_nucleidomain.methods"
+_OWN = "napari-nucleidomain"
+_LOGGER = logging.getLogger(__name__)
+_warned: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,20 @@ class MethodSpec:
 
 
 def methods() -> dict[str, MethodSpec]:
-    """Every installed method by name, this package's own and third parties'."""
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    return {name: found[name].load() for name in sorted(found)}
+    """Every installed method by name, this package's own and third parties'.
+
+    One that cannot be loaded is left out and named in a warning of the log, once: another package's fault must not take
+    the methods that work away.
+    """
+    found = {}
+    for name, entry in sorted(_entries().items()):
+        try:
+            found[name] = _load(entry)
+        except NucleiError as error:
+            if name not in _warned:
+                _warned.add(name)
+                _LOGGER.warning("%s", error)
+    return found
 
 
 def find_method(name: str) -> MethodSpec:
@@ -111,10 +126,39 @@ def find_method(name: str) -> MethodSpec:
     Raises
     ------
     NucleiError
-        It is not installed; the message lists those that are.
+        It is not installed, and the message lists those that are; or it is and cannot be loaded, and the message says
+        why.
     """
-    for entry in entry_points(group=GROUP):
-        if entry.name == name:
-            return entry.load()
-    known = ", ".join(sorted(entry.name for entry in entry_points(group=GROUP)))
+    entries = _entries()
+    if name in entries:
+        return _load(entries[name])
+    known = ", ".join(sorted(entries))
     raise NucleiError(f"There is no method {name!r} here.", f"Installed: {known}. A newer version may have it.")
+
+
+def _entries() -> dict[str, EntryPoint]:
+    """What is installed, by name; where two packages use one name, this package's own is meant."""
+    found: dict[str, EntryPoint] = {}
+    for entry in sorted(entry_points(group=GROUP), key=lambda one: _package(one) != _OWN):
+        found.setdefault(entry.name, entry)
+    return found
+
+
+def _package(entry: EntryPoint) -> str:
+    return entry.dist.name if entry.dist is not None else ""
+
+
+def _load(entry: EntryPoint) -> MethodSpec:
+    package = _package(entry) or "another package"
+    try:
+        spec = entry.load()
+    except Exception as error:  # noqa: BLE001 - foreign code may fail in any way; it is reported with its reason
+        why = f"{type(error).__name__}: {error}"
+    else:
+        if isinstance(spec, MethodSpec):
+            return spec
+        why = f"{entry.value} is a {type(spec).__name__}, not a MethodSpec"
+    raise NucleiError(
+        f"The method {entry.name!r}, which comes with {package}, cannot be used ({why}).",
+        f"Update {package} or remove it; the other methods are not affected.",
+    )

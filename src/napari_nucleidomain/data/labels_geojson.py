@@ -162,27 +162,64 @@ def read_labels_geojson(path: Path, shape: Sequence[int] | None, offset: Sequenc
     Raises
     ------
     NucleiError
-        `shape` is None, or the file is damaged or holds no outlines.
+        `shape` is None, the file is damaged or holds no outlines, or they lie outside the image.
     """
     if shape is None or len(shape) != 2:
         raise NucleiError(
             f"{path.name} holds outlines without the size of their image.", "Open it together with its flat image."
         )
-    items = [f for f in read_features(path) if f.get("nucleus") or f["geometry"]["type"] in {"Polygon", "MultiPolygon"}]
-    detected = [f for f in items if f["properties"].get("objectType") in {"detection", "cell", "tile"}]
-    items = detected or items
-    if not items:
+    found = _outlines(path)
+    if not found:
         raise NucleiError(f"{path.name} holds no outlines.", "Export the detections from QuPath as GeoJSON.")
-    ids = _ids(items)
     moved = np.asarray(offset, np.float64)
+    lengths = (int(shape[0]), int(shape[1]))
+    _check_place(path, found, moved, lengths)
 
     def shapes() -> Iterable[Outline]:
-        for nucleus, item in zip(ids, items, strict=True):
-            polygons = polygons_of(item.get("nucleus") or item["geometry"], path)
+        for nucleus, polygons in found:
             parts = (Polygon(p[0] - moved, tuple(hole - moved for hole in p[1:])) for p in polygons)
             yield Outline(nucleus, tuple(parts))
 
-    return rasterise(shapes(), (int(shape[0]), int(shape[1])))
+    return rasterise(shapes(), lengths)
+
+
+def outlines_reach(path: Path) -> tuple[int, int] | None:
+    """Rows and columns of the smallest image that begins at (0, 0) and holds all outlines; None where there are none.
+
+    Raises
+    ------
+    NucleiError
+        The file is absent, damaged or no GeoJSON.
+    """
+    rings = [polygon[0].max(axis=0) for _, polygons in _outlines(path) for polygon in polygons]
+    if not rings:
+        return None
+    rows, columns = np.ceil(np.max(rings, axis=0))
+    return max(0, int(rows)), max(0, int(columns))
+
+
+def _outlines(path: Path) -> list[tuple[int, list[list[np.ndarray]]]]:
+    """Id and polygons of each nucleus."""
+    items = [f for f in read_features(path) if f.get("nucleus") or f["geometry"]["type"] in {"Polygon", "MultiPolygon"}]
+    detected = [f for f in items if f["properties"].get("objectType") in {"detection", "cell", "tile"}]
+    items = detected or items
+    many = (polygons_of(item.get("nucleus") or item["geometry"], path) for item in items)
+    return list(zip(_ids(items), many, strict=True))
+
+
+def _check_place(
+    path: Path, found: list[tuple[int, list[list[np.ndarray]]]], moved: np.ndarray, shape: tuple[int, int]
+) -> None:
+    """Refuse outlines of another image: as with clicks, more than a tenth of them (and more than two) beside it."""
+    outer = [np.concatenate([polygon[0] for polygon in polygons]) - moved for _, polygons in found if polygons]
+    beside = sum(bool((ring.max(0) <= 0).any() or (ring.min(0) >= shape).any()) for ring in outer)
+    if beside and beside > min(len(outer) - 1, max(2, 0.1 * len(outer))):
+        reach = "×".join(str(int(v)) for v in np.ceil(np.max([ring.max(0) for ring in outer], axis=0)))
+        raise NucleiError(
+            f"{path.name}: {beside} of {len(outer)} outlines lie outside the image: they reach to {reach}, the image "
+            f"is {shape[0]}×{shape[1]}. They probably belong to another image.",
+            "Attach the outlines of this very image, or a label image.",
+        )
 
 
 def _ids(items: list[dict[str, Any]]) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from .example import SPLITS, Example, Split
@@ -65,7 +66,7 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
         for path in sorted((folder / sub).iterdir()) if (folder / sub).is_dir() else ():
             if path.name.startswith(".") or path.suffix.lower() not in suffixes:
                 continue
-            owner = _owner(plain_name(path), by_name)
+            owner = owner_of(plain_name(path), by_name)
             if owner is None:
                 problems.append((path, f"There is no image {plain_name(path)} for it."))
             elif kind in attached[owner]:
@@ -76,8 +77,8 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
     return examples, problems
 
 
-def _owner(name: str, images: dict[str, Path]) -> str | None:
-    """The image a file belongs to by its name."""
+def owner_of(name: str, images: Collection[str]) -> str | None:
+    """The image a file belongs to by its name: the same, or the image's with `_labels` and the like behind it."""
     for ending in _ADDED:
         if name.endswith(ending) and name[: len(name) - len(ending)] in images:
             return name[: len(name) - len(ending)]

@@ -33,7 +33,8 @@ class CoordConv(nn.Module):
     Parameters
     ----------
     channels : int
-        Channels in and out; 3 for the paper's 5 -> 3 (METHODS 2.6).
+        Channels in and out; 3 for an RGB image: rows and columns make five, mixed into three, so that a pretrained
+        network fits behind it.
     """
 
     def __init__(self, channels: int) -> None:

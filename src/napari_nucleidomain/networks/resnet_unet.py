@@ -1,7 +1,7 @@
 """The U-Net of SPN+IEN: a ResNet34 encoder and a plain decoder without a full-resolution skip.
 
 Liu et al., section 3.2 (ResNet34 encoders, pretrained on ImageNet, as in Qu et al. 2019); the decoder follows what the
-paper leaves silent and its published model does (METHODS 2.6).
+paper leaves silent and the authors' published code does: activation before normalisation, dropout of 0.1.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Random views of a crop: geometry in one resampling, then colour. All of it batched, on the tensors' device.
 
-Order and ranges of the geometry are those of Qu et al. 2019 as SPN+IEN uses them (METHODS 2.5): scale, flips, affine
-about the centre, rotation, crop. Composed into one matrix a crop, so that pixels are interpolated once.
+Order and ranges of the geometry are those of Qu et al. 2019, which SPN+IEN takes over (Liu et al., section 3.2): scale,
+flips, affine about the centre, rotation, crop. Composed into one matrix a crop, so that pixels are interpolated once.
 """
 
 from __future__ import annotations

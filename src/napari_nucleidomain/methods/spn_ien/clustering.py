@@ -45,7 +45,7 @@ class ClusterSettings:
 def local_colour_spread(image: np.ndarray, points: np.ndarray, patch_px: int, stride: int = 1) -> float:
     """sigma_k: standard deviation of colour distances between pixels and their 9x9 neighbours near clicks.
 
-    Neighbours are restricted to the L x L squares about clicks, centre pixels are not (METHODS 2.3).
+    Neighbours are restricted to the L x L squares about clicks, centre pixels are not, as in the authors' code.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def name_clusters(labels: np.ndarray, points: np.ndarray) -> tuple[int, int]:
     """Which cluster is nuclei and which is background.
 
     Nuclei: the one most clicks lie in. Background: of the others, the one that discs of radius 5 px about the clicks
-    overlap least (METHODS 2.3).
+    overlap least (as Qu et al. 2019 choose).
 
     Returns
     -------

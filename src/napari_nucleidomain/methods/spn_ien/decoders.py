@@ -13,7 +13,7 @@ from .grouping import remove_background_cluster
 
 
 def proposal(probability: np.ndarray, above: float, least_px: int) -> np.ndarray:
-    """The SPN's foreground: thresholded, small pieces dropped, holes filled (METHODS 2.9 step 2); (h, w) bool."""
+    """The SPN's foreground: thresholded, small pieces dropped, holes filled (Liu et al., section 2.1); (h, w) bool."""
     return np.asarray(ndimage.binary_fill_holes(remove_small(probability > above, least_px)))
 
 
@@ -45,7 +45,7 @@ def watershed(probability: np.ndarray, least_px: int, diameter_px: float) -> np.
 def without_background(
     clusters: np.ndarray, probability: np.ndarray, min_components: int, least_probability: float
 ) -> np.ndarray:
-    """Remove the background cluster by its many pieces, and clusters the SPN thinks background (METHODS 2.9 step 4)."""
+    """Remove the background cluster by its many pieces, and clusters the SPN thinks background (section 2.1)."""
     known = probability if least_probability else None
     return remove_background_cluster(clusters, min_components, probability=known, least_probability=least_probability)
 

@@ -1,4 +1,4 @@
-"""The two networks: semantic proposal (SPN) and instance encoding (IEN). Liu et al., section 2.1; METHODS 2.6."""
+"""The two networks: semantic proposal (SPN) and instance encoding (IEN). Liu et al., sections 2.1 and 3.2."""
 
 from __future__ import annotations
 

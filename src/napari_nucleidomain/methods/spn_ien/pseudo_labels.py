@@ -1,4 +1,4 @@
-"""From clicks to partial semantic labels for the SPN (Liu et al., section 2.2 "Training of SPN"; METHODS 2.2, 2.3)."""
+"""From clicks to partial semantic labels for the SPN (Liu et al., section 2.2 "Training of SPN"; Qu et al. 2019)."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def cut_by_edge(nuclei: np.ndarray, band: np.ndarray, points: np.ndarray) -> np.
 
 
 def refine_in_cells(nuclei: np.ndarray, cells: np.ndarray, grow: int, shrink: int) -> np.ndarray:
-    """Close, fill and shrink the nuclei of each cell on their own (METHODS 2.3 "Refinement").
+    """Close, fill and shrink the nuclei of each cell on their own, as Qu et al. 2019 refine their clusters.
 
     Parameters
     ----------

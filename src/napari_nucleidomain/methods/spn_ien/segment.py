@@ -1,4 +1,4 @@
-"""A trained SPN+IEN as a segmenter (Liu et al., section 2.1; METHODS 2.9)."""
+"""A trained SPN+IEN as a segmenter (Liu et al., section 2.1)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class SpnIenSegmenter:
         if decoder == "ien" and ien is None:
             raise NucleiError("This model has no second network.", "Choose watershed or components.")
         multiple = side_multiple(config)
-        # Coordinates are those of a training crop, so tiles are of its size (METHODS 2.1).
+        # Coordinates are those of a training crop, so tiles are of its size.
         side = -(-config.crop_px // multiple) * multiple
         halo = min(config.halo_px, (side - 1) // 2 - 8)
         self.spec = SegmenterSpec(
