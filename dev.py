@@ -160,7 +160,8 @@ def installer(python: Path) -> list[str]:
         if fetched.returncode:
             print("uv could not be installed; using pip, which takes longer.", file=sys.stderr)
             return [*quiet, "install", "--disable-pip-version-check"]
-    return [str(uv), "pip", "install", "--python", str(python)]
+    # Compiled now by all cores at once; else every first import of torch and napari pays for it, in each process.
+    return [str(uv), "pip", "install", "--compile-bytecode", "--python", str(python)]
 
 
 def make_venv() -> None:
@@ -183,7 +184,11 @@ def ensure_venv() -> None:
     """Build or refresh `.venv`, unless its stamp says that it is right already."""
     if is_ready():
         return
-    print("Setting up .venv (once; a few minutes with an empty cache) ...", file=sys.stderr, flush=True)
+    print(
+        "Setting up .venv (once; a few minutes with an empty cache, up to 7 GB of disk) ...",
+        file=sys.stderr,
+        flush=True,
+    )
     python = venv_program("python")
     if not python.exists():
         make_venv()

@@ -131,6 +131,13 @@ def test_a_failed_installation_leaves_no_stamp(dev, monkeypatch, tmp_path) -> No
     assert len(dev.ran) == 1, "the second start installs nothing"
 
 
+def test_packages_are_compiled_when_they_are_installed(dev, monkeypatch, tmp_path) -> None:
+    uv = tmp_path / "uv"
+    uv.touch()
+    monkeypatch.setattr(dev, "venv_program", lambda name: uv)
+    assert "--compile-bytecode" in dev.installer(tmp_path / "python")
+
+
 def test_arguments_reach_pytest(dev, monkeypatch) -> None:
     monkeypatch.setattr(dev, "run_on_screen", lambda command, **_: dev.ran.append(command) or 5)
     assert dev.main(["test", "tests/x.py", "-k", "a or b", "--lf"]) == 5

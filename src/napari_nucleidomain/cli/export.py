@@ -16,8 +16,9 @@ from napari_nucleidomain.runs.execute import ExitCode
 def command(arguments: argparse.Namespace) -> int:
     """Read labels, write them as the ending of --out says."""
     kind = "csv" if arguments.out.suffix.lower() == ".csv" else format_of(arguments.out)
-    found = read_labels(arguments.labels)
     image = open_image(arguments.image) if arguments.image else None
+    # Outlines do not say how large their image is.
+    found = read_labels(arguments.labels, image.spatial_shape if image else None)
     if image is not None and tuple(image.spatial_shape) != tuple(found.labels.shape):
         raise NucleiError(
             f"The labels are {_by(found.labels.shape)} px, the image is {_by(image.spatial_shape)} px.",
