@@ -25,7 +25,7 @@ import tifffile
 from common import data_folder, print_table, write_results
 
 from napari_nucleidomain.contracts import load_card
-from napari_nucleidomain.contracts.events import Acknowledged, Event, Progress, StageEvent, Stopped
+from napari_nucleidomain.contracts.events import Acknowledged, CheckpointSaved, Event, Progress, StageEvent, Stopped
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.inference.scale import Scale
@@ -36,9 +36,9 @@ from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
 
 STAGES = ("labels", "SPN", "instances", "IEN")
-# Seconds after a stage is seen to begin (or a write to begin) within which the kill falls. The two stages without
-# steps last a few hundredths of a second with these networks.
-SPAN = {"labels": 0.02, "SPN": 0.5, "instances": 0.01, "IEN": 0.5, "write": 0.0005}
+# Seconds after the moment aimed at within which the kill falls. The two stages without steps last a few hundredths of a
+# second with these networks, a write some thousandths.
+SPAN = {"start": 0.3, "labels": 0.02, "SPN": 0.05, "instances": 0.01, "IEN": 0.05, "write": 0.0005}
 PLAN = (
     *("labels", "labels", "labels", "write labels"),
     *("SPN", "write SPN", "SPN", "write SPN", "SPN", "write SPN"),
@@ -105,47 +105,54 @@ class Watch:
         for event in events:
             if isinstance(event, StageEvent) and event.state == "begun":
                 self.stage, self.step = event.name, 0
-            elif isinstance(event, Progress):
+            elif isinstance(event, Progress | CheckpointSaved):
                 self.stage, self.step = event.stage, event.step
 
-    def reached(self, target: str) -> bool:
-        """Whether the stage, or a later one, has begun; "start" is reached at once."""
-        return target == "start" or (self.stage in STAGES and STAGES.index(self.stage) >= STAGES.index(target))
+    def reached(self, target: str, step: int = 0) -> bool:
+        """Whether the stage is at this step, or a later one has begun; "start" is reached at once."""
+        if target == "start" or self.stage not in STAGES:
+            return target == "start"
+        later = STAGES.index(self.stage) - STAGES.index(target)
+        return later > 0 or (later == 0 and self.step >= step)
 
 
-def kill_once(run: RunFolder, number: int, target: str, chance: random.Random) -> dict[str, Any]:
-    """Start, wait for the target, wait a random while more, kill; what was going on then."""
+def kill_once(run: RunFolder, target: str, step: int, chance: random.Random) -> dict[str, Any]:
+    """Start, wait for the stage, its step and maybe a write, wait a random while more, kill; what was going on then."""
     watch = Watch(run)
     process = start(run)
     began = time.monotonic()
     write, _, stage = target.rpartition(" ")
-    # Not always the first write of the stage.
-    passed = chance.randrange(3) if stage in ("SPN", "IEN") else 0
-    seen: set[Path] = set()
     while process.poll() is None:
         watch.look()
-        if watch.reached(stage):
-            if not write:
-                break
-            seen |= set(halves(run))
-            if len(seen) > passed and halves(run):
-                break
-        if not write:
-            time.sleep(0.0005)
+        if watch.reached(stage, step) and (not write or halves(run)):
+            break
+        time.sleep(0.0002)
     time.sleep(chance.uniform(0, SPAN["write" if write else stage]))
     alive = process.poll() is None
     process.kill()
     process.wait()
     watch.look()
     return {
-        "kill": number,
         "aimed at": target,
+        "from step": step,
         "killed": alive,
         "in stage": watch.stage,
         "last step reported": watch.step,
         "inside a checkpoint write": bool(halves(run)),
         "after s": round(time.monotonic() - began, 3),
     }
+
+
+def moments(plan: Sequence[str], steps: int, chance: random.Random) -> list[tuple[str, int]]:
+    """A random step for each kill; those of one stage fall into its equal parts in turn."""
+    found = []
+    for number, target in enumerate(plan):
+        stage = target.split()[-1]
+        same = [k for k, other in enumerate(plan) if other.split()[-1] == stage]
+        part = steps / 2 / len(same)
+        step = int((same.index(number) + chance.random()) * part * 0.95) if stage in ("SPN", "IEN") else 0
+        found.append((target, step))
+    return found
 
 
 def halves(run: RunFolder) -> list[Path]:
@@ -160,13 +167,13 @@ def weights(run: RunFolder) -> dict[str, np.ndarray]:
     return load_weights(run.model_folder)
 
 
-def kills(new: Callable[[], RunFolder], plan: Sequence[str], chance: random.Random) -> dict[str, Any]:
+def kills(new: Callable[[], RunFolder], plan: Sequence[tuple[str, int]], chance: random.Random) -> dict[str, Any]:
     """Both trainings and the table of kills."""
     whole, broken = new(), new()
     began = time.monotonic()
     start(whole).wait()
     undisturbed = time.monotonic() - began
-    rows = [kill_once(broken, number, target, chance) for number, target in enumerate(plan, 1)]
+    rows = [{"kill": number, **kill_once(broken, *moment, chance)} for number, moment in enumerate(plan, 1)]
     last = start(broken).wait()
     print_table(rows)
     one, other = weights(whole), weights(broken)
@@ -185,13 +192,14 @@ def kills(new: Callable[[], RunFolder], plan: Sequence[str], chance: random.Rand
 
 
 def stop_once(run: RunFolder, target: str, chance: random.Random) -> dict[str, Any]:
-    """Start, wait for the stage, ask for a stop; seconds to the acknowledgement and to the end, and the model."""
+    """Start, wait for the stage and a step or two, ask for a stop; seconds to answer and end, and the model."""
     watch = Watch(run)
     process = start(run, CHILD.replace("0.05", "15.0"))
-    while process.poll() is None and not watch.reached(target):
+    step = chance.randrange(1, 10) if target in ("SPN", "IEN") else 0
+    while process.poll() is None and not watch.reached(target, step):
         watch.look()
         time.sleep(0.001)
-    time.sleep(chance.uniform(0, SPAN.get(target, 0.3)))
+    time.sleep(chance.uniform(0, SPAN[target]))
     asked = time.time()
     run.request("stop")
     process.wait()
@@ -272,7 +280,10 @@ def main() -> None:
 
         content: dict[str, Any] = {"steps": arguments.steps, "seed": arguments.seed}
         if not arguments.real:
-            content |= {"settings": SETTINGS, "kills": kills(new, PLAN[: arguments.kills], chance)}
+            content |= {
+                "settings": SETTINGS,
+                "kills": kills(new, moments(PLAN, arguments.steps, chance)[: arguments.kills], chance),
+            }
         content["stops"] = stops(new, arguments.stops, chance)
     write_results("stop_real" if arguments.real else "kill_resume", content)
     sys.exit(0 if arguments.real or content["kills"]["result"]["weights equal bit for bit"] else 1)

@@ -11,6 +11,8 @@ from napari_nucleidomain.data.regions import read_regions
 from ..full_disk import FullDisk
 
 _MOST = 100
+# Clicks, regions, the list of images, the data for a training.
+_FILES = 4
 _CORNERS = np.array([[0, 0], [0, 90], [90, 90], [90, 0]], float)
 
 
@@ -45,5 +47,35 @@ def test_clicks_on_a_disk_that_becomes_full(session, image_file, nuclei, monkeyp
         assert session.autosave.error is None
         np.testing.assert_array_equal(read_points(points), many)
         assert len(read_regions(regions)) == 1
-    assert writes >= 4, "clicks, regions, the list of images, the data for a training"
+    assert writes >= _FILES
     assert not told
+
+
+def test_the_last_clicks_before_the_disk_is_full_find_a_place(session, image_file, nuclei, monkeypatch):
+    """The viewer may be closed next, so that saving them later would be too late."""
+    entry = session.add_entry("cells", path=image_file)
+    points = session.project.data / "points" / f"{entry.id}.csv"
+    spare = session.project.data / "spare.bin"
+    told = []
+    session.save_failed.connect(lambda error: told.append(str(error)))
+    for writes in range(_FILES):
+        session.annotations.change(entry, points=nuclei[1][:5])
+        session.flush()
+        assert spare.exists()
+        told.clear()
+        with monkeypatch.context() as patch:
+            disk = FullDisk(patch, session.project.path, spare)
+            disk.fill_after(writes)
+            session.annotations.change(entry, points=nuclei[1], regions=[_CORNERS])
+            session.flush()
+        assert disk.refused
+        assert not spare.exists()
+        assert set(told) == {
+            "The disk is full: your clicks are saved, but the next ones may find no place. "
+            "Free some space before you go on."
+        }
+        np.testing.assert_array_equal(read_points(points), nuclei[1])
+        assert len(open_dataset(session.project.data).examples(has=["points", "regions"])) == 1
+    session.flush()
+    assert session.autosave.error is None
+    assert spare.exists()

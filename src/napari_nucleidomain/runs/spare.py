@@ -1,4 +1,4 @@
-"""A little of the disk kept back while a run works, so that on a full disk it can still say why it ends."""
+"""A little of the disk kept back: on a full one a run can still say why it ends, and the last clicks are saved."""
 
 from __future__ import annotations
 
@@ -20,11 +20,16 @@ class Spare:
     Parameters
     ----------
     folder : Path
-        The run folder; the caller owns it.
+        Where it lies: a run folder, or the one of a project's clicks.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / SPARE_FILE
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is there."""
+        return self._path.exists()
 
     def keep(self) -> None:
         """Write it.

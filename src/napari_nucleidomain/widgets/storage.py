@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import NucleiError, WriteError
 from napari_nucleidomain.contracts.files import read_json, replace_with_retry, write_json
 
 from .entry import ImageEntry
@@ -62,13 +62,35 @@ def snapshot(
 def write(content: Content) -> None:
     """Write a snapshot (in a thread): clicks first, then the lists that name them.
 
-    Images that another viewer added to the same project in the meantime stay in the list.
+    Images that another viewer added to the same project in the meantime stay in the list. On a full disk the clicks
+    take the place that was kept back for them.
 
     Raises
     ------
     NucleiError
-        The disk is full, away or read-only.
+        The disk is full, away or read-only. The clicks may have been saved all the same; then the message says so.
     """
+    from napari_nucleidomain.runs.spare import Spare
+
+    spare = Spare(content.folder)
+    try:
+        _write(content)
+    except WriteError:
+        if not spare.kept:
+            raise
+        spare.give_up()
+        _write(content)
+    if not spare.kept:
+        try:
+            spare.keep()
+        except WriteError as error:
+            raise WriteError(
+                "The disk is full: your clicks are saved, but the next ones may find no place.",
+                "Free some space before you go on.",
+            ) from error
+
+
+def _write(content: Content) -> None:
     from napari_nucleidomain.data.points import write_points
     from napari_nucleidomain.data.regions import write_regions
 
