@@ -36,7 +36,7 @@ def command(arguments: argparse.Namespace) -> int:
     check_place(arguments.out)
     dataset = open_dataset(arguments.data)
     if arguments.parent:
-        load_card(arguments.parent)
+        check_parent(arguments.parent, arguments.method)
     minutes = arguments.minutes
     if minutes is None and arguments.steps is None:
         minutes = spec.preset(preset).minutes
@@ -57,12 +57,28 @@ def command(arguments: argparse.Namespace) -> int:
     run = Project.open(arguments.project).new_run(job)
     print(f"run    {run.path}", flush=True)
     code = run_here(run, started=arguments.started, quiet=arguments.quiet)
-    if code in (ExitCode.DONE, ExitCode.STOPPED) and run.model_folder:
+    if code in (ExitCode.DONE, ExitCode.SKIPPED, ExitCode.STOPPED) and run.model_folder:
         card = load_card(arguments.out)
         print(f"model  {arguments.out}  ({card.line()})")
         for note in card.notes:
             print(f"       {note}")
     return code
+
+
+def check_parent(folder: Path, method: str) -> None:
+    """Refuse a model to continue from that another method made; channels and networks are the method's to compare.
+
+    Raises
+    ------
+    NucleiError
+        It is no model, or of another method.
+    """
+    card = load_card(folder)
+    if card.method != method:
+        raise NucleiError(
+            f"The model {card.name} was made by the method {card.method}; {method} cannot continue from it.",
+            f"Train with --method {card.method}, or leave --from out.",
+        )
 
 
 def check_place(out: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -88,6 +89,11 @@ def load_card(folder: Path | str) -> ModelCard:
         No card, a damaged one, or one of a later version of this program.
     """
     path = Path(folder) / CARD_FILE
+    if zipfile.is_zipfile(folder):
+        raise NucleiError(
+            f"{folder} is a model packed into one file.",
+            "Bring it in with Import in the Predict dock, or unpack it (it is a zip) and give the folder.",
+        )
     if not path.exists():
         raise NucleiError(f"{folder} is not a model: it has no {CARD_FILE}.", "Choose the folder that training wrote.")
     content = read_json(path)

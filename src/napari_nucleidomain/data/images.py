@@ -286,6 +286,15 @@ class Image:
         return found
 
     @property
+    def assumptions(self) -> list[str]:
+        """What was taken for granted about pages and series, for a run in which nobody can be asked."""
+        return [
+            f"{question.text} Taken: {question.assumed}."
+            for question in self._meaning.questions
+            if question.topic in ("axes", "series")
+        ]
+
+    @property
     def questions(self) -> list[Question]:
         """What the file leaves open and a person can answer; reads a sample of pixels of colour pictures."""
         asked = list(self._meaning.questions)

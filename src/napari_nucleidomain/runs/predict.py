@@ -159,7 +159,7 @@ def _one(
     began = time.monotonic()
     events.write(StageEvent(name=name, index=place[0], count=place[1]))
     image = open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None)
-    for warning in image.warnings:
+    for warning in (*image.warnings, *image.assumptions):
         events.write(Warned(message=f"{name}: {warning}"))
     volume = len(image.spatial_shape) == 3 and job.plane is None
     segmenter, card = models.get(job.model, job.device, job.settings, 3 if volume else 2)

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, StopRun, find_method
-from napari_nucleidomain.data.dataset import open_dataset
+from napari_nucleidomain.data.dataset import Dataset, open_dataset
 
 from .context import FolderRun
 from .event_log import EventWriter
@@ -51,18 +51,19 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
         spec.resolve(spec.train)(context, dataset, config)
     except StopRun:
         folder = context.publish()
-        raise StopRun(_summary(run, context, folder)) from None
+        raise StopRun(_summary(run, context, folder, dataset)) from None
     folder = context.publish()
     if folder is None:
         raise NucleiError("The training ended without a model.", "Train for longer, or report it with the log.")
-    return _summary(run, context, folder)
+    return _summary(run, context, folder, dataset)
 
 
-def _summary(run: RunFolder, context: FolderRun, folder: Any) -> dict[str, Any]:
+def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) -> dict[str, Any]:
     job = run.job
     published = job.publish if isinstance(job, TrainJob) and folder else None
     return {
         "model": str(folder.relative_to(run.path)) if folder else None,
         "published": published,
         "seconds": round(context.seconds, 2),
+        "problems": [[str(path), message] for path, message in dataset.problems],
     }

@@ -83,6 +83,15 @@ def clicks_from(layer: Any, entry: ImageEntry) -> np.ndarray:
     return np.array([image.world_to_data(layer.data_to_world(one)) for one in layer.data], dtype=np.float64)
 
 
+def misplaced(points: np.ndarray, entry: ImageEntry) -> NucleiError | None:
+    """What is wrong with clicks that plainly belong to another image; None where they may belong to this one."""
+    from napari_nucleidomain.data.points import check_points
+
+    shape = _shape(entry)
+    wrong = [one for one in check_points(points, shape) if one.severity == "error"] if shape else []
+    return NucleiError(wrong[0].message, "Nothing was changed. Choose the clicks of this image.") if wrong else None
+
+
 def _shape(entry: ImageEntry) -> tuple[int, ...]:
     if entry.image is None:
         return ()

@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_nucleidomain.contracts import NucleiError
 
 from .background import in_background
-from .images_attach import LABELS_READABLE, check_labels, clicks_from, fitting_layers, save_labels
+from .images_attach import LABELS_READABLE, check_labels, clicks_from, fitting_layers, misplaced, save_labels
 from .inline import Inline
 from .layers import OUTLINES, geometry, put_labels
 from .menus import menu_button, plain_text
@@ -121,6 +121,10 @@ class AttachMenu:
         if self._entry is not None:
             entry = self._entry
             fresh = clicks_from(layer, entry)
+            wrong = misplaced(fresh, entry)
+            if wrong is not None:
+                self.told.say_error(wrong)
+                return
             known = entry.points if len(entry.points) else np.zeros((0, fresh.shape[1]))
             self._session.annotations.change(entry, points=np.vstack([known, fresh]))
             self._session.stage.when_ready(entry, lambda: self._session.annotations.clicks(entry))

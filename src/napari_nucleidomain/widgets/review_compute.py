@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -64,6 +64,8 @@ class Assessment:
         `ErrorClass` -> how many, as in the sentence: of true nuclei or clicks, but false alarms of the result.
     missed : ndarray (M, ndim)
         Centres, in pixels of the image, of what the result misses.
+    problem : NucleiError or None
+        Why it could not be compared.
     """
 
     table: dict[str, np.ndarray]
@@ -74,6 +76,22 @@ class Assessment:
     counts: dict[int, int] = field(default_factory=dict)
     missed: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     note: str = ""
+    problem: NucleiError | None = None
+
+
+def assess_against(result: Snapshot, make: Callable[[], Reference] | Reference | None) -> Assessment:
+    """`assess` against what `make` reads; where that cannot be used, the measurements alone, with the `problem`.
+
+    Outlines that were moved or damaged must not make the result look empty.
+    """
+    try:
+        return assess(result, make() if callable(make) else make)
+    except NucleiError as error:
+        if make is None:
+            raise
+        found = assess(result, None)
+        found.problem = error
+        return found
 
 
 def assess(result: Snapshot, reference: Reference | None) -> Assessment:

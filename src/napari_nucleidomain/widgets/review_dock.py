@@ -15,7 +15,7 @@ from .inline import Inline, row
 from .mode_buttons import ModeButtons
 from .newest import Newest
 from .result_layers import result_layers
-from .review_compute import Assessment, assess, with_errors
+from .review_compute import Assessment, assess_against, with_errors
 from .review_export import ExportButton
 from .review_loader import ResultLoader
 from .review_look import Look
@@ -227,7 +227,7 @@ class ReviewDock(Dock):
         on = measured_on(subject, entry)
         self._background.run(
             "assess",
-            _assess,
+            assess_against,
             snapshot,
             reference,
             done=lambda found: self._take(found, on),
@@ -237,6 +237,8 @@ class ReviewDock(Dock):
     def _take(self, found: Assessment | None, on: str) -> None:
         self.found = found
         self.message.clear()
+        if found is not None and found.problem is not None:
+            self.message.say_error(found.problem)
         table = found.table if found is not None else {"id": np.zeros(0, int)}
         errors = found.error_of if found is not None else {}
         self.table.set_columns(with_errors(table, errors))
@@ -290,7 +292,3 @@ class ReviewDock(Dock):
         entry = self.session.current
         box = view_box(self.session, entry) if entry is not None else None
         return box[-2:] if box else None
-
-
-def _assess(snapshot: Any, reference: Any) -> Assessment:
-    return assess(snapshot, reference() if callable(reference) else reference)

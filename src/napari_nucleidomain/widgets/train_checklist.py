@@ -12,6 +12,8 @@ from .points_region import needs_region
 from .wording import count
 
 if TYPE_CHECKING:
+    from napari_nucleidomain.data.points import Finding
+
     from .entry import ImageEntry
 
 LEAST_CLICKS = 20
@@ -83,13 +85,15 @@ def _taught(entry: ImageEntry, needs: str) -> bool:
 
 def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
     clicked = [entry for entry in usable if entry.use == "train" and len(entry.points)]
-    clicks = sum(len(entry.points) for entry in clicked)
-    if not clicks:
+    if not clicked:
         return [Check("stop", "No clicks yet. Click once inside every nucleus of a small area.", "points")]
+    beside = [Check("warning", f"{entry.name}: {words}", "points") for entry in clicked if (words := _misplaced(entry))]
+    clicks = sum(_teaching(entry) for entry in clicked)
     said = f"{count(len(clicked), 'image')}, {count(clicks, 'click')}"
     if clicks < LEAST_CLICKS:
-        return [Check("stop", f"Only {count(clicks, 'click')}; {LEAST_CLICKS} is the least that works.", "points")]
-    checks = [Check("ok", said)]
+        text = f"Only {count(clicks, 'click')}; {LEAST_CLICKS} is the least that works."
+        return [Check("stop", text, "points"), *beside]
+    checks = [Check("ok", said), *beside]
     if clicks < GOOD_CLICKS:
         checks.append(Check("warning", f"{GOOD_CLICKS} clicks or more give a steadier model.", "points"))
     checks += [check for entry in clicked for check in _check_area(entry)]
@@ -99,6 +103,30 @@ def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
     else:
         checks.append(Check("ok", "1 click in 5 is kept back, to tell how good the model is."))
     return checks
+
+
+def _place_findings(entry: ImageEntry) -> list[Finding]:
+    """Clicks that do not lie on their image, or have other axes."""
+    from napari_nucleidomain.data.points import check_points
+
+    if entry.image is None:
+        return []
+    shape = tuple(entry.image.spatial_shape)
+    # Of a stack whose planes are pictures of their own, the clicks also have the plane in front.
+    points = entry.points[:, -len(shape) :] if entry.image.plane_axes else entry.points
+    return [one for one in check_points(points, shape) if one.kind in ("dimension", "outside", "other-image")]
+
+
+def _misplaced(entry: ImageEntry) -> str:
+    return " ".join(one.message for one in _place_findings(entry))
+
+
+def _teaching(entry: ImageEntry) -> int:
+    """Clicks that a training would use: none where they belong to another image."""
+    found = _place_findings(entry)
+    if any(one.severity == "error" for one in found):
+        return 0
+    return len(entry.points) - sum(len(one.indices) for one in found)
 
 
 def _check_area(entry: ImageEntry) -> list[Check]:

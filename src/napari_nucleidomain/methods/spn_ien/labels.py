@@ -66,7 +66,7 @@ def make_instance_maps(
     config: SpnIenConfig,
     device: torch.device,
 ) -> None:
-    """Save `NUMBER.npz` with the pseudo-instances of each image (METHODS 2.8)."""
+    """Save `NUMBER.npz` with the pseudo-instances of each image (Liu et al., section 2.2 "Training of IEN")."""
     areas: list[int] = []
     for number, (one, semantic) in enumerate(zip(images, maps, strict=True)):
         run.check()
