@@ -3,6 +3,9 @@
     python benchmarks/quick_look.py                         four Kumar training images, 2 minutes
     python benchmarks/quick_look.py --set balanced          all twelve, 10 minutes
     python benchmarks/quick_look.py --set jittered|tnbc|u2os
+    python benchmarks/quick_look.py --seeds 0 1 2           three trainings
+
+Training wants a quiet machine, scoring does not care: `--keep FOLDER --train-only`, and later the same without it.
 
 Scores: mean over the val and test images named in the result; the curve is scored on val images only.
 """
@@ -10,6 +13,7 @@ Scores: mean over the val and test images named in the result; the curve is scor
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import tempfile
 import time
@@ -106,7 +110,12 @@ def train(protocol: Protocol, dataset: Path, folder: Path, seed: int, every: flo
             asked = time.time()
     if over.kind != "finished":
         raise SystemExit(f"the training {over.kind}: {over}")
-    return {"first_preview_s": first, "train_s": over.time - began, "snapshots": snapshots, "model": run.model_folder}
+    return {
+        "first_preview_s": first,
+        "train_s": over.time - began,
+        "snapshots": snapshots,
+        "model": str(run.model_folder),
+    }
 
 
 def score(model: Path | str, images: list[Path], settings: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -128,14 +137,59 @@ def mean(rows: dict[str, dict[str, float]], name: str) -> float:
     return float(np.mean([row[name] for row in rows.values()]))
 
 
+def seed_rows(protocol: Protocol, model: str, images: list[Path]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """A row for each way, and the scores of each image."""
+    rows, each = [], {}
+    for label, (path, settings) in {
+        "otsu": ("otsu", {}),
+        **{label: (model, {"decoder": decoder}) for label, decoder in DECODERS.items()},
+    }.items():
+        each[label] = score(path, images, settings)
+        columns = ("aji", "pq", "f1@0.5", "pixel_f1", "seconds")
+        rows.append({"method": label} | {column: mean(each[label], column) for column in columns})
+    return rows, each
+
+
+def curve_of(snapshots: list[tuple[float, str]], val: list[Path]) -> list[dict[str, Any]]:
+    """AJI on the val images against seconds since *Train*, by each way that the model of that moment has."""
+    floor = mean(score("otsu", val, {}), "aji")
+    points = []
+    for seconds, model in snapshots:
+        chosen = LoadedModels().get(str(model), "auto")[0].decoder  # type: ignore[attr-defined]
+        point: dict[str, Any] = {"seconds": round(seconds), "chosen": chosen, "otsu": floor}
+        for label, decoder in DECODERS.items():
+            known = decoder != "ien" or _has_ien(Path(model))
+            point[label] = mean(score(model, val, {"decoder": decoder}), "aji") if known else None
+        points.append(point)
+    return points
+
+
+def _has_ien(model: Path) -> bool:
+    from napari_nucleidomain.inference.model_files import load_weights
+
+    return any(name.startswith("ien.") for name in load_weights(model))
+
+
+def trained_in(folder: Path, protocol: Protocol, data: Path, seed: int, every: float) -> dict[str, Any]:
+    """Train in a folder, or say what an earlier call trained there."""
+    done = folder / "trained.json"
+    if not done.exists():
+        dataset = clicked(protocol, data, folder / "clicks", seed)
+        done.write_text(json.dumps(train(protocol, dataset, folder, seed, every), default=str), encoding="utf-8")
+    trained: dict[str, Any] = json.loads(done.read_text(encoding="utf-8"))
+    return trained
+
+
 def main() -> None:
     """Train, score, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", default="quick", choices=SETS)
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--every", type=float, help="seconds between points of the curve")
     parser.add_argument("--minutes", type=float, help="instead of the protocol's")
+    parser.add_argument("--keep", type=Path, help="folder for the trained models; those there are not trained again")
+    parser.add_argument("--train-only", action="store_true", help="score later, with the same --keep")
     parsed = parser.parse_args()
     protocol = SETS[parsed.set]
     if parsed.minutes:
@@ -143,40 +197,33 @@ def main() -> None:
     data = data_folder(parsed.data)
     val = sorted((data / protocol.data / "val" / "images").iterdir())
     test = sorted((data / protocol.data / "test" / "images").iterdir())
+    every = parsed.every or protocol.minutes * 60 / 6
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        dataset = clicked(protocol, data, folder / "clicks", parsed.seed)
-        every = parsed.every or protocol.minutes * 60 / 6
-        trained = train(protocol, dataset, folder, parsed.seed, every)
-        curve = []
-        for seconds, model in trained["snapshots"]:
-            chosen = LoadedModels().get(str(model), "auto")[0].decoder  # type: ignore[attr-defined]
-            curve.append({"seconds": round(seconds), "decoder": chosen, "aji_val": mean(score(model, val, {}), "aji")})
-        rows, images = [], {}
-        for label, (model, settings) in {
-            "otsu": ("otsu", {}),
-            **{label: (trained["model"], {"decoder": decoder}) for label, decoder in DECODERS.items()},
-        }.items():
-            images[label] = score(model, val + test, settings)
-            rows.append(
-                {"method": label}
-                | {column: mean(images[label], column) for column in ("aji", "pq", "f1@0.5", "pixel_f1", "seconds")}
-            )
-    print(f"{parsed.set}: first preview after {trained['first_preview_s']:.1f} s, trained {trained['train_s']:.0f} s")
+        keep = parsed.keep or Path(name)
+        folders = {seed: keep / f"{parsed.set}-{seed}" for seed in parsed.seeds}
+        trained = {seed: trained_in(folder, protocol, data, seed, every) for seed, folder in folders.items()}
+        if parsed.train_only:
+            return
+        seeds = []
+        for seed, one in trained.items():
+            rows, images = seed_rows(protocol, one["model"], val + test)
+            times = {"first_preview_s": one["first_preview_s"], "train_s": one["train_s"]}
+            seeds.append({"seed": seed, **times, "rows": rows, "images": images})
+            print(f"{parsed.set}, seed {seed}: first preview {one['first_preview_s']:.1f} s, {one['train_s']:.0f} s")
+            print_table(rows)
+        curve = curve_of(trained[parsed.seeds[0]]["snapshots"], val)
     print_table(curve)
-    print_table(rows)
-    write_results(
-        f"quick_look_{parsed.set}",
-        {
-            "protocol": protocol.__dict__,
-            "seed": parsed.seed,
-            "first_preview_s": trained["first_preview_s"],
-            "train_s": trained["train_s"],
-            "curve": curve,
-            "rows": rows,
-            "images": images,
-        },
-    )
+    summary = [summarised(label, [one["rows"] for one in seeds]) for label in ("otsu", *DECODERS)]
+    print_table(summary)
+    content = {"protocol": protocol.__dict__, "test_images": [path.stem for path in test]}
+    write_results(f"quick_look_{parsed.set}", {**content, "summary": summary, "curve": curve, "seeds": seeds})
+
+
+def summarised(label: str, seeds: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """Mean and standard deviation of the AJI over seeds."""
+    values = [row["aji"] for rows in seeds for row in rows if row["method"] == label]
+    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
+    return {"method": label, "aji": float(np.mean(values)), "sd": spread, "seeds": len(values)}
 
 
 if __name__ == "__main__":

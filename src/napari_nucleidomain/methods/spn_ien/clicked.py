@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from .config import SpnIenConfig
 
 FEWEST_CLICKS = 20
 _CHECK_LEAST = 5
+# So many clicks tell a score to about four percent; more are better used to teach.
+_CHECK_ENOUGH = 150
 # What lies about the clicked area is seen by the networks but teaches nothing.
 _MARGIN = 64
 
@@ -87,7 +89,7 @@ def load_clicked(dataset: Dataset, config: SpnIenConfig, warn: Callable[[str, st
         one = _load(example, config, warn)
         if one is not None:
             found.append(one)
-    total = sum(len(one.points) + len(one.check_points) for one in found)
+    total = sum(len(one.points) for one in found)
     if total < FEWEST_CLICKS:
         raise NucleiError(
             f"Only {total} click{'s' * (total != 1)}; {FEWEST_CLICKS} is the least that works.",
@@ -99,7 +101,17 @@ def load_clicked(dataset: Dataset, config: SpnIenConfig, warn: Callable[[str, st
             f"The training images differ in channels: {' and '.join(map(str, channels))}.",
             "Choose the same channels in all of them, or leave some images out.",
         )
-    return found
+    share = min(config.keep_back, _CHECK_ENOUGH / total)
+    return [_with_check(one, share) for one in found]
+
+
+def _with_check(one: Clicked, share: float) -> Clicked:
+    """The same image, a part of whose clicked area is kept back."""
+    strip, checks, mask, inside, points = keep_back(one.points, one.inside, share)
+    if strip is None:
+        return one
+    box = (_moved(strip[0], one.origin[0]), _moved(strip[1], one.origin[1]))
+    return replace(one, points=points, inside=inside, check_box=box, check_points=checks, check_mask=mask)
 
 
 def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], None]) -> Clicked | None:
@@ -135,13 +147,12 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
     points = points[taught]
     if len(points) == 0:
         return None
-    strip, checks, mask, inside, points = keep_back(points, inside, config.keep_back)
-    box = None if strip is None else (_moved(strip[0], rows.start), _moved(strip[1], columns.start))
     raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
     pixels = IntensityRange.fit(image.overview(), image.dtype, rgb=image.rgb).to_unit(raw)
     outlines = None if labels is None else labels[rows, columns]
+    none = np.zeros((0, 2))
     return Clicked(
-        example.name, str(example.image), image, pixels, points, inside, box, checks, mask, outlines, origin
+        example.name, str(example.image), image, pixels, points, inside, None, none, None, outlines, origin
     )  # fmt: skip
 
 

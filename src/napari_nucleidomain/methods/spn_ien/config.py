@@ -93,6 +93,12 @@ class SpnIenConfig(MethodConfig):
     least_px: int = setting(20, "Smaller nuclei are left out.", unit="px²", ge=1)
     halo_px: int = setting(60, "Margin of a tile that its neighbours own.", unit="px", ge=4)
     # checking
-    keep_back: float = setting(0.2, "Share of the clicked area kept back to check with.", ge=0, le=0.5, advanced=False)
+    keep_back: float = setting(
+        0.2,
+        "Largest share of the clicks kept back to check with; never more than about 150 clicks.",
+        ge=0,
+        le=0.5,
+        advanced=False,
+    )
     derive_points: bool = setting(False, "Where there are outlines and no clicks, click their centres.")
     precision: Literal["auto", "32-true", "bf16-mixed"] = setting("auto", "Arithmetic of the networks.")

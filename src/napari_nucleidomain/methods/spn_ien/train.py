@@ -185,8 +185,7 @@ class _Training:
                 self.trained_ien = self.trained_ien or step.fraction > 0.3
                 self._after(step, loss, "ien" if self.trained_ien else "watershed")
         self.trained_ien = True
-        for decoder in ("watershed", "ien"):
-            self.checker.score(self._segmenter(decoder))
+        self.checker.score(self._segmenter("ien"))
 
     # -- what both share -------------------------------------------------------------------------------------
     def _source_side(self) -> int:
