@@ -137,6 +137,44 @@ def test_continues_from_a_model_and_refuses_another(folder: Path, tmp_path: Path
         train(FakeRun(tmp_path / "e", steps=2, parent=tmp_path / "otsu"), dataset(folder), config())
 
 
+def test_nothing_more_learned_predicts_as_before(folder: Path, tmp_path: Path) -> None:
+    weights, card = trained(folder, FakeRun(tmp_path / "a", steps=12), config())
+    model = save_model(tmp_path / "model", weights, card)
+    truth, clicks = discs(seed=5, radius=6)
+    paler = np.clip(stained(truth, 5).astype(int) + 12, 0, 255).astype(np.uint8)
+    other = write_folder(tmp_path / "other", [paler], [clicks], [truth])
+    run = FakeRun(tmp_path / "b", steps=10, parent=model, stop_at=("SPN", 0))
+    with pytest.raises(StopRun):
+        train(run, other, config())
+    again_weights, again_card = run.build()
+    again = save_model(tmp_path / "again", again_weights, again_card)
+    picture = open_image(stained(discs(seed=9)[0], 9))
+    old, new = (
+        segment(picture, load(path, one, "cpu"), Scale(1.0, "")) for path, one in ((model, card), (again, again_card))
+    )
+    assert old.labels.max() > 0
+    np.testing.assert_array_equal(old.labels, new.labels)
+    np.testing.assert_array_equal(old.scores, new.scores)
+    assert again_card.parent == "model"
+    assert any("unchanged" in note for note in again_card.notes)
+
+
+def test_a_continued_model_keeps_its_brightness_unless_the_images_differ(folder: Path, tmp_path: Path) -> None:
+    weights, card = trained(folder, FakeRun(tmp_path / "a", steps=2), config())
+    model = save_model(tmp_path / "model", weights, card)
+    truth, clicks = discs(seed=5)
+    like = stained(truth, 5)
+    paler = np.clip(like.astype(int) + 12, 0, 255).astype(np.uint8)
+    for name, picture, kept in (("paler", paler, True), ("inverted", 255 - like, False)):
+        data = write_folder(tmp_path / name, [picture], [clicks], [truth])
+        run = FakeRun(tmp_path / f"run {name}", steps=2, parent=model)
+        train(run, data, config())
+        after = run.build()[1].normalisation
+        assert (after["mean"] == card.normalisation["mean"]) == kept, name
+        assert (after["std"] == card.normalisation["std"]) == kept, name
+        assert any("differ much in brightness" in message for message in run.warnings) != kept, name
+
+
 def test_grey_16_bit_and_two_channels(tmp_path: Path) -> None:
     import tifffile
 

@@ -17,6 +17,7 @@ from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.data.regions import hull_region, regions_mask
 
 from .config import SpnIenConfig
+from .telling import BLANK, is_blank, tell_about_clicks, tell_about_image, tell_about_pixels, too_few
 
 FEWEST_CLICKS = 20
 _CHECK_LEAST = 5
@@ -85,16 +86,16 @@ def load_clicked(dataset: Dataset, config: SpnIenConfig, warn: Callable[[str, st
         There are too few clicks to learn from, images differ in channels, or outlines are needed and absent.
     """
     found = []
+    left_out = [message for _, message in dataset.problems]
     for example in dataset.examples(split="train"):
         one = _load(example, config, warn)
-        if one is not None:
+        if one is not None and is_blank(one.name, one.pixels, warn):
+            left_out.append(f"{one.name}: {BLANK}")
+        elif one is not None:
             found.append(one)
     total = sum(len(one.points) for one in found)
     if total < FEWEST_CLICKS:
-        raise NucleiError(
-            f"Only {total} click{'s' * (total != 1)}; {FEWEST_CLICKS} is the least that works.",
-            "Click more nuclei: 60 in a small area are a good start.",
-        )
+        raise too_few(total, FEWEST_CLICKS, left_out)
     channels = sorted({one.pixels.shape[-1] for one in found})
     if len(channels) > 1:
         raise NucleiError(
@@ -126,16 +127,20 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         return None
     if config.variant == "fully" and labels is None:
         raise NucleiError(f"{example.name} has no outlines.", "variant=fully needs outlines for every image.")
+    tell_about_image(example.name, image, warn)
     if len(image.spatial_shape) == 3 and image.ndim == 3:
         raise NucleiError(f"{example.name} is a volume; this method works on flat images.", "Choose one plane of it.")
     shape = (int(image.spatial_shape[0]), int(image.spatial_shape[1]))
     points = np.asarray(points, float)[:, -2:]
     within = ((points >= -0.5) & (points < np.array(shape) - 0.5)).all(1)
     if not within.all():
-        warn(f"{example.name}: {int((~within).sum())} clicks lie outside the image and are left out.", "")
+        out = int((~within).sum())
+        warn(f"{example.name}: {out} click{'s lie' if out != 1 else ' lies'} outside the image, left out.", "")
         points = points[within]
     if len(points) == 0:
         return None
+    if not outlined:
+        tell_about_clicks(example.name, points, shape, warn)
     (rows, columns), inside = clicked_area(example, image, points, outlined, warn)
     origin = (rows.start, columns.start)
     points = points - origin
@@ -148,6 +153,7 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
     if len(points) == 0:
         return None
     raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
+    tell_about_pixels(example.name, raw, warn)
     pixels = IntensityRange.fit(image.overview(), image.dtype, rgb=image.rgb).to_unit(raw)
     outlines = None if labels is None else labels[rows, columns]
     none = np.zeros((0, 2))
@@ -157,7 +163,7 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
 
 
 def centres_of(labels: np.ndarray) -> np.ndarray:
-    """Middle of the bounding box of each nucleus (METHODS 2.1); ndarray (N, 2) float."""
+    """Middle of the bounding box of each nucleus, as the paper's points were made; ndarray (N, 2) float."""
     from scipy import ndimage
 
     boxes = [box for box in ndimage.find_objects(labels.astype(np.int32)) if box is not None]

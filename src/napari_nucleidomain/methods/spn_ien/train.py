@@ -117,6 +117,7 @@ class _Training:
             return False
         card = load_card(self.run.parent)
         check_parent(card, self.config, self.channels)
+        self.normalise = self.normalise.continued(card, self.run.warn)
         spn, ien = networks_from(load_weights(self.run.parent), read_config(card), card)
         self.spn.load_state_dict(spn.state_dict())
         if self.ien is not None and ien is not None:
@@ -262,8 +263,8 @@ class _Training:
 
     def _build(self) -> tuple[dict[str, Any], ModelCard] | None:
         """The model of the present state; see `RunContext.offer`."""
-        if self.spn_average.count == 0 and self.run.parent is None:
-            return None
+        if self.steps == 0:
+            return self._unchanged() if self.run.parent else None
         decoder, notes = self.checker.choose(self.config.decoder, self.trained_ien)
         ien = self.ien_average.network if self.trained_ien else None
         config = self.config.model_copy(update={"decoder": decoder})
@@ -295,6 +296,15 @@ class _Training:
             notes=notes,
         )
         return weights_of(self.spn_average.network, ien), card
+
+    def _unchanged(self) -> tuple[dict[str, Any], ModelCard]:
+        """Nothing is learned yet: the model that was to be continued, so that it predicts as it did."""
+        assert self.run.parent is not None
+        card = load_card(self.run.parent)
+        note = f"Stopped before the first step: this is the model {card.name}, unchanged."
+        return load_weights(self.run.parent), card.model_copy(
+            update={"name": self.run.name, "parent": self.run.parent.name, "notes": [*card.notes, note]}
+        )
 
     def _trained_on(self) -> dict[str, Any]:
         return {

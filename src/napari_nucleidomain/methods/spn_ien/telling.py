@@ -1,0 +1,51 @@
+"""What a person should know of the images and clicks that are about to teach: said once each, before the training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.images import Image
+from napari_nucleidomain.data.points import check_points
+
+Warn = Callable[[str, str], None]
+BLANK = "every pixel is the same, so there is nothing to learn from."
+
+
+def tell_about_image(name: str, image: Image, warn: Warn) -> None:
+    """Say what was left out of an image or taken for granted on opening it."""
+    for text in (*image.notes, *image.assumptions):
+        warn(f"{name}: {text}", "")
+
+
+def tell_about_clicks(name: str, points: np.ndarray, shape: Sequence[int], warn: Warn) -> None:
+    """Say where two clicks (N, 2) probably lie on one nucleus."""
+    for finding in check_points(points, shape):
+        if finding.kind == "close":
+            warn(f"{name}: {finding.message}", "Two clicks on one nucleus cut it in two: remove one of them.")
+
+
+def tell_about_pixels(name: str, raw: np.ndarray, warn: Warn) -> None:
+    """Say how much of the pixels (h, w, C), in the file's own numbers, is missing."""
+    if raw.dtype.kind == "f" and not np.isfinite(raw).all():
+        share = 1.0 - float(np.isfinite(raw).mean())
+        warn(f"{name}: {share:.2%} of its numbers are not finite (NaN or infinite); they count as 0.", "")
+
+
+def is_blank(name: str, pixels: np.ndarray, warn: Warn) -> bool:
+    """Whether all pixels (h, w, C) are the same; said if so."""
+    blank = bool((pixels == pixels[:1, :1]).all())
+    if blank:
+        warn(f"{name}: {BLANK}", "It is left out. Export the image again.")
+    return blank
+
+
+def too_few(clicks: int, least: int, left_out: Sequence[str]) -> NucleiError:
+    """The message for too few clicks; clicks that are there but cannot be used are the first thing to know."""
+    why = f" Left out: {left_out[0]}" if left_out else ""
+    return NucleiError(
+        f"Only {clicks} click{'s' * (clicks != 1)}; {least} is the least that works.{why}",
+        "Click more nuclei: 60 in a small area are a good start.",
+    )
