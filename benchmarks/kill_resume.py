@@ -219,7 +219,7 @@ def stop_once(run: RunFolder, target: str, chance: random.Random) -> dict[str, A
 
 
 def predicts(run: RunFolder) -> bool | None:
-    """Whether the model finds anything at all in the image it was trained on; None where there is none."""
+    """Whether the model loads and segments a piece of the image it was trained on; None where there is none."""
     if run.model_folder is None:
         return None
     job = run.job
@@ -228,7 +228,7 @@ def predicts(run: RunFolder) -> bool | None:
     card = load_card(run.model_folder)
     box = tuple((0, min(side, 256)) for side in image.spatial_shape)
     found = segment(image, load(run.model_folder, card, "cpu"), Scale(1.0, ""), box=box)  # type: ignore[arg-type]
-    return found.labels.size > 0
+    return found.labels.shape == tuple(stop for _, stop in box)
 
 
 def stops(new: Callable[[], RunFolder], times: int, chance: random.Random) -> dict[str, Any]:

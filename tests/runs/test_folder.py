@@ -137,3 +137,11 @@ def test_run_state_of_an_empty_folder(tmp_path: Path) -> None:
     assert run.state == "waiting"
     assert run.model_folder is None
     assert run.summary() == {}
+
+
+def test_process_that_died_before_its_first_word_is_not_waited_for(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.log.write_text("ImportError: something is not installed")
+    assert run.state == "waiting", "it was started a moment ago"
+    os.utime(run.log, (1, 1))
+    assert run.state == "interrupted"

@@ -21,6 +21,9 @@ MODEL_POINTER = "model.json"
 LOG_FILE = "log.txt"
 CHECKPOINT_FILE = "checkpoint/latest.ckpt"
 
+# A process says that it has begun long before it imports torch.
+_BEGIN_SECONDS = 60.0
+
 State = Literal["waiting", "running", "paused", "finished", "failed", "stopped", "interrupted"]
 Request = Literal["stop", "pause", "resume", "use_now"]
 
@@ -72,7 +75,7 @@ class RunFolder:
             return "paused" if self._paused() else "running"
         event = last_event(self.path)
         if event is None:
-            return "waiting"
+            return "interrupted" if self._never_began() else "waiting"
         if isinstance(event, Finished):
             return "finished"
         if isinstance(event, Failed):
@@ -80,6 +83,13 @@ class RunFolder:
         if isinstance(event, Stopped):
             return "stopped"
         return "interrupted"
+
+    def _never_began(self) -> bool:
+        """Whether a process was started for it and died before it could say anything: what it printed is in the log."""
+        try:
+            return time.time() - self.log.stat().st_mtime > _BEGIN_SECONDS
+        except FileNotFoundError:
+            return False
 
     def _paused(self) -> bool:
         control = self.read_control()
