@@ -19,9 +19,10 @@ import tifffile
 
 from napari_nucleidomain.cli import main
 from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
-from napari_nucleidomain.contracts.events import Failed, StageEvent, Warned
+from napari_nucleidomain.contracts.events import Failed, Progress, StageEvent, Warned
 from napari_nucleidomain.inference.model_files import load_weights, mend_models, save_model
 from napari_nucleidomain.runs import launch
+from napari_nucleidomain.runs.context import FolderRun
 from napari_nucleidomain.runs.execute import ExitCode, execute
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import ImageRef, PredictJob
@@ -102,8 +103,6 @@ def test_failed_training_goes_on_when_the_fault_is_mended(new_training: Any, dat
 def test_stopped_training_goes_on(new_training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, run = new_training(), new_training()
     execute(whole.path)
-    from napari_nucleidomain.runs.context import FolderRun
-
     real, calls = FolderRun.metric, [0]
 
     def metric(self: FolderRun, **values: float) -> None:
@@ -211,8 +210,6 @@ def test_damaged_request_harms_nothing(new_training: Any, content: str) -> None:
 # -- files missing or cut short --------------------------------------------------------------------------------------
 def killed_halfway(new_training: Callable[..., RunFolder], monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """In the second of two stages, with a model and every kind of file."""
-    from napari_nucleidomain.runs.context import FolderRun
-
     run = new_training()
     real = FolderRun.metric
 
@@ -395,3 +392,23 @@ def test_run_folder_taken_while_folders_know_no_locks(tmp_path: Path, monkeypatc
     monkeypatch.setattr(ownership, "write_json", both)
     with pytest.raises(NucleiError, match="process 7 on elsewhere"):
         ownership.Ownership(tmp_path)
+
+
+def test_process_whose_folder_was_taken_over_writes_no_more(new_training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook slept for so long that another machine took the training over."""
+    monkeypatch.setattr("napari_nucleidomain.runs.requests.HEARTBEAT_SECONDS", 0.0)
+    run = new_training(config={"steps": 10_000_000}, minutes=10.0)
+    rival = {"host": "elsewhere", "process": 7, "process_started": 0.0, "token": "rival", "taken": time.time()}
+    real = FolderRun.emit
+
+    def emit(self: FolderRun, event: Any) -> None:
+        real(self, event)
+        if isinstance(event, Progress) and event.step > 10:
+            (run.path / "owner.json").write_text(json.dumps(rival))
+
+    monkeypatch.setattr(FolderRun, "emit", emit)
+    assert execute(run.path) == ExitCode.USER
+    (failed,) = [event for event in run.read_events()[0] if isinstance(event, Failed)]
+    assert "taken over by another process" in failed.message
+    assert read_owner(run.path).token == "rival"
+    assert run.state == "running", "by the other one"

@@ -234,6 +234,7 @@ class FolderRun:
         """
         if self._inside_step:
             return
+        self._requests.refuse_if_lost()
         if self._requests.take_use_now():
             self.publish()
         if self._requests.paused:

@@ -115,6 +115,12 @@ class Ownership:
         owner = read_owner(self._path.parent)
         return owner is not None and owner.token == self.owner.token
 
+    @property
+    def lost(self) -> bool:
+        """Whether somebody else has it: another machine took this one for dead while it slept."""
+        owner = read_owner(self._path.parent)
+        return owner is not None and owner.token != self.owner.token
+
     def beat(self) -> None:
         """Say that we are alive. A folder that was removed or is away meanwhile is noticed elsewhere."""
         try:

@@ -230,6 +230,7 @@ def _hooks(
         events.write(Preview(stage=name, step=count, file=file, image=ref.path, origin=list(origin)))
 
     def check() -> None:
+        requests.refuse_if_lost()
         requests.wait_while_paused()
         if requests.stopped:
             raise StopRun

@@ -60,6 +60,7 @@ class Requests:
         self._go_on.set()
         self._use_now = threading.Event()
         self._closed = threading.Event()
+        self._lost = False
         self._seen = 0.0
         _drop_old_request(run, ownership.owner.process_started)
         self._thread = threading.Thread(target=self._watch, name="requests", daemon=True)
@@ -74,6 +75,20 @@ class Requests:
     def paused(self) -> bool:
         """Whether a pause was asked for and not taken back."""
         return not self._go_on.is_set() and not self._stop.is_set()
+
+    def refuse_if_lost(self) -> None:
+        """End the work where the folder has another owner by now; two must not write to it.
+
+        Raises
+        ------
+        NucleiError
+            It has.
+        """
+        if self._lost:
+            raise NucleiError(
+                f"{self._run.name} was taken over by another process while this computer slept or was cut off.",
+                "It goes on there; nothing is lost.",
+            )
 
     def take_use_now(self) -> bool:
         """Whether a model of the present state was asked for; answers True once for each request."""
@@ -101,6 +116,11 @@ class Requests:
         while not self._closed.wait(_LOOK_SECONDS):
             now = time.monotonic()
             if now - beaten > HEARTBEAT_SECONDS:
+                self._lost = self._ownership.lost
+                if self._lost:
+                    # The requests are for the other one now.
+                    self._go_on.set()
+                    return
                 self._ownership.beat()
                 beaten = now
             control = self._run.read_control()
