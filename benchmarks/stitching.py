@@ -1,6 +1,7 @@
 """Seams: nuclei broken by tiles, with our stitching and with the paper's; truth cut and joined again; seconds.
 
-`NUCLEIDOMAIN_DATA=... python benchmarks/stitching.py [MODEL]`; without a model the classical method's tiles are used.
+`NUCLEIDOMAIN_DATA=... python benchmarks/stitching.py [MODEL]`: tiles of the classical method and, where a model of
+SPN+IEN is given, those of its two ways to tell nuclei apart.
 """
 
 from __future__ import annotations
@@ -114,34 +115,62 @@ def identity_rows(path: Path, tile: int, halo: int) -> list[dict[str, Any]]:
     ]
 
 
+def totals_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Sums over images, per segmenter and stitching."""
+    made = []
+    for segmenter in dict.fromkeys(row["segmenter"] for row in rows):
+        for name in ("ours", "paper's overwrite"):
+            chosen = [row for row in rows if row["stitching"] == name and row["segmenter"] == segmenter]
+            crossing, broken, merged, lost = (
+                sum(row[key] for row in chosen) for key in ("crossing", "broken", "merged", "lost")
+            )
+            away = float(np.mean([row["share away from seams"] for row in chosen]))
+            made.append(
+                {
+                    "segmenter": segmenter,
+                    "stitching": name,
+                    "crossing": crossing,
+                    "broken": broken,
+                    "share": broken / max(1, crossing),
+                    "share away from seams": away,
+                    "merged": merged,
+                    "lost": lost,
+                }
+            )
+    return made
+
+
 def main() -> None:
     """Tables and JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", nargs="?", default=CLASSICAL, help="folder of a model, or otsu (default)")
+    parser.add_argument("model", nargs="?", help="folder of a model of SPN+IEN, beside otsu")
     parser.add_argument("--data", type=Path, help="folder that holds kumar/")
-    parser.add_argument("--tile", type=int, default=160, help="side of a tile in pixels")
-    parser.add_argument("--halo", type=int, default=24, help="margin of a tile in pixels")
+    parser.add_argument("--tile", type=int, help="side of a tile in pixels (default: the model's; 160 without)")
+    parser.add_argument("--halo", type=int, help="margin of a tile in pixels (default: the model's; 24 without)")
     arguments = parser.parse_args()
     folder = data_folder(arguments.data) / "kumar" / "val"
     images = sorted((folder / "images").glob("*.png"))
-    segmenter, card = LoadedModels().get(arguments.model, "cpu")
-    rows = [row for path in images for row in seam_rows(path, segmenter, arguments.tile, arguments.halo)]
+    rows, tile, halo = [], arguments.tile or 160, arguments.halo or 24
+    trials: list[tuple[str, str, dict[str, Any]]] = [("otsu", CLASSICAL, {})]
+    if arguments.model:
+        trials += [(f"spn-ien, {one}", arguments.model, {"decoder": one}) for one in ("watershed", "ien")]
+        spec = LoadedModels().get(arguments.model, "cpu")[0].spec
+        tile, halo = arguments.tile or spec.tile[0], arguments.halo or spec.halo[0]
+    for name, model, settings in trials:
+        segmenter, _ = LoadedModels().get(model, "cpu", settings)
+        for path in images:
+            rows += [{"segmenter": name, **row} for row in seam_rows(path, segmenter, tile, halo)]
     print_table(rows)
     identity = [
         row
         for path in sorted((folder / "labels").glob("*.png"))
-        for tile, halo in ((arguments.tile, arguments.halo), (97, 11), (256, 40))
-        for row in identity_rows(path, tile, halo)
+        for sides in ((tile, halo), (97, 11), (256, 40))
+        for row in identity_rows(path, *sides)
     ]
     print_table(identity)
-    totals = {}
-    for name in ("ours", "paper's overwrite"):
-        chosen = [row for row in rows if row["stitching"] == name]
-        crossing, broken = (sum(row[key] for row in chosen) for key in ("crossing", "broken"))
-        totals[name] = {"crossing": crossing, "broken": broken, "share": broken / max(1, crossing)}
-    print_table([{"stitching": name, **values} for name, values in totals.items()])
-    about = {"model": card.name, "tile": arguments.tile, "halo": arguments.halo}
-    write_results("stitching", {**about, "seams": rows, "totals": totals, "identity": identity})
+    totals = totals_of(rows)
+    print_table(totals)
+    write_results("stitching", {"tile": tile, "halo": halo, "seams": rows, "totals": totals, "identity": identity})
 
 
 if __name__ == "__main__":

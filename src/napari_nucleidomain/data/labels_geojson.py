@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.instances.outlines import Outline, Polygon, outlines, rasterise
+from napari_nucleidomain.instances.pieces import pieces
 
 from .axes import ArrayLike
 from .geojson import feature, polygons_of, read_features, ring_json, write_features
@@ -84,36 +84,8 @@ def trace(labels: ArrayLike, offset: tuple[float, float] = (0.0, 0.0)) -> Iterat
     if height <= _BLOCK and width <= _BLOCK:
         yield from outlines(np.asarray(labels[:]), offset)
         return
-    places = _extents(labels)
-    groups: dict[tuple[int, int], list[int]] = {}
-    for nucleus, (top, left, _, _) in places.items():
-        groups.setdefault((top // _BLOCK, left // _BLOCK), []).append(nucleus)
-    for members in (groups[key] for key in sorted(groups)):
-        spans = np.array([places[m] for m in members])
-        (top, left), (bottom, right) = spans[:, :2].min(axis=0).tolist(), spans[:, 2:].max(axis=0).tolist()
-        window = np.asarray(labels[top:bottom, left:right])
-        own = np.where(np.isin(window, np.array(members, window.dtype)), window, 0)
-        yield from outlines(own, (offset[0] + top, offset[1] + left))
-
-
-def _extents(labels: ArrayLike) -> dict[int, tuple[int, int, int, int]]:
-    """Top, left, bottom and right of every nucleus, from pieces."""
-    from scipy.ndimage import find_objects
-
-    found: dict[int, tuple[int, int, int, int]] = {}
-    height, width = labels.shape
-    for top, left in itertools.product(range(0, height, _BLOCK), range(0, width, _BLOCK)):
-        piece = np.asarray(labels[top : top + _BLOCK, left : left + _BLOCK])
-        ids, small = np.unique(piece, return_inverse=True)
-        small = small.reshape(piece.shape).astype(np.int32)
-        if ids[0] != 0:
-            small, ids = small + np.int32(1), np.concatenate([[0], ids])
-        for nucleus, box in zip(ids[1:].tolist(), find_objects(small), strict=True):
-            here = (box[0].start + top, box[1].start + left, box[0].stop + top, box[1].stop + left)
-            seen = found.get(nucleus, here)
-            low, high = map(min, seen[:2], here[:2]), map(max, seen[2:], here[2:])
-            found[nucleus] = (next(low), next(low), next(high), next(high))
-    return found
+    for piece in pieces(labels, _BLOCK):
+        yield from outlines(piece.labels, (offset[0] + piece.box[0].start, offset[1] + piece.box[1].start))
 
 
 def _geometry(outline: Outline) -> dict[str, Any]:

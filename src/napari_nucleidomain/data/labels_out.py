@@ -208,13 +208,10 @@ def _write_tiff(
 
 
 def _tiles(labels: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
-    """Tiles in the order TIFF wants them, padded at the edges; rows of tiles are read at once."""
-    for box in itertools.product(
-        *([slice(k, k + 1) for k in range(n)] for n in shape[:-2]),
-        [slice(k, min(k + _TILE, shape[-2])) for k in range(0, shape[-2], _TILE)],
-    ):
-        band = np.asarray(labels[(*box, slice(None))]).astype(dtype).reshape(-1, shape[-1])
-        padded = np.zeros((_TILE, -(-shape[-1] // _TILE) * _TILE), dtype)
-        padded[: band.shape[0], : shape[-1]] = band
-        for left in range(0, padded.shape[1], _TILE):
-            yield np.ascontiguousarray(padded[:, left : left + _TILE])
+    """Tiles in the order TIFF wants them, padded at the edges; one is read at a time."""
+    for box in boxes(shape, _TILE):
+        block = np.asarray(labels[box]).astype(dtype)
+        block = block.reshape(block.shape[-2:])
+        padded = np.zeros((_TILE, _TILE), dtype)
+        padded[: block.shape[0], : block.shape[1]] = block
+        yield padded

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from napari_nucleidomain.contracts.files import disk_error
 
 _CHUNK = 512
 _SMALLEST = 512  # the pyramid ends when rows and columns are no longer than this
 
 
 class LabelsZarrWriter:
-    """Write a label image block by block, then its pyramid.
+    """Write a label image block by block, then its pyramid. Can be read and written with slices, as an array.
 
     Parameters
     ----------
@@ -39,6 +41,8 @@ class LabelsZarrWriter:
     mixed.
     """
 
+    dtype = np.dtype(np.uint32)
+
     def __init__(
         self,
         path: Path,
@@ -59,11 +63,44 @@ class LabelsZarrWriter:
         self.array: Any = self._group["0"] if "0" in self._group else self._level(0, self.shape)
 
     def write(self, box: Sequence[slice], block: np.ndarray) -> None:
-        """Write ids into a box of the image."""
-        self.array[tuple(box)] = block.astype(np.uint32, copy=False)
+        """Write ids into a box of the image.
 
-    def finish(self) -> Path:
-        """Make the pyramid, block by block, and the metadata that make it an OME-Zarr image."""
+        Raises
+        ------
+        NucleiError
+            The disk is full or the folder cannot be written.
+        """
+        try:
+            self.array[tuple(box)] = block.astype(np.uint32, copy=False)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+
+    def __setitem__(self, box: Sequence[slice], block: np.ndarray) -> None:
+        self.write(box, block)
+
+    def __getitem__(self, box: Any) -> np.ndarray:
+        return np.asarray(self.array[box])
+
+    def finish(self, check: Callable[[], None] = lambda: None) -> Path:
+        """Make the pyramid, block by block, and the metadata that make it an OME-Zarr image.
+
+        Parameters
+        ----------
+        check : callable
+            Called between blocks; may raise to stop.
+
+        Raises
+        ------
+        NucleiError
+            The disk is full or the folder cannot be written.
+        """
+        try:
+            self._finish(check)
+        except OSError as error:
+            raise disk_error(error, self.path) from error
+        return self.path
+
+    def _finish(self, check: Callable[[], None]) -> None:
         axes = "zyx"[-len(self.shape) :]
         datasets = [self._entry(0)]
         shape, source, level = self.shape, self.array, 0
@@ -72,6 +109,7 @@ class LabelsZarrWriter:
             shape = (*shape[:-2], *(math.ceil(n / 2) for n in shape[-2:]))
             target = self._level(level, shape)
             for box in _boxes(shape, (1, 1024, 1024)):
+                check()
                 key = (*box[:-2], *(slice(2 * b.start, 2 * b.stop, 2) for b in box[-2:]))
                 target[box] = source[key]
             datasets.append(self._entry(level))
@@ -80,7 +118,6 @@ class LabelsZarrWriter:
         described = [{"name": a, "type": "space", **unit} for a in axes]
         scale = {"version": "0.4", "name": self._name, "axes": described, "datasets": datasets, "type": "nearest"}
         self._group.attrs.update({"multiscales": [scale], "image-label": {"version": "0.4"}})
-        return self.path
 
     def _level(self, level: int, shape: Sequence[int]) -> Any:
         chunks = (*(1 for _ in shape[:-2]), *(max(1, min(_CHUNK, n)) for n in shape[-2:]))

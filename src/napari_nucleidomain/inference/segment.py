@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError, Segmenter
 from napari_nucleidomain.instances.stitching import Grid, Tile, TileInstances
 
-from .assemble import assemble
+from .assemble import Wishes, assemble
 from .batching import Batcher
 from .scale import Scale
 from .tile_store import TileStore
@@ -27,7 +28,7 @@ class Segmentation:
 
     Attributes
     ----------
-    labels : ndarray (*box shape) uint32
+    labels : ndarray (*box shape) uint32, or the file `Wishes.place` made
         0 background, 1..N.
     origin : tuple of int
         Corner of the box in pixels of the image at full resolution.
@@ -37,7 +38,7 @@ class Segmentation:
         How the image was scaled for the model.
     """
 
-    labels: np.ndarray
+    labels: Any
     origin: tuple[int, ...]
     scores: np.ndarray
     uncertainty: np.ndarray
@@ -102,6 +103,7 @@ def segment(
     plane: int | None = None,
     store: TileStore | None = None,
     hooks: Hooks | None = None,
+    wishes: Wishes | None = None,
 ) -> Segmentation:
     """Find the nuclei of an image, or of a box in it.
 
@@ -123,6 +125,8 @@ def segment(
         Where tile results are kept; tiles that are there already are not computed again.
     hooks : Hooks, optional
         Progress, pieces as they come, stop, warnings.
+    wishes : Wishes, optional
+        Where labels are written and which are kept; all of them, in memory, when absent.
 
     Returns
     -------
@@ -144,7 +148,7 @@ def segment(
     tiles = _tiles_of(grid, shape, wanted)
     constants = segmenter.prepare(image, plane)
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
-    labels, painted, kept = assemble(grid, tiles, store, reader, wanted)
+    labels, painted, kept = assemble(grid, tiles, store, reader, wanted, wishes or Wishes())
     return Segmentation(
         labels, tuple(start for start, _ in wanted), painted.scores[kept], painted.uncertainty[kept], scale
     )
@@ -162,6 +166,11 @@ def _tiles_of(grid: Grid, shape: tuple[int, ...], box: tuple[tuple[int, int], ..
     ratios = [model / side for model, side in zip(grid.shape, shape, strict=True)]
     model_box = [(a * r, b * r) for (a, b), r in zip(box, ratios, strict=True)]
     middle = [(a + b) / 2 for a, b in model_box]
+    # Only these can meet the box; a slide has too many tiles to ask each.
+    near = [
+        range(max(0, int((start - tile) // stride)), min(count, int(stop // stride) + 1))
+        for (start, stop), tile, stride, count in zip(model_box, grid.tile, grid.stride, grid.counts, strict=True)
+    ]
 
     def meets(tile: Tile) -> bool:
         pairs = zip(tile.window, model_box, strict=True)
@@ -171,7 +180,7 @@ def _tiles_of(grid: Grid, shape: tuple[int, ...], box: tuple[tuple[int, int], ..
         pairs = zip(tile.core, middle, strict=True)
         return sum(((piece.start + piece.stop) / 2 - centre) ** 2 for piece, centre in pairs)
 
-    return sorted((tile for tile in grid if meets(tile)), key=distance)
+    return sorted((tile for tile in map(grid.at, product(*near)) if meets(tile)), key=distance)
 
 
 def _compute(

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import disk_error, write_atomic
-from napari_nucleidomain.instances.stitching import TileInstances
+from napari_nucleidomain.contracts.files import write_atomic
+from napari_nucleidomain.instances.stitching import Grid, TileInstances
+
+from .core_canvas import CoreCanvas
 
 # Pixels of a label image that is still held in memory: 256 MB of ids.
-_LARGE = 1 << 26
+LARGE = 1 << 26
 
 
 class TileStore:
@@ -27,10 +28,12 @@ class TileStore:
     folder : Path or None
         Where they are written; a file is complete when it is there, so it is its own done-mark. None keeps all in
         memory, for small images.
+    large : int
+        Label images of more pixels are kept on disk while they are made, where there is a folder.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path | None = None, large: int = LARGE) -> None:
+        self._folder, self.large = folder, large
         self._memory: dict[int, TileInstances] = {}
 
     def __contains__(self, index: int) -> bool:
@@ -68,32 +71,15 @@ class TileStore:
             raise RuntimeError("this store has no folder")
         return self._folder / f"tile-{index:07d}.npz"
 
-    def canvas(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        """An empty label image; on disk where it is large and the store has a folder, so that memory stays small."""
-        if self._folder is None or int(np.prod(shape)) <= _LARGE:
+    def canvas(self, grid: Grid, origin: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+        """An empty label image to stitch into; on disk where it is large and the store has a folder."""
+        if self._folder is None or int(np.prod(shape)) <= self.large:
             return np.zeros(shape, dtype=np.uint32)
-        path = self._folder / f"{name}.npy"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return _map(path, shape)
-        except OSError as error:
-            raise disk_error(error, path) from error
+        return CoreCanvas(self._folder / "stitched.zarr", grid, origin, shape)
 
-
-def _map(path: Path, shape: tuple[int, ...]) -> np.ndarray:
-    """A label image in a file for which there surely is place.
-
-    A mapped file is full of holes; one of them that meets a full disk later ends the process without a word.
-    """
-    size = int(np.prod(shape)) * np.dtype(np.uint32).itemsize
-    if shutil.disk_usage(path.parent).free < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    try:
-        canvas = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint32, shape=shape)
-        if hasattr(os, "posix_fallocate"):
-            with open(path, "rb+") as handle:
-                os.posix_fallocate(handle.fileno(), 0, path.stat().st_size)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-    return canvas
+    def clear(self) -> None:
+        """Remove everything, once the result is safe."""
+        self._memory.clear()
+        if self._folder is not None:
+            # What an antivirus still holds open is of no harm.
+            shutil.rmtree(self._folder, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -118,3 +119,44 @@ def contingency(a: object, b: object, *, names: tuple[str, str] = ("The predicti
         image_a.size,
         first,
     )
+
+
+def added_up(blocks: Iterable[tuple[np.ndarray, np.ndarray]]) -> Contingency:
+    """The contingency table of two label images that are given block by block, in raster order.
+
+    Parameters
+    ----------
+    blocks : iterable of (ndarray, ndarray)
+        The same part of both images; together the whole, each pixel once. Ids are those of the whole.
+
+    Returns
+    -------
+    Contingency
+        As `contingency` makes it of the whole; but `first_a` is the first in the order of the blocks.
+
+    Raises
+    ------
+    NucleiError
+        The blocks of a pair differ in shape, or are no label images.
+    """
+    tables = [contingency(a, b) for a, b in blocks]
+    ids_a, area_a = _summed([one.ids_a for one in tables], [one.area_a for one in tables])
+    ids_b, area_b = _summed([one.ids_b for one in tables], [one.area_b for one in tables])
+    width = max(1, len(ids_b))
+    keys = [
+        np.searchsorted(ids_a, one.ids_a)[one.a] * width + np.searchsorted(ids_b, one.ids_b)[one.b] for one in tables
+    ]
+    key, shared = _summed(keys, [one.shared for one in tables])
+    met = next((int(np.searchsorted(ids_a, one.ids_a[one.first_a])) for one in tables if one.first_a >= 0), -1)
+    size = sum(one.size for one in tables)
+    return Contingency(ids_a, ids_b, area_a, area_b, key // width, key % width, shared, size, met)
+
+
+def _summed(keys: list[np.ndarray], values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct keys, ascending, and the sum of each one's values."""
+    if not keys:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    found, place = np.unique(np.concatenate(keys), return_inverse=True)
+    total = np.zeros(len(found), np.int64)
+    np.add.at(total, place, np.concatenate(values))
+    return found.astype(np.int64), total

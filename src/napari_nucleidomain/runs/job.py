@@ -64,6 +64,7 @@ class PredictJob(_Job):
     plane: int | None = Field(None, description="z plane to segment with a 2D model.")
     out: str | None = Field(None, description="Folder for the labels; None keeps them in the run folder.")
     format: str = "tif"
+    large_px: int = Field(1 << 26, description="Labels of more pixels than this never lie in memory as a whole.")
     settings: dict[str, Any] = Field(default_factory=dict, description="Thresholds the segmenter can change.")
 
 

@@ -10,24 +10,23 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, StopRun, WriteError, find_method, load_card
 from napari_nucleidomain.contracts.card import CARD_FILE
-from napari_nucleidomain.contracts.events import Preview, Progress, StageEvent, Warned
+from napari_nucleidomain.contracts.events import StageEvent, Warned
 from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
 from napari_nucleidomain.data.images import Image, open_image
-from napari_nucleidomain.data.labels_out import FORMATS, write_labels
-from napari_nucleidomain.data.regions import read_regions
+from napari_nucleidomain.data.labels_out import FORMATS
 from napari_nucleidomain.data.understanding import Understanding
+from napari_nucleidomain.inference.assemble import Wishes
 from napari_nucleidomain.inference.scale import choose_scale
-from napari_nucleidomain.inference.segment import Hooks, Segmentation, segment
+from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.inference.tile_store import TileStore
 
-from .arrays import write_arrays
 from .event_log import EventWriter
 from .folder import RunFolder
 from .job import JOB_FILE, ImageRef, PredictJob
+from .predict_output import Output
+from .predict_report import Report
 from .requests import Requests
 
 CLASSICAL = "otsu"
@@ -164,13 +163,13 @@ def _one(
     volume = len(image.spatial_shape) == 3 and job.plane is None
     segmenter, card = models.get(job.model, job.device, job.settings, 3 if volume else 2)
     scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
-    hooks = _hooks(run, events, requests, ref, name, place)
     box = tuple((int(a), int(b)) for a, b in job.box) if job.box else None
-    store = TileStore(run.path / "tiles" / name)
-    found = segment(image, segmenter, scale, box=box, plane=job.plane, store=store, hooks=hooks)
-    if job.region:
-        found = _inside_regions(found, Path(job.region))
-    written = _write(run, job, image, found, name)
+    output = Output(run, job, image, name)
+    report = Report(run, events, requests, ref, name, place, large=output.large)
+    store = TileStore(run.path / "tiles" / name, job.large_px)
+    wishes = Wishes(output.place, output.inside, report.joining)
+    found = segment(image, segmenter, scale, box=box, plane=job.plane, store=store, hooks=report.hooks(), wishes=wishes)
+    written = output.write(found, report.check)
     entry = {
         "name": name,
         "image": ref.path,
@@ -184,6 +183,7 @@ def _one(
         "seconds": round(time.monotonic() - began, 3),
     }
     write_json(record, entry)
+    store.clear()
     events.write(StageEvent(name=name, state="done", index=place[0], count=place[1]))
     return entry
 
@@ -203,74 +203,6 @@ def _read_record(file: Path) -> dict[str, Any] | None:
 def _pixel_um(image: Image) -> float | None:
     """Pixel size in the plane; None where the file is silent."""
     return float(image.pixel_size_um[-1]) if image.pixel_size_um else None
-
-
-def _hooks(
-    run: RunFolder, events: EventWriter, requests: Requests, ref: ImageRef, name: str, place: tuple[int, int]
-) -> Hooks:
-    began = time.monotonic()
-    count = 0
-
-    def progress(done: int, total: int) -> None:
-        spent = time.monotonic() - began
-        fraction = done / max(1, total)
-        overall = (place[0] + fraction) / place[1]
-        # Later images are taken to cost what this one does.
-        eta = spent / fraction * (place[1] - place[0] - fraction) if done else None
-        rate = done / spent if spent > 0 else 0.0
-        events.write(
-            Progress(stage=name, step=done, total=total, fraction=fraction, overall=overall, rate=rate, eta=eta)
-        )
-
-    def piece(origin: tuple[int, ...], labels: np.ndarray) -> None:
-        nonlocal count
-        count += 1
-        file = f"previews/{name}-{count:05d}.npz"
-        write_arrays(run.path / file, {"labels": labels})
-        events.write(Preview(stage=name, step=count, file=file, image=ref.path, origin=list(origin)))
-
-    def check() -> None:
-        requests.refuse_if_lost()
-        requests.wait_while_paused()
-        if requests.stopped:
-            raise StopRun
-
-    return Hooks(progress, piece, check, lambda message, hint: events.write(Warned(message=message, hint=hint)))
-
-
-def _inside_regions(found: Segmentation, file: Path) -> Segmentation:
-    """Keep nuclei most of which lie inside the regions."""
-    inside = np.zeros(found.labels.shape, dtype=bool)
-    for region in read_regions(file):
-        inside |= region.mask(found.labels.shape, offset=found.origin)
-    total = np.bincount(found.labels.ravel(), minlength=len(found.scores) + 1)
-    within = np.bincount(found.labels[inside], minlength=len(found.scores) + 1)
-    keep = 2 * within[1:] > total[1:]
-    table = np.zeros(len(keep) + 1, dtype=np.uint32)
-    table[1:][keep] = np.arange(1, int(keep.sum()) + 1, dtype=np.uint32)
-    return Segmentation(table[found.labels], found.origin, found.scores[keep], found.uncertainty[keep], found.scale)
-
-
-def _write(run: RunFolder, job: PredictJob, image: Image, found: Segmentation, name: str) -> Path:
-    """Labels where the user wants them, scores beside the run."""
-    tables = {
-        "ids": np.arange(1, len(found.scores) + 1),
-        "scores": found.scores,
-        "uncertainty": found.uncertainty,
-        "origin": np.asarray(found.origin),
-    }
-    write_arrays(run.result_folder / f"{name}.npz", tables, compressed=True)
-    size = image.pixel_size_um
-    if job.pixel_size_um:
-        size = (job.pixel_size_um,) * found.labels.ndim
-    size = size[-found.labels.ndim :] if size else None
-    if job.format not in FORMATS:
-        raise NucleiError(f"There is no format {job.format!r}.", f"Choose one of: {', '.join(FORMATS)}.")
-    kept = write_labels(found.labels, run.result_folder / f"{name}.labels.tif", format="tif", pixel_size_um=size)
-    if not job.out:
-        return kept
-    out = Path(job.out) / f"{name}{FORMATS[job.format]}"
-    return write_labels(found.labels, out, format=job.format, pixel_size_um=size, image_name=name, offset=found.origin)
 
 
 def _unique_names(refs: list[ImageRef]) -> list[str]:

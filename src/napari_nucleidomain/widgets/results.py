@@ -55,8 +55,9 @@ class Stored:
 
     @property
     def labels_file(self) -> Path:
-        """The label image kept in the run folder."""
-        return self.run.result_folder / f"{self.name}.labels.tif"
+        """The label image kept in the run folder: a pyramid for a slide."""
+        large = self.run.result_folder / f"{self.name}.labels.ome.zarr"
+        return large if large.exists() else self.run.result_folder / f"{self.name}.labels.tif"
 
     @property
     def area_px(self) -> float:
@@ -174,9 +175,18 @@ def load_result(stored: Stored) -> Loaded:
             scores, uncertainty = file["scores"], file["uncertainty"]
     except (OSError, ValueError, KeyError) as error:
         raise NucleiError(f"The scores of {stored.name} cannot be read.", "Predict this image again.") from error
+    if stored.labels_file.suffix == ".zarr":
+        return Loaded(stored, _levels(stored.labels_file), scores, uncertainty)
     if int(np.prod(stored.shape)) > LARGE:
         return Loaded(stored, _pyramid(stored.labels_file), scores, uncertainty)
     return Loaded(stored, read_labels(stored.labels_file).labels, scores, uncertainty)
+
+
+def _levels(path: Path) -> list[Any]:
+    """Levels of a pyramid on disk, all read only where they are looked at."""
+    from napari_nucleidomain.data.readers import read_file
+
+    return list(read_file(path).levels)
 
 
 def _pyramid(path: Path) -> list[Any]:
