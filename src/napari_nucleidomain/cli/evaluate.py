@@ -14,8 +14,12 @@ from napari_nucleidomain.contracts.files import write_json
 from napari_nucleidomain.data.geojson import read_features
 from napari_nucleidomain.data.labels_geojson import outlines_reach
 from napari_nucleidomain.data.labels_io import labels_shape, read_labels
+from napari_nucleidomain.data.labels_large import is_large, open_labels
+from napari_nucleidomain.data.labels_out import boxes
 from napari_nucleidomain.data.points import read_points
-from napari_nucleidomain.instances.scores import score_labels, score_points
+from napari_nucleidomain.instances.contingency import added_up
+from napari_nucleidomain.instances.pointscores import score_points_large
+from napari_nucleidomain.instances.scores import score_labels, score_points, score_table
 from napari_nucleidomain.runs.execute import ExitCode
 
 from .pairing import pair
@@ -49,7 +53,10 @@ def command(arguments: argparse.Namespace) -> int:
 
 def _score(predicted: Path, truth: Path) -> dict[str, Any]:
     """Scores of one pair: against outlines where the reference holds some, else against its clicks."""
-    if not _is_points(truth):
+    clicks = _is_points(truth)
+    if is_large(predicted) and (clicks or not _is_geojson(truth)):
+        return _score_large(predicted, truth, clicks)
+    if not clicks:
         shape = _common_shape(predicted, truth)
         labels, reference = read_labels(predicted, shape).labels, read_labels(truth, shape).labels
         return dict(score_labels(labels, reference).as_dict())
@@ -88,6 +95,25 @@ def _reach(path: Path) -> tuple[int, int]:
 
 def _is_geojson(path: Path) -> bool:
     return path.suffix.lower() in {".geojson", ".json"}
+
+
+def _score_large(predicted: Path, truth: Path, clicks: bool) -> dict[str, Any]:
+    """The same scores block by block, but for the Hausdorff distance, which looks at whole nuclei."""
+    with open_labels(predicted) as labels:
+        if clicks:
+            return dict(score_points_large(labels, read_points(truth)).as_dict())
+        with open_labels(truth) as reference:
+            if tuple(labels.shape) != tuple(reference.shape):
+                raise NucleiError(
+                    f"{predicted.name} is {_by(labels.shape)} px, {truth.name} is {_by(reference.shape)} px.",
+                    "Both must belong to the same image, at the same size.",
+                )
+            parts = ((np.asarray(labels[box]), np.asarray(reference[box])) for box in boxes(labels.shape, 2048))
+            return dict(score_table(added_up(parts)).as_dict())
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " × ".join(str(side) for side in shape)
 
 
 def _is_points(path: Path) -> bool:

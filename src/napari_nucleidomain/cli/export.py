@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
+
+import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import format_of, write_labels
 from napari_nucleidomain.data.tables import write_table
 from napari_nucleidomain.instances.measure import measure
+from napari_nucleidomain.instances.measure_large import measure_large
 from napari_nucleidomain.runs.execute import ExitCode
 
 
@@ -17,23 +22,36 @@ def command(arguments: argparse.Namespace) -> int:
     """Read labels, write them as the ending of --out says."""
     kind = "csv" if arguments.out.suffix.lower() == ".csv" else format_of(arguments.out)
     image = open_image(arguments.image) if arguments.image else None
-    # Outlines do not say how large their image is.
-    found = read_labels(arguments.labels, image.spatial_shape if image else None)
-    if image is not None and tuple(image.spatial_shape) != tuple(found.labels.shape):
-        raise NucleiError(
-            f"The labels are {_by(found.labels.shape)} px, the image is {_by(image.spatial_shape)} px.",
-            "Give the image these labels were made from.",
-        )
-    size = _pixel_size(arguments, image, found.labels.ndim)
-    name = image.name if image else arguments.labels.stem
-    if kind == "csv":
-        pixels = image.read() if image else None
-        columns = measure(found.labels, pixels, pixel_size_um=size, rgb=bool(image and image.rgb))
-        write_table(columns, arguments.out)
+    if is_large(arguments.labels):
+        with open_labels(arguments.labels) as labels:
+            _export(arguments, kind, labels, image)
     else:
-        write_labels(found.labels, arguments.out, format=kind, pixel_size_um=size, image_name=name)
+        # Outlines do not say how large their image is.
+        found = read_labels(arguments.labels, image.spatial_shape if image else None)
+        _export(arguments, kind, found.labels, image)
     print(arguments.out)
     return ExitCode.DONE
+
+
+def _export(arguments: argparse.Namespace, kind: str, labels: Any, image: Image | None) -> None:
+    """Labels in memory, or of a slide, in its file."""
+    shape = tuple(labels.shape)
+    if image is not None and tuple(image.spatial_shape) != shape:
+        raise NucleiError(
+            f"The labels are {_by(shape)} px, the image is {_by(image.spatial_shape)} px.",
+            "Give the image these labels were made from.",
+        )
+    size = _pixel_size(arguments, image, len(shape))
+    name = image.name if image else arguments.labels.stem
+    if kind != "csv":
+        write_labels(labels, arguments.out, format=kind, pixel_size_um=size, image_name=name)
+        return
+    rgb = bool(image and image.rgb)
+    if isinstance(labels, np.ndarray):
+        columns = measure(labels, image.read() if image else None, pixel_size_um=size, rgb=rgb)
+    else:
+        columns = measure_large(labels, image.read if image else None, pixel_size_um=size, rgb=rgb)
+    write_table(columns, arguments.out)
 
 
 def _pixel_size(arguments: argparse.Namespace, image: Image | None, ndim: int) -> tuple[float, ...] | None:

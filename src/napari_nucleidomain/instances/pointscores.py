@@ -113,25 +113,62 @@ def score_points(predicted: object, points: object, region_mask: np.ndarray | No
         pixels = pixels[region_mask[tuple(pixels.T)]]
     count = int(labels.max(initial=0))
     hits = np.bincount(labels[tuple(pixels.T)], minlength=count + 1)
+    without = np.flatnonzero(hits[1:] == 0) + 1
+    if region_mask is not None and len(without):
+        without = without[region_mask[tuple(_centres(labels, count)[without - 1].T)]]
+    return _from_hits(hits, len(without))
+
+
+def score_points_large(labels: Any, points: object, block: int = 2048) -> PointScores:
+    """`score_points` for a flat label image of any size, looked at block by block.
+
+    Parameters
+    ----------
+    labels : array-like (Y, X), integers
+        Read with slices.
+    points : array_like (N, 2), float
+    block : int
+        Rows and columns read at once, in pixels.
+
+    Raises
+    ------
+    NucleiError
+        Clicks outside the image or of another dimension.
+    """
+    height, width = labels.shape
+    pixels = nearest_pixels(np.asarray(points, float), (height, width))
+    at = np.zeros(len(pixels), np.int64)
+    ids: list[np.ndarray] = []
+    for top in range(0, height, block):
+        for left in range(0, width, block):
+            part = as_labels(labels[top : top + block, left : left + block], "The prediction")
+            ids.append(np.unique(part).astype(np.int64))
+            local = pixels - (top, left)
+            here = ((local >= 0) & (local < part.shape)).all(axis=1)
+            at[here] = part[tuple(local[here].T)]
+    known = np.union1d(np.unique(np.concatenate(ids)) if ids else [], [0]).astype(np.int64)
+    hits = np.bincount(np.searchsorted(known, at), minlength=len(known))
+    return _from_hits(hits, int((hits[1:] == 0).sum()))
+
+
+def _from_hits(hits: np.ndarray, extra: int) -> PointScores:
+    """Scores from the clicks on the background (first) and on each nucleus, and the nuclei without a click."""
     missed, per_nucleus = int(hits[0]), hits[1:]
     found = int((per_nucleus == 1).sum())
     merged = int(per_nucleus[per_nucleus > 1].sum())
-    without = np.flatnonzero(per_nucleus == 0) + 1
-    if region_mask is not None and len(without):
-        without = without[region_mask[tuple(_centres(labels, count)[without - 1].T)]]
-    extra = len(without)
+    clicks = int(hits.sum())
     n_predicted = int((per_nucleus > 0).sum()) + extra
-    nothing = len(pixels) == 0 and n_predicted == 0
+    nothing = clicks == 0 and n_predicted == 0
     return PointScores(
-        n_clicks=len(pixels),
+        n_clicks=clicks,
         found=found,
         merged=merged,
         missed=missed,
         extra=extra,
         n_predicted=n_predicted,
         point_precision=ratio(found, n_predicted, nothing),
-        point_recall=ratio(found, len(pixels), nothing),
-        point_f1=ratio(2 * found, len(pixels) + n_predicted, nothing),
+        point_recall=ratio(found, clicks, nothing),
+        point_f1=ratio(2 * found, clicks + n_predicted, nothing),
     )
 
 

@@ -14,6 +14,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import disk_error, replace_with_retry
 from napari_nucleidomain.data.folders import write_folder_atomic
 from napari_nucleidomain.data.images import Image
+from napari_nucleidomain.data.labels_large import Placed
 from napari_nucleidomain.data.labels_out import FORMATS, write_labels
 from napari_nucleidomain.data.labels_zarr import LabelsZarrWriter
 from napari_nucleidomain.data.regions import Region, read_regions
@@ -111,7 +112,7 @@ class Output:
         }
         write_arrays(self._run.result_folder / f"{self._name}.npz", tables, compressed=True)
         size = self._pixel_size(len(found.labels.shape))
-        labels = _Checked(found.labels, check)
+        labels = Placed(found.labels, (0,) * len(found.labels.shape), found.labels.shape, check)
         if self._writer is None:
             kept = self._run.result_folder / f"{self._name}{KEPT}"
             write_labels(found.labels, kept, format="tif", pixel_size_um=size)
@@ -141,18 +142,6 @@ class Output:
             return (self._job.pixel_size_um,) * ndim
         size = self._image.pixel_size_um
         return tuple(size[-ndim:]) if size else None
-
-
-class _Checked:
-    """Labels on disk; every reading answers a stop first."""
-
-    def __init__(self, labels: Any, check: Callable[[], None]) -> None:
-        self._labels, self._check = labels, check
-        self.shape, self.dtype = labels.shape, labels.dtype
-
-    def __getitem__(self, key: Any) -> np.ndarray:
-        self._check()
-        return np.asarray(self._labels[key])
 
 
 def _move(source: Path, target: Path) -> None:

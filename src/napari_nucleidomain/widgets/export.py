@@ -81,7 +81,11 @@ def whole(result: Snapshot) -> Any:
     shape = _full_shape(result)
     if shape is None:
         return result.labels
-    full = np.zeros(shape, dtype=np.asarray(result.labels).dtype)
+    if not isinstance(result.labels, np.ndarray):
+        from napari_nucleidomain.data.labels_large import Placed
+
+        return Placed(result.labels, result.origin, shape)
+    full = np.zeros(shape, dtype=result.labels.dtype)
     place = tuple(slice(o, o + n) for o, n in zip(result.origin, result.labels.shape, strict=True))
     full[place] = result.labels
     return full
@@ -100,6 +104,8 @@ def measure_result(result: Snapshot) -> dict[str, np.ndarray]:
     """
     from napari_nucleidomain.instances.measure import measure
 
+    if not isinstance(result.labels, np.ndarray) and len(result.labels.shape) == 2:
+        return _in_place(result, _measure_slide(result))
     labels = np.asarray(result.labels)
     pixels, rgb, names = None, False, None
     if result.image is not None:
@@ -116,12 +122,46 @@ def measure_result(result: Snapshot) -> dict[str, np.ndarray]:
         scores=result.scores if known else None,
         uncertainty=result.uncertainty if known else None,
     )
-    for axis, start in zip(("z", "y", "x")[-labels.ndim :], result.origin, strict=True):
+    return _in_place(result, table)
+
+
+def _in_place(result: Snapshot, table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Centroids in the image instead of in the box."""
+    axes = ("z", "y", "x")[-len(result.origin) :]
+    for axis, start in zip(axes, result.origin, strict=True):
         table[f"centroid_{axis}_px"] = table[f"centroid_{axis}_px"] + start
         if f"centroid_{axis}_um" in table and result.pixel_size_um is not None:
-            size = result.pixel_size_um[("z", "y", "x")[-labels.ndim :].index(axis)]
+            size = result.pixel_size_um[axes.index(axis)]
             table[f"centroid_{axis}_um"] = table[f"centroid_{axis}_um"] + start * size
     return table
+
+
+def _measure_slide(result: Snapshot) -> dict[str, np.ndarray]:
+    """The same table, piece by piece: neither labels nor image are held as a whole."""
+    from napari_nucleidomain.instances.measure_large import measure_large
+
+    image = result.image
+    known = result.scores is not None
+    options: dict[str, Any] = {
+        "pixel_size_um": result.pixel_size_um,
+        "scores": result.scores if known else None,
+        "uncertainty": result.uncertainty if known else None,
+    }
+    if image is None:
+        return measure_large(result.labels, **options)
+
+    def read(box: tuple[slice, ...]) -> np.ndarray:
+        here = [(piece.start + o, piece.stop + o) for piece, o in zip(box, result.origin, strict=True)]
+        return image.read(here, plane=result.plane)
+
+    names = list(image.channel_names)
+    return measure_large(
+        result.labels,
+        read,
+        rgb=image.rgb and image.n_channels == 3,
+        channel_names=names if len(names) == image.n_channels else None,
+        **options,
+    )
 
 
 def _pixels(result: Snapshot, labels: np.ndarray) -> np.ndarray:

@@ -1,0 +1,101 @@
+"""Label images too large to be read as a whole: opened lazily, and looked at in blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .axes import ArrayLike
+from .labels_io import _open, labels_shape
+
+# Pixels of a label image that is still read as a whole: 256 MB of ids.
+LARGE = 1 << 26
+
+
+def is_large(path: Path | str, large: int | None = None) -> bool:
+    """Whether a flat label image has more pixels than are read at once. GeoJSON never has: it holds outlines."""
+    path = Path(path)
+    if path.suffix.lower() in {".geojson", ".json"}:
+        return False
+    shape = labels_shape(path)
+    return len(shape) == 2 and math.prod(shape) > (LARGE if large is None else large)
+
+
+@contextmanager
+def open_labels(path: Path | str) -> Iterator[ArrayLike]:
+    """A label image whose pixels stay in the file until they are asked for.
+
+    Parameters
+    ----------
+    path : Path or str
+        TIFF, OME-TIFF or OME-Zarr.
+
+    Yields
+    ------
+    ArrayLike (Y, X), integers
+
+    Raises
+    ------
+    NucleiError
+        The file cannot be read, or holds colours or fractions.
+    """
+    path = Path(path)
+    raw, view, axes = _open(path)
+    try:
+        if "C" in axes or view.dtype.kind not in "ui":
+            raise NucleiError(
+                f"{path.name} is no label image that can be read in parts ({view.dtype}).",
+                "Save it as a label image: one whole number per nucleus.",
+            )
+        yield view
+    finally:
+        raw.close()
+
+
+class Placed:
+    """Labels of a box, seen in a picture of the whole image's size; nothing is copied until it is read.
+
+    Parameters
+    ----------
+    labels : ArrayLike
+        Of the box.
+    origin : tuple of int
+        Where the box begins in the image.
+    shape : tuple of int
+        Of the image.
+    check : callable
+        Called on every reading; may raise to stop.
+    """
+
+    def __init__(
+        self,
+        labels: ArrayLike,
+        origin: tuple[int, ...],
+        shape: tuple[int, ...],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._labels, self._origin, self._check = labels, origin, check
+        self.shape, self.dtype = shape, np.dtype(labels.dtype)
+        self.ndim = len(shape)
+
+    def __getitem__(self, key: tuple[slice, ...]) -> np.ndarray:
+        self._check()
+        keys = key if isinstance(key, tuple) else (key,)
+        keys = keys + (slice(None),) * (self.ndim - len(keys))
+        spans = [piece.indices(side)[:2] for piece, side in zip(keys, self.shape, strict=True)]
+        block = np.zeros([max(0, b - a) for a, b in spans], self.dtype)
+        common = [
+            (max(a, o), min(b, o + side))
+            for (a, b), o, side in zip(spans, self._origin, self._labels.shape, strict=True)
+        ]
+        if all(low < high for low, high in common):
+            inside = tuple(slice(low - a, high - a) for (low, high), (a, _) in zip(common, spans, strict=True))
+            source = tuple(slice(low - o, high - o) for (low, high), o in zip(common, self._origin, strict=True))
+            block[inside] = np.asarray(self._labels[source])
+        return block
