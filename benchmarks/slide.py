@@ -79,7 +79,7 @@ def make_slide(path: Path, side: int, data: Path, seed: int = 0) -> dict[str, An
                 shape=(*shape, 3),
                 dtype=np.uint8,
                 tile=(TILE, TILE),
-                photometric="ycbcr",
+                photometric="rgb",
                 compression="jpeg",
                 compressionargs={"level": 85},
                 resolution=(1e4 / PIXEL_UM / step,) * 2,
@@ -215,7 +215,9 @@ def main() -> None:
     shown = ("megapixels", "nuclei", "seconds", "seconds per megapixel", "peak MiB", "labels in memory, MiB", "stops")
     done = [{"name": name, **row} for name, row in state.content["rows"].items() if row.get("done")]
     print_table(done, ("name", *shown))
-    print_table([{"file": name, **row} for name, row in state.content["exports"].items()])
+    exports = [{"file": name, **row} for name, row in state.content["exports"].items()]
+    if exports:
+        print_table(exports)
     rows = [{key: value for key, value in row.items() if key not in ("run", "labels", "done")} for row in done]
     write_results("slide", {"slide": state.content["slide"], "rows": rows, "exports": state.content["exports"]})
 

@@ -149,7 +149,8 @@ def segment_of(watched: Watched, asked: str) -> dict[str, Any]:
     """What one process of the trial did."""
     begun = [e.name for e in watched.events if isinstance(e, StageEvent) and e.state == "begun"]
     skipped = [e.name for e in watched.events if isinstance(e, StageEvent) and e.state == "skipped"]
-    steps = [e for e in watched.events if isinstance(e, Progress) and e.stage in ("SPN", "IEN")]
+    # A stage says that it begins before it knows where it was; that has no total.
+    steps = [e for e in watched.events if isinstance(e, Progress) and e.stage in ("SPN", "IEN") and e.total]
     saved = [f"{e.stage} {e.step}" for e in watched.events if isinstance(e, CheckpointSaved)]
     started = next((e for e in watched.events if isinstance(e, Started)), None)
     return {

@@ -210,8 +210,7 @@ def _write_tiff(
 def _tiles(labels: ArrayLike, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
     """Tiles in the order TIFF wants them, padded at the edges; one is read at a time."""
     for box in boxes(shape, _TILE):
-        block = np.asarray(labels[box]).astype(dtype)
-        block = block.reshape(block.shape[-2:])
+        rows, columns = (piece.stop - piece.start for piece in box[-2:])
         padded = np.zeros((_TILE, _TILE), dtype)
-        padded[: block.shape[0], : block.shape[1]] = block
+        padded[:rows, :columns] = np.asarray(labels[box]).reshape(rows, columns)
         yield padded
