@@ -18,7 +18,7 @@ from common import data_folder, print_table, write_results
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_io import read_labels
 from napari_nucleidomain.instances.grid import Grid
-from napari_nucleidomain.instances.seams import overwrite_stitch, seam_errors
+from napari_nucleidomain.instances.seams import Views, overwrite_stitch, seam_errors
 from napari_nucleidomain.instances.stitching import TileInstances, stitch_array
 from napari_nucleidomain.runs.predict import CLASSICAL, LoadedModels
 
@@ -69,7 +69,8 @@ def seam_rows(path: Path, segmenter: Any, tile: int, halo: int) -> list[dict[str
         labels = method(grid, results)
         seconds = time.perf_counter() - began
         reference = method(other, shifted)
-        at, away = (seam_errors(labels[part], reference, lines) for lines in (seams, middles))
+        views = Views(grid, results, shift)
+        at, away = (seam_errors(labels[part], reference, lines, views=views) for lines in (seams, middles))
         rows.append(
             {
                 "image": path.stem[:20],
@@ -79,6 +80,7 @@ def seam_rows(path: Path, segmenter: Any, tile: int, halo: int) -> list[dict[str
                 "crossing": at.crossing,
                 "broken": at.broken,
                 "share": at.share,
+                "by seams alone": at.broken - at.divided_within,
                 "merged": at.merged,
                 "lost": at.lost,
                 "share away from seams": away.share,
@@ -121,9 +123,8 @@ def totals_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for segmenter in dict.fromkeys(row["segmenter"] for row in rows):
         for name in ("ours", "paper's overwrite"):
             chosen = [row for row in rows if row["stitching"] == name and row["segmenter"] == segmenter]
-            crossing, broken, merged, lost = (
-                sum(row[key] for row in chosen) for key in ("crossing", "broken", "merged", "lost")
-            )
+            keys = ("crossing", "broken", "by seams alone", "merged", "lost")
+            crossing, broken, alone, merged, lost = (sum(row[key] for row in chosen) for key in keys)
             away = float(np.mean([row["share away from seams"] for row in chosen]))
             made.append(
                 {
@@ -132,6 +133,8 @@ def totals_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     "crossing": crossing,
                     "broken": broken,
                     "share": broken / max(1, crossing),
+                    "by seams alone": alone,
+                    "share by seams alone": alone / max(1, crossing),
                     "share away from seams": away,
                     "merged": merged,
                     "lost": lost,

@@ -8,7 +8,7 @@ from skimage.measure import label
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.instances.grid import Grid, intersection, walk
-from napari_nucleidomain.instances.seams import crossing, overwrite_stitch, seam_errors
+from napari_nucleidomain.instances.seams import Views, crossing, overwrite_stitch, seam_errors
 from napari_nucleidomain.instances.stitching import TileInstances, stitch, stitch_array
 
 
@@ -302,3 +302,31 @@ def test_seam_errors_by_hand():
     merged = np.where((truth == 1) | (truth == 3), 1, truth)
     assert seam_errors(merged, truth, seams).merged == 1
     assert seam_errors(truth, np.zeros_like(truth), seams).share == 0.0
+
+
+def test_what_a_tile_divides_by_itself_is_not_put_down_to_the_seam():
+    grid = Grid((20, 60), (20, 32), (4, 4))
+    truth = np.zeros((20, 60), int)
+    truth[5:15, 20:30] = 1
+    # The left tile sees all of the nucleus; whether it divides it decides.
+    left = truth[grid[0].window].copy()
+    for divided in (False, True):
+        if divided:
+            left[10:15] *= 2
+        results = {0: TileInstances.of(left), **{t.index: TileInstances.of(truth[t.window]) for t in list(grid)[1:]}}
+        found = truth.copy()
+        found[10:15] *= 2  # broken either way
+        errors = seam_errors(found, truth, grid.seams(), views=Views(grid, results, (0, 0)))
+        assert (errors.crossing, errors.broken, errors.divided_within) == (1, 1, int(divided))
+        assert errors.seam_share == (0.0 if divided else 1.0)
+
+
+def test_a_tile_that_cuts_a_nucleus_has_no_say():
+    grid = Grid((20, 60), (20, 32), (4, 4))
+    truth = np.zeros((20, 60), int)
+    truth[5:15, 25:40] = 1  # the left window ends at 32
+    cut = truth[grid[0].window].copy()
+    cut[10:15] *= 2
+    whole = {t.index: TileInstances.of(truth[t.window]) for t in list(grid)[1:]}
+    views = Views(grid, {0: TileInstances.of(cut), **whole}, (0, 0))
+    assert not views.divide(np.nonzero(truth))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,17 +27,67 @@ class SeamErrors:
         Of these, lying mostly in a nucleus that holds another reference nucleus, too.
     lost : int
         Of these, without a single pixel in any nucleus.
+    divided_within : int
+        Of the broken, those that a tile which sees all of the nucleus divides by itself: the model's doing, not the
+        seam's. 0 where the tiles were not given.
     """
 
     crossing: int
     broken: int
     merged: int
     lost: int
+    divided_within: int = 0
 
     @property
     def share(self) -> float:
         """broken / crossing; 0 where nothing crosses."""
         return self.broken / self.crossing if self.crossing else 0.0
+
+    @property
+    def seam_share(self) -> float:
+        """Those that no tile divides by itself, broken by the seam alone, / crossing; 0 where nothing crosses."""
+        return (self.broken - self.divided_within) / self.crossing if self.crossing else 0.0
+
+
+@dataclass(frozen=True)
+class Views:
+    """What the tiles saw from which a label image was stitched.
+
+    Attributes
+    ----------
+    grid : Grid
+    results : mapping of int to TileInstances
+        By tile index.
+    corner : tuple of int
+        Place in the grid of the first pixel of the label images that are compared.
+    """
+
+    grid: Grid
+    results: Mapping[int, TileInstances]
+    corner: tuple[int, ...]
+
+    def divide(self, where: tuple[np.ndarray, ...]) -> bool:
+        """Whether a tile that sees all these pixels, and no edge of its window among them, has two nuclei in them.
+
+        Parameters
+        ----------
+        where : tuple of ndarray
+            Of one nucleus, as from `numpy.nonzero`, in the label images that are compared.
+        """
+        places = [axis + start for axis, start in zip(where, self.corner, strict=True)]
+        for tile in self.grid:
+            sides = zip(places, tile.window, self.grid.shape, strict=True)
+            if not all(
+                (piece.start == 0 or axis.min() > piece.start) and (piece.stop == n or axis.max() < piece.stop - 1)
+                for axis, piece, n in sides
+            ):
+                continue
+            labels = self.results[tile.index].labels
+            here = labels[tuple(axis - piece.start for axis, piece in zip(places, tile.window, strict=True))]
+            ids, shared = np.unique(here[here > 0], return_counts=True)
+            if (2 * shared > np.bincount(labels.ravel())[ids]).sum() > 1:
+                return True
+        return False
 
 
 def crossing(labels: np.ndarray, seams: Sequence[np.ndarray]) -> np.ndarray:
@@ -63,7 +113,12 @@ def crossing(labels: np.ndarray, seams: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def seam_errors(
-    labels: np.ndarray, reference: np.ndarray, seams: Sequence[np.ndarray], *, least_pixels: int = 1
+    labels: np.ndarray,
+    reference: np.ndarray,
+    seams: Sequence[np.ndarray],
+    *,
+    least_pixels: int = 1,
+    views: Views | None = None,
 ) -> SeamErrors:
     """Count what seams did to the nuclei across them.
 
@@ -79,6 +134,8 @@ def seam_errors(
         `Grid.seams` of the grid of `labels`.
     least_pixels : int
         Smaller nuclei of `labels` are not looked at.
+    views : Views, optional
+        The tiles of `labels`: tells what seams broke from what the model divides.
 
     Returns
     -------
@@ -95,11 +152,12 @@ def seam_errors(
     merged[table.b[covering & (held[table.a] > 1)]] = True
     seen = np.zeros(len(table.ids_b), bool)
     seen[table.b[big]] = True
+    broken = across & (pieces > 1)
+    within = 0
+    if views is not None:
+        within = sum(views.divide(np.nonzero(np.asarray(reference) == k)) for k in table.ids_b[broken])
     return SeamErrors(
-        int(across.sum()),
-        int((across & (pieces > 1)).sum()),
-        int((across & merged).sum()),
-        int((across & ~seen).sum()),
+        int(across.sum()), int(broken.sum()), int((across & merged).sum()), int((across & ~seen).sum()), int(within)
     )
 
 
