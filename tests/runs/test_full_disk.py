@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,11 @@ from napari_nucleidomain.contracts import ModelCard, WriteError, load_card
 from napari_nucleidomain.contracts.events import Failed, Finished, Started, Warned
 from napari_nucleidomain.contracts.files import write_atomic
 from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.data.labels_out import boxes
+from napari_nucleidomain.data.labels_zarr import LabelsZarrWriter
 from napari_nucleidomain.inference.model_files import load_weights, save_model
 from napari_nucleidomain.inference.tile_store import TileStore
+from napari_nucleidomain.instances.grid import Grid
 from napari_nucleidomain.runs.context import FolderRun
 from napari_nucleidomain.runs.event_log import EventWriter, read_events
 from napari_nucleidomain.runs.execute import ExitCode, execute
@@ -214,13 +216,35 @@ def test_no_run_folder_is_left_where_it_could_not_be_written(
     assert list(project.runs_folder.glob("*")) == []
 
 
-def test_a_large_label_image_has_its_place_before_it_is_painted(tmp_path: Path, monkeypatch: Any) -> None:
-    """A mapped file that meets a full disk would end the process without a word."""
-    monkeypatch.setattr("napari_nucleidomain.inference.tile_store._LARGE", 0)
-    canvas = TileStore(tmp_path).canvas("labels", (300, 200))
-    assert canvas.shape == (300, 200)
-    assert canvas.max() == 0
-    rows = shutil.disk_usage(tmp_path).free // 2048
-    with pytest.raises(WriteError, match=r"The disk is full: slide\.npy"):
-        TileStore(tmp_path).canvas("slide", (rows, 1024))
-    assert not (tmp_path / "slide.npy").exists()
+@pytest.mark.parametrize("writes", [0, 1, 3, 7])
+def test_a_large_label_image_says_that_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    """It is written chunk by chunk; a mapped file that met a full disk would end the process without a word."""
+    grid = Grid((300, 200), (64, 64), (8, 8))
+    disk = FullDisk(monkeypatch, tmp_path)
+    disk.fill_after(writes)
+    with pytest.raises(WriteError, match="The disk is full"):
+        canvas = TileStore(tmp_path / "tiles", large=0).canvas(grid, (0, 0), (300, 200))
+        for tile in grid:
+            canvas[tile.core] = np.full([piece.stop - piece.start for piece in tile.core], tile.index + 1, np.uint32)
+    assert disk.refused
+    disk.free()
+    canvas = TileStore(tmp_path / "tiles", large=0).canvas(grid, (0, 0), (300, 200))
+    for tile in grid:
+        canvas[tile.core] = np.full([piece.stop - piece.start for piece in tile.core], tile.index + 1, np.uint32)
+    assert set(np.unique(canvas[:, :])) == {tile.index + 1 for tile in grid}
+
+
+@pytest.mark.parametrize("writes", [0, 2, 6])
+def test_labels_of_a_slide_say_that_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    disk = FullDisk(monkeypatch, tmp_path)
+    disk.fill_after(writes)
+    with pytest.raises(WriteError, match="The disk is full"):
+        writer = LabelsZarrWriter(tmp_path / "slide.ome.zarr", (1200, 1200))
+        for box in boxes((1200, 1200), 512):
+            writer[box] = np.ones([piece.stop - piece.start for piece in box], np.uint32)
+        writer.finish()
+    assert disk.refused

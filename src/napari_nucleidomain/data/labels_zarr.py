@@ -34,6 +34,11 @@ class LabelsZarrWriter:
     resume : bool
         Keep what is already there.
 
+    Raises
+    ------
+    NucleiError
+        The disk is full or the folder cannot be written.
+
     Notes
     -----
     OME-Zarr 0.4 on Zarr 2, which today most programs read (Moore et al., 2023). Blocks written at the same
@@ -59,8 +64,11 @@ class LabelsZarrWriter:
         self._pixel_size = pixel_size_um
         self._origin = origin
         self._name = name
-        self._group: Any = zarr.open_group(str(path), mode="a" if resume else "w", zarr_format=2)
-        self.array: Any = self._group["0"] if "0" in self._group else self._level(0, self.shape)
+        try:
+            self._group: Any = zarr.open_group(str(path), mode="a" if resume else "w", zarr_format=2)
+            self.array: Any = self._group["0"] if "0" in self._group else self._level(0, self.shape)
+        except OSError as error:
+            raise disk_error(error, path) from error
 
     def write(self, box: Sequence[slice], block: np.ndarray) -> None:
         """Write ids into a box of the image.
