@@ -20,8 +20,8 @@ from .trainer import Predictor, Trainer, Worker, make_model
 @pytest.fixture
 def worker(monkeypatch):
     made = Worker()
-    monkeypatch.setattr(predict_run, "worker_of", lambda session: made)
-    monkeypatch.setattr(predict_dock, "worker_of", lambda session: made)
+    monkeypatch.setattr(predict_run, "worker_of", lambda project: made)
+    monkeypatch.setattr(predict_dock, "worker_of", lambda project: made)
     return made
 
 
@@ -79,7 +79,8 @@ def test_without_an_image_the_button_says_why(dock):
     assert "Images" in dock.find.toolTip()
 
 
-def test_the_process_is_started_ahead(dock, worker):
+def test_the_process_is_started_ahead(dock, worker, qtbot):
+    qtbot.waitUntil(lambda: bool(worker.warmed))
     assert worker.warmed[0][0] == "otsu"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,12 @@ from .folding import Fold
 from .inline import Inline, WhyButton, row
 from .newest import Newest
 from .predict_after import AfterPredict, default_name
+from .predict_job import make_job
 from .predict_models import ModelPicker
-from .predict_run import Outcome, Prediction, worker_of
+from .predict_run import Outcome, Prediction, warm_worker, worker_of
 from .predict_scale import ScalePicker
 from .predict_turn import Turn
-from .predict_where import Target, WherePicker
+from .predict_where import WherePicker
 from .run_follow import training_follower
 from .wording import count, duration
 
@@ -158,9 +158,12 @@ class PredictDock(Dock):
             return
         self._warmed = wanted
         try:
-            worker_of(self.session).warm(*wanted)
+            project = self.session.project
         except NucleiError as error:
             self.message.say_error(error)
+            return
+        # In a thread: what it imports would hold the viewer up for a moment.
+        self._background.run("warm", warm_worker, project, *wanted, done=lambda _: None, failed=self.message.say_error)
 
     # ---- running
 
@@ -173,7 +176,15 @@ class PredictDock(Dock):
         card = self.models.model_card
         try:
             target = self.where.target(card.ndim if card is not None else self._classical_ndim())
-            job = self._job(target)
+            classical = card is None
+            job = make_job(
+                self.session.project,
+                target,
+                model=self.models.model,
+                device=str(self.device.currentData()),
+                pixel_size_um=None if classical else self.scale.pixel_size_um,
+                diameter_px=None if classical else self.scale.diameter_px,
+            )
             self.prediction.start(job)
         except NucleiError as error:
             self.message.say_error(error)
@@ -182,31 +193,6 @@ class PredictDock(Dock):
     def _classical_ndim(self) -> int:
         entry = self.session.current
         return len(entry.image.spatial_shape) if entry is not None and entry.image is not None else 2
-
-    def _job(self, target: Target) -> Any:
-        from napari_nucleidomain.data.regions import write_regions
-        from napari_nucleidomain.runs.job import PredictJob
-
-        region = None
-        if target.regions:
-            # Its own copy: the regions drawn later belong to later predictions.
-            folder = self.session.project.path / "worker" / "regions"
-            region = write_regions(target.regions, folder / f"{time.time_ns()}.geojson")
-        classical = self.models.model_card is None
-        return PredictJob(
-            model=self.models.model,
-            name=Path(self.models.model).name,
-            images=target.images,
-            box=target.box,
-            region=str(region) if region is not None else None,
-            plane=target.plane,
-            out=str(target.out) if target.out is not None else None,
-            format=target.format,
-            device=str(self.device.currentData()),
-            pixel_size_um=None if classical else self.scale.pixel_size_um,
-            diameter_px=None if classical else self.scale.diameter_px,
-            background=True,
-        )
 
     def _began(self) -> None:
         self.message.clear()
@@ -302,7 +288,7 @@ class PredictDock(Dock):
         self.turn.done()
         if self._warmed is not None:
             try:
-                worker_of(self.session).close()
+                worker_of(self.session.project).close()
             except NucleiError:
                 # It ends by itself when it has been idle for a while.
                 return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from .view import same_file
 if TYPE_CHECKING:
     from napari_nucleidomain.runs.folder import RunFolder
     from napari_nucleidomain.runs.job import PredictJob
+    from napari_nucleidomain.runs.store import Project
     from napari_nucleidomain.runs.worker import WorkerClient
 
     from .entry import ImageEntry
@@ -113,7 +113,7 @@ class Prediction(QObject):
             It could not be written, or no worker be started.
         """
         run = self._session.project.new_run(job)
-        worker_of(self._session).submit(run)
+        worker_of(self._session.project).submit(run)
         self._growing.clear()
         self._submitted = time.monotonic()
         self.follower.follow(run)
@@ -165,7 +165,7 @@ class Prediction(QObject):
         if self.run is None or self.follower.state != "waiting":
             return
         waited = time.monotonic() - self._submitted
-        if waited > _WAIT_FOR_WORKER and not worker_of(self._session).alive:
+        if waited > _WAIT_FOR_WORKER and not worker_of(self._session.project).alive:
             log = log_tail(self._session.project.worker_folder / "log.txt")
             self._fail(NucleiError("The process that predicts could not be started.", "Try again."), log)
 
@@ -266,15 +266,16 @@ def read_for_show(stored: Stored) -> tuple[Loaded, np.ndarray, np.ndarray]:
     return loaded, areas, border
 
 
-_workers: weakref.WeakKeyDictionary[Any, tuple[Path, WorkerClient]] = weakref.WeakKeyDictionary()
+_workers: dict[Path, WorkerClient] = {}
 
 
-def worker_of(session: Session) -> WorkerClient:
-    """The warm worker of a viewer's project."""
+def worker_of(project: Project) -> WorkerClient:
+    """The client of a project's warm worker: one for each project, whichever viewer asks."""
     from napari_nucleidomain.runs.worker import WorkerClient
 
-    project = session.project
-    known = _workers.get(session)
-    if known is None or known[0] != project.path:
-        known = _workers[session] = (project.path, WorkerClient(project))
-    return known[1]
+    return _workers.setdefault(project.path, WorkerClient(project))
+
+
+def warm_worker(project: Project, model: str, device: str) -> None:
+    """Start the process that predicts ahead of the first prediction. For a thread."""
+    worker_of(project).warm(model, device)
