@@ -291,7 +291,9 @@ def docs(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """Run benchmarks/NAME.py; without NAME, list them."""
-    known = sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py") if not path.stem.startswith("_"))
+    # What has no `main` is shared by the others.
+    scripts = [path for path in (ROOT / "benchmarks").glob("*.py") if "__main__" in path.read_text(encoding="utf-8")]
+    known = sorted(path.stem for path in scripts)
     if not arguments.name:
         print("\n".join(known))
         return 0

@@ -1,11 +1,13 @@
 """Take the tutorial's pictures: walk through the real viewer as the tutorial does, one picture a step.
 
 Run by `python dev.py screenshots`, which makes a screen of a fixed size where it can. Writes `docs/images/*.png`.
+Region and clicks are made with the mouse, on the canvas, at the places where the sample's own clicks lie.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,14 +15,25 @@ from pathlib import Path
 
 import napari
 import numpy as np
+from PIL import Image
+from qtpy.QtCore import QSettings
 from qtpy.QtWidgets import QApplication
 
 from napari_nucleidomain.data.samples import load_sample
+from napari_nucleidomain.widgets import folding
 from napari_nucleidomain.widgets.dock import open_all, open_dock
 from napari_nucleidomain.widgets.session import get_session
 
-IMAGES = Path(__file__).resolve().parent / "images"
-REGION = (0, 300)  # rows and columns of the region that is clicked, px
+DOCS = Path(__file__).resolve().parent
+# The mouse on the canvas, as the tests move it.
+sys.path.insert(0, str(DOCS.parent / "tests" / "widgets"))
+import canvas  # noqa: E402
+
+# A laptop screen of 1366 x 768 without its task bar.
+WINDOW = (1366, 728)
+# Corners of the region that is drawn, in pixels (row, column): 28 nuclei lie in it.
+REGION = ((72, 64), (328, 320))
+COLOURS = 256
 
 
 def wait(until: Callable[[], object], seconds: float, what: str) -> None:
@@ -47,34 +60,47 @@ def rest(seconds: float) -> None:
 
 
 class Tour:
-    """The steps of the tutorial, in its order."""
+    """The steps of the tutorial, in its order.
 
-    def __init__(self, project: Path, minutes: float) -> None:
-        self.minutes = minutes
+    Parameters
+    ----------
+    project : Path
+    out : Path
+        Where pictures go.
+    minutes : float
+        How long to train.
+    """
+
+    def __init__(self, project: Path, out: Path, minutes: float) -> None:
+        self.out, self.minutes = out, minutes
         self.viewer = napari.Viewer(title="napari")
-        self.viewer.window.resize(1360, 800)
+        self.viewer.window.resize(*WINDOW)
         self.session = get_session(self.viewer, project)
         open_all(self.viewer)
+        rest(1)
 
     def picture(self, name: str) -> None:
-        """Keep what the window shows."""
+        """Keep what the window shows, in few colours so that the repository stays small."""
         rest(1.5)
-        path = IMAGES / f"{name}.png"
-        self.viewer.screenshot(str(path), canvas_only=False, flash=False)
-        print(path.relative_to(IMAGES.parent), flush=True)
+        pixels = self.viewer.screenshot(canvas_only=False, flash=False)
+        path = self.out / f"{name}.png"
+        small = Image.fromarray(pixels[..., :3]).quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=0)
+        small.save(path, optimize=True)
+        print(f"{path.name} {path.stat().st_size // 1000} kB", flush=True)
 
     def images(self) -> None:
         """Open the sample."""
         open_dock(self.session, "images").open_sample("hne")
-        wait(lambda: self.session.current and self.session.current.image, 30, "the sample")
+        wait(lambda: self.session.current and "image" in self.session.current.layers, 30, "the sample")
         rest(1)
-        self.viewer.reset_view()
+        self.viewer.fit_to_view()
         self.picture("1-images")
 
     def predict(self, name: str, *, trained: bool) -> None:
         """Find nuclei with the classical method, or with the model just trained."""
         dock = open_dock(self.session, "predict")
         wait(lambda: (dock.models.model_card is not None) == trained, 30, "the model")
+        dock.where.buttons["image"].setChecked(True)
         before = set(self.viewer.layers)
         wait(dock.find.isEnabled, 30, "the button")
         dock.find.click()
@@ -84,19 +110,24 @@ class Tour:
         self.picture(name)
 
     def points(self) -> None:
-        """Draw a region and click every nucleus in it, with the clicks that the sample brings."""
-        low, high = REGION
-        points = load_sample("hne").points
-        inside = points[((points > low) & (points < high)).all(axis=1)]
-        corners = np.array([[low, low], [low, high], [high, high], [high, low]], float) - 0.5
-        for layer in self.viewer.layers[1:]:
-            layer.visible = False
+        """Draw a region and click every nucleus in it."""
         dock = open_dock(self.session, "points")
-        entry, annotations = self.session.current, self.session.annotations
-        annotations.regions(entry), annotations.clicks(entry)  # shows the layers
-        annotations.change(entry, points=inside, regions=[corners])
+        entry = self.session.current
+        image = entry.layers["image"]
+        for layer in self.viewer.layers:
+            layer.visible = layer is image
+        dock.tools.region.click()
+        rest(0.3)
+        canvas.drag(self.viewer, image, *REGION)
+        wait(lambda: entry.regions, 10, "the region")
+        dock.tools.buttons["click"].click()
+        rest(0.3)
+        low, high = np.array(REGION)
+        places = load_sample("hne").points
+        for place in places[((places > low) & (places < high)).all(axis=1)]:
+            canvas.click(self.viewer, image, place)
+            rest(0.05)
         wait(dock.complete.isEnabled, 10, "the box to tick")
-        rest(0.5)
         if not dock.complete.isChecked():
             dock.complete.click()
         self.picture("3-points")
@@ -106,34 +137,46 @@ class Tour:
         dock = open_dock(self.session, "train")
         dock.choices.limit.setChecked(True)
         dock.choices.minutes.setValue(self.minutes)
+        self.picture("4-train")
         wait(dock.train.isEnabled, 30, "the button")
         dock.train.click()
-        rest(self.minutes * 60 * 0.6)
-        self.picture("4-training")
+        entry = self.session.current
+        wait(lambda: "preview" in entry.layers or dock.follower.story.end, 120, "the first preview")
+        self.picture("5-first-preview")
+        wait(lambda: dock.follower.story.overall > 0.8, self.minutes * 60 + 60, "a later preview")
+        self.picture("6-later-preview")
         wait(lambda: dock.follower.state == "finished", self.minutes * 60 + 180, "the end of the training")
-        self.picture("5-trained")
+        self.picture("7-trained")
 
     def review(self) -> None:
-        """Look at the scores."""
+        """Look at the scores and at the errors."""
         open_dock(self.session, "images").open_sample("hne", with_clicks=True)
         dock = open_dock(self.session, "review")
         wait(lambda: dock.subject and dock.found, 60, "the scores")
-        self.picture("7-review")
+        self.picture("9-review")
+        dock.modes.choose("errors")
+        self.picture("10-errors")
 
 
 def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=2.0, help="how long to train (default: 2)")
-    minutes = parser.parse_args().minutes
-    IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        tour = Tour(Path(folder) / "Nuclei", minutes)
+    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--out", type=Path, default=DOCS / "images", help="folder for the pictures")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        # Folds open or closed as somebody last left them must not show in the pictures.
+        ini = QSettings(str(Path(folder) / "docks.ini"), QSettings.Format.IniFormat)
+        folding._memory = lambda: ini
+        tour = Tour(Path(folder) / "Nuclei", options.out, options.minutes)
+        tour.viewer.theme = options.theme
         tour.images()
         tour.predict("2-classical", trained=False)
         tour.points()
         tour.train()
-        tour.predict("6-nuclei", trained=True)
+        tour.predict("8-nuclei", trained=True)
         tour.review()
         tour.viewer.close()
 

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, StopRun, WriteError, find_method, load_card
 from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import StageEvent, Warned
@@ -18,7 +20,7 @@ from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_out import FORMATS
 from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.inference.assemble import Wishes
-from napari_nucleidomain.inference.scale import choose_scale
+from napari_nucleidomain.inference.scale import Scale, choose_scale
 from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.inference.tile_store import TileStore
 
@@ -79,6 +81,24 @@ class LoadedModels:
     def clear(self) -> None:
         """Let the model go."""
         self._key = self._held = None
+
+
+def warm_up(segmenter: Segmenter) -> None:
+    """Segment a small tile of noise: what is imported, compiled or allocated at the first tile is then there.
+
+    Raises
+    ------
+    NucleiError
+        Memory is too small for one tile.
+    """
+    spec = segmenter.spec
+    channels = spec.channels or 1
+    most = 160 if spec.ndim == 2 else 48
+    shape = spec.tile if spec.fixed else tuple(min(side, most) for side in spec.tile)
+    pixels = np.random.default_rng(0).integers(0, 255, (*shape, channels), dtype=np.uint8)
+    axes = "ZYXC"[-pixels.ndim :]
+    image = open_image(pixels, Understanding(axes=axes, rgb=channels == 3), name="noise")
+    segment(image, segmenter, Scale(1.0, "as it is"))
 
 
 def predict(run: RunFolder, events: EventWriter, requests: Requests, models: LoadedModels) -> dict[str, Any]:

@@ -7,6 +7,7 @@ run is a small file, so nothing is lost when either side ends.
 from __future__ import annotations
 
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from .execute import execute
 from .folder import RunFolder
 from .launch import device_holder, spawn
 from .ownership import Ownership, is_alive, read_owner
-from .predict import LoadedModels
+from .predict import LoadedModels, warm_up
 from .store import Project
 
 IDLE_SECONDS = 600.0
@@ -39,6 +40,8 @@ class WorkerClient:
         self._project = project
         self._folder = project.worker_folder
         self._process: subprocess.Popen[bytes] | None = None
+        # The viewer warms the worker from a thread, and may submit from another at that moment.
+        self._starting = threading.Lock()
 
     @property
     def alive(self) -> bool:
@@ -70,9 +73,11 @@ class WorkerClient:
         write_json(self._folder / "close.json", {"time": time.time()})
 
     def _ensure(self) -> None:
-        if not self.alive:
+        with self._starting:
+            # Whoever asked it to end did not know of this job.
             (self._folder / "close.json").unlink(missing_ok=True)
-            self._process = spawn(["worker", "--project", str(self._project.path)], self._folder / "log.txt")
+            if not self.alive:
+                self._process = spawn(["worker", "--project", str(self._project.path)], self._folder / "log.txt")
 
 
 class Worker:
@@ -149,7 +154,8 @@ class Worker:
         try:
             wish = read_json(path)
             path.unlink(missing_ok=True)
-            self._models.get(str(wish["model"]), str(wish.get("device", "auto")))
+            segmenter, _ = self._models.get(str(wish["model"]), str(wish.get("device", "auto")))
+            warm_up(segmenter)
         except (NucleiError, KeyError, TypeError) as error:
             print(error, flush=True)
         return True

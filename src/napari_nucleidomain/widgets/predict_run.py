@@ -270,9 +270,10 @@ _workers: dict[Path, WorkerClient] = {}
 
 
 def worker_of(project: Project) -> WorkerClient:
-    """The client of a project's warm worker: one for each project, whichever viewer asks."""
+    """The client of a project's warm worker: one for each project, whichever viewer or thread asks."""
     from napari_nucleidomain.runs.worker import WorkerClient
 
+    # `setdefault` and not a test before: of two threads that ask at once both get the same one.
     return _workers.setdefault(project.path, WorkerClient(project))
 
 

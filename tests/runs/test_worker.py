@@ -1,0 +1,91 @@
+"""The warm worker: what it does before the first job, and who may start it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_nucleidomain.contracts import SegmenterSpec
+from napari_nucleidomain.instances.stitching import TileInstances
+from napari_nucleidomain.runs import worker as worker_module
+from napari_nucleidomain.runs.predict import warm_up
+from napari_nucleidomain.runs.store import Project
+from napari_nucleidomain.runs.worker import WorkerClient
+
+
+class Recorder:
+    """A segmenter that finds nothing and notes what it was given."""
+
+    def __init__(self, spec: SegmenterSpec) -> None:
+        self.spec, self.seen = spec, []
+
+    def prepare(self, image, plane):
+        """No constants."""
+
+    def forward(self, tiles, constants):
+        """Nothing in each tile."""
+        self.seen += [tile.shape for tile in tiles]
+        none = np.zeros(0, np.float32)
+        return [TileInstances(np.zeros(tile.shape[:-1], np.int32), none, none) for tile in tiles]
+
+
+@pytest.mark.parametrize(
+    ("ndim", "channels", "tile", "fixed", "seen"),
+    [
+        (2, 3, (96, 96), False, (96, 96, 3)),
+        (2, 1, (1024, 1024), False, (160, 160, 1)),
+        (2, 5, (256, 256), True, (256, 256, 5)),
+        (3, 2, (64, 128, 128), False, (48, 48, 48, 2)),
+        (2, 0, (64, 64), False, (64, 64, 1)),
+    ],
+)
+def test_warming_up_segments_one_small_tile_of_the_models_kind(ndim, channels, tile, fixed, seen):
+    halo = (8,) * ndim
+    segmenter = Recorder(SegmenterSpec(ndim=ndim, channels=channels, tile=tile, halo=halo, fixed=fixed))
+    warm_up(segmenter)
+    assert segmenter.seen == [seen]
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """Counts processes instead of starting them."""
+    made = []
+
+    def spawn(arguments, log):
+        # Long enough for others to look whether there is a worker.
+        time.sleep(0.05)
+        made.append(arguments)
+        return SimpleNamespace(poll=lambda: None)
+
+    monkeypatch.setattr(worker_module, "spawn", spawn)
+    return made
+
+
+def test_two_threads_start_one_worker(tmp_path, started):
+    client = WorkerClient(Project.open(tmp_path / "Projekt Ü"))
+    gate = threading.Barrier(8)
+
+    def ask() -> None:
+        gate.wait()
+        client.warm("otsu")
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(started) == 1
+
+
+def test_a_new_wish_overrules_an_earlier_one_to_close(tmp_path, started):
+    project = Project.open(tmp_path / "p")
+    client = WorkerClient(project)
+    client.warm("otsu")
+    client.close()
+    client.warm("otsu")
+    assert not (project.worker_folder / "close.json").exists()
+    assert len(started) == 1
