@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from common import data_folder, print_table, write_results
-from viewer_parts import StallProbe, add_image, open_viewer, rest, wait
+from viewer_parts import Blame, StallProbe, add_image, open_viewer, rest, wait
 
 AIMS = {"first_labels_s": 2.0, "whole_view_s": 6.0}
 
@@ -43,7 +43,7 @@ class Press:
     def _result_shown(self) -> bool:
         return self._dock.after.result is not None and self._dock.after.result.layer in self._viewer.layers
 
-    def measure(self) -> dict[str, Any]:
+    def measure(self, *, where: bool = False) -> dict[str, Any]:
         """Press, and wait for the end; all times in seconds from the press."""
         self._ended = False
         prediction = self._dock.prediction
@@ -59,6 +59,9 @@ class Press:
         self._draws.connect(self._drawn)
         probe = StallProbe()
         probe.start()
+        blame = Blame(probe)
+        if where:
+            blame.start()
         clock = time.time()
         self._began = time.perf_counter()
         self._dock.find.click()
@@ -66,6 +69,8 @@ class Press:
         if run is None:
             raise SystemExit(f"it did not start: {self._dock.message.text() or self._dock.find.toolTip()}")
         wait(lambda: self.whole is not None or failures, 120, "the result")
+        if where:
+            print(blame.report())
         stalls = probe.stop()
         self._draws.disconnect(self._drawn)
         prediction.ended.disconnect(ended)
@@ -89,7 +94,7 @@ def _inside(run: Any, clock: float) -> dict[str, float]:
     return found
 
 
-def measure(folder: Path, model: Path, image: Path, repeats: int, warm: float) -> list[dict[str, Any]]:
+def measure(folder: Path, model: Path, image: Path, repeats: int, warm: float, *, where: bool) -> list[dict[str, Any]]:
     """One row a press; the first is the worker's first prediction."""
     from napari_nucleidomain.widgets.dock import open_all, open_dock
 
@@ -105,7 +110,7 @@ def measure(folder: Path, model: Path, image: Path, repeats: int, warm: float) -
     rest(warm)
     rows = []
     for number in range(repeats):
-        rows.append({"press": number + 1, **Press(viewer, session, dock).measure()})
+        rows.append({"press": number + 1, **Press(viewer, session, dock).measure(where=where)})
         rest(1.0)
     session.close()
     viewer.close()
@@ -120,6 +125,7 @@ def main() -> None:
     parser.add_argument("--image", type=Path, help="default: the first of kumar/val")
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--warm", type=float, default=20.0, help="seconds the worker is given to warm up")
+    parser.add_argument("--where", action="store_true", help="print what stalls of the viewer were spent on")
     options = parser.parse_args()
     from napari_nucleidomain.contracts import load_card
     from napari_nucleidomain.data.images import open_image
@@ -127,7 +133,7 @@ def main() -> None:
     image = options.image or sorted((data_folder(options.data) / "kumar" / "val" / "images").iterdir())[0]
     # The viewer's threads may still be reading when it is done; Windows keeps such files for a moment.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        rows = measure(Path(folder), options.model, image, options.repeats, options.warm)
+        rows = measure(Path(folder), options.model, image, options.repeats, options.warm, where=options.where)
     print_table(rows)
     card = load_card(options.model)
     medians = {name: round(float(np.median([row[name] for row in rows])), 2) for name in ("first labels", "whole view")}

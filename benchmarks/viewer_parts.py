@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,6 +98,11 @@ class StallProbe(QObject):
         self._late.append(max(0.0, now - self._last - self._every))
         self._last = now
 
+    @property
+    def late_now(self) -> float:
+        """Seconds since the last tick was due."""
+        return time.perf_counter() - self._last - self._every if self._timer.isActive() else 0.0
+
     def start(self) -> None:
         """Forget what was noted and begin."""
         self._late.clear()
@@ -116,6 +124,40 @@ class StallProbe(QObject):
             "over_50_ms": int((late > 50).sum()),
             "over_100_ms": int((late > 100).sum()),
         }
+
+
+class Blame(threading.Thread):
+    """Looks where the main thread is while the event loop is late: what a stall was spent on.
+
+    Parameters
+    ----------
+    probe : StallProbe
+    least : float
+        Seconds the loop must be late.
+    """
+
+    def __init__(self, probe: StallProbe, least: float = 0.04) -> None:
+        super().__init__(daemon=True)
+        self._probe, self._least = probe, least
+        self._main = threading.get_ident()
+        self._seen: Counter[str] = Counter()
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Sample every 10 ms."""
+        while not self._over.wait(0.01):
+            if self._probe.late_now > self._least:
+                frame = sys._current_frames().get(self._main)
+                stack = traceback.extract_stack(frame)
+                self._seen[
+                    "\n".join(f"    {Path(one.filename).name}:{one.lineno} {one.name}" for one in stack[-28:])
+                ] += 1
+
+    def report(self, most: int = 12) -> str:
+        """The stacks seen most often, with the time spent in each."""
+        self._over.set()
+        self.join()
+        return "\n".join(f"{10 * times} ms in\n{stack}" for stack, times in self._seen.most_common(most))
 
 
 class Clicker(QObject):

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from common import data_folder, print_table, write_results
-from viewer_parts import DOCKS, Clicker, StallProbe, add_image, open_viewer, rest, wait
+from viewer_parts import DOCKS, Blame, Clicker, StallProbe, add_image, open_viewer, rest, wait
 
 PREVIEWS = 20
 AIMS = {"above_idle_ms": 50.0, "dock_s": 0.5}
@@ -64,10 +64,10 @@ def docks(repeats: int) -> dict[str, float]:
 class Trial:
     """The viewer that is measured."""
 
-    def __init__(self, folder: Path, data: Path, minutes: float) -> None:
+    def __init__(self, folder: Path, data: Path, minutes: float, *, where: bool) -> None:
         from napari_nucleidomain.widgets.dock import open_all, open_dock
 
-        self._minutes = minutes
+        self._minutes, self._where = minutes, where
         self.viewer, self.session = open_viewer(folder / "project")
         open_all(self.viewer)
         root = data / "kumar" / "train"
@@ -90,9 +90,21 @@ class Trial:
 
     def watch(self, seconds: float) -> dict[str, Any]:
         """Stalls while nobody does anything."""
+        probe = self._probe()
+        rest(seconds)
+        return self._found(probe)
+
+    def _probe(self) -> StallProbe:
         probe = StallProbe()
         probe.start()
-        rest(seconds)
+        if self._where:
+            self._blame = Blame(probe)
+            self._blame.start()
+        return probe
+
+    def _found(self, probe: StallProbe) -> dict[str, Any]:
+        if self._where:
+            print(self._blame.report(), flush=True)
         return probe.stop()
 
     def click(self, seconds: float, *, previews: int = 0) -> dict[str, Any]:
@@ -102,15 +114,14 @@ class Trial:
         layer, before, seen = self.entry.layers["clicks"], len(self.entry.points), self.previews
         height, width = self.entry.image.spatial_shape
         places = self.rng.uniform(0.05, 0.95, (5000, 2)) * (height, width)
-        clicker, probe = Clicker(self.viewer, layer, places), StallProbe()
-        probe.start()
+        clicker, probe = Clicker(self.viewer, layer, places), self._probe()
         clicker.start()
         if previews:
             wait(lambda: self.previews - seen >= previews or self._over, seconds, f"{previews} previews")
         else:
             rest(seconds)
         clicker.stop()
-        found = probe.stop()
+        found = self._found(probe)
         rest(1.0)
         came = self.previews - seen
         lost = clicker.made - (len(self.entry.points) - before)
@@ -120,18 +131,18 @@ class Trial:
     def _over(self) -> bool:
         return self.train.follower.story.end is not None
 
-    def begin_training(self) -> float:
-        """Press [Train]; returns the seconds to the first preview on the screen."""
+    def begin_training(self) -> tuple[float, dict[str, Any]]:
+        """Press [Train]; returns the seconds to the first preview on the screen, and stalls until then."""
         self.train.choices.limit.setChecked(True)
         self.train.choices.minutes.setValue(self._minutes)
         rest(0.5)
         wait(self.train.train.isEnabled, 30, "the button")
-        began = time.monotonic()
+        began, probe = time.monotonic(), self._probe()
         self.train.train.click()
         if self.train.message.text():
             raise SystemExit(self.train.message.text())
         wait(lambda: self.previews or self._over, 120, "the first preview")
-        return time.monotonic() - began
+        return time.monotonic() - began, self._found(probe)
 
     def end(self) -> None:
         """Stop the training and close."""
@@ -142,15 +153,13 @@ class Trial:
         self.viewer.close()
 
 
-def measure(folder: Path, data: Path, minutes: float, seconds: float) -> dict[str, Any]:
+def measure(folder: Path, data: Path, minutes: float, seconds: float, *, where: bool) -> dict[str, Any]:
     """All phases in one viewer."""
-    trial = Trial(folder, data, minutes)
+    trial = Trial(folder, data, minutes, where=where)
     rest(3.0)
     rows = [{"phase": "idle", **trial.watch(seconds)}, {"phase": "idle, clicking", **trial.click(seconds)}]
-    began = StallProbe()
-    began.start()
-    first = trial.begin_training()
-    rows.append({"phase": "training starts", **began.stop(), "previews": trial.previews})
+    first, stalls = trial.begin_training()
+    rows.append({"phase": "training starts", **stalls, "previews": trial.previews})
     seen = trial.previews
     rows.append({"phase": "training", **trial.watch(seconds), "previews": trial.previews - seen})
     rows.append({"phase": "training, clicking", **trial.click(60 * minutes, previews=PREVIEWS)})
@@ -166,6 +175,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="length of the training")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of phases that no preview ends")
     parser.add_argument("--repeats", type=int, default=3, help="fresh processes for each dock")
+    parser.add_argument("--where", action="store_true", help="print what stalls were spent on")
     parser.add_argument("--open", choices=DOCKS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     # The threads of the viewer may still be reading when it is done; Windows keeps such files for a moment.
@@ -174,7 +184,7 @@ def main() -> None:
             print(json.dumps(open_one(options.open, folder)))
             return
         opened = docks(options.repeats)
-        found = measure(Path(folder), data_folder(options.data), options.minutes, options.seconds)
+        found = measure(Path(folder), data_folder(options.data), options.minutes, options.seconds, where=options.where)
     columns = ["phase", "seconds", "median_ms", "p99_ms", "p99_wait_ms", "worst_ms", "over_50_ms", "over_100_ms"]
     print_table(found["rows"], [*columns, "clicks", "lost", "previews"])
     print_table([{"dock": which, "opens_s": seconds} for which, seconds in opened.items()])

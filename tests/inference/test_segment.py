@@ -159,6 +159,17 @@ def test_stored_tiles_are_not_computed_again(discs: np.ndarray, tmp_path: Path) 
     assert same_up_to_ids(found.labels, label(discs, connectivity=1))
 
 
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_stored_tile_that_a_power_cut_damaged_is_computed_again(discs: np.ndarray, tmp_path: Path, left: int) -> None:
+    segment(open_image(discs), Perfect(), ONE, store=TileStore(tmp_path))
+    tile = sorted(tmp_path.glob("tile-*.npz"))[1]
+    tile.write_bytes(tile.read_bytes()[:left])
+    again = Perfect()
+    found = segment(open_image(discs), again, ONE, store=TileStore(tmp_path))
+    assert sum(again.seen) == 1
+    assert same_up_to_ids(found.labels, label(discs, connectivity=1))
+
+
 def test_constants_are_made_once_an_image(discs: np.ndarray) -> None:
     model = Perfect()
     segment(open_image(discs), model, ONE)

@@ -68,7 +68,7 @@ def remove_with_retry(path: Path) -> None:
             return
 
 
-def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str) -> Path:
+def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str, *, durable: bool = True) -> Path:
     """Write a file so that it is either the old one or the whole new one.
 
     Parameters
@@ -77,6 +77,9 @@ def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str) -
         The file to make or replace. Its folder is made if absent.
     write : callable, bytes or str
         The content, or a function that is given a temporary path (same folder, same suffix) and writes it.
+    durable : bool
+        Whether it must be on the disk when this returns. Waiting for the disk costs milliseconds; a file that is of no
+        use after a power cut, or is looked through before use, can do without.
 
     Returns
     -------
@@ -99,7 +102,8 @@ def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str) -
             aside.write_bytes(write)
         else:
             aside.write_bytes(write.encode("utf-8"))
-        _flush(aside)
+        if durable:
+            _flush(aside)
         replace_with_retry(aside, path)
     except OSError as error:
         raise disk_error(error, path) from error

@@ -26,8 +26,8 @@ class TileStore:
     Parameters
     ----------
     folder : Path or None
-        Where they are written; a file is complete when it is there, so it is its own done-mark. None keeps all in
-        memory, for small images.
+        Where they are written; a file that can be read is its own done-mark. None keeps all in memory, for small
+        images.
     large : int
         Label images of more pixels are kept on disk while they are made, where there is a folder.
     """
@@ -35,9 +35,22 @@ class TileStore:
     def __init__(self, folder: Path | None = None, large: int = LARGE) -> None:
         self._folder, self.large = folder, large
         self._memory: dict[int, TileInstances] = {}
+        self._ours: set[int] = set()
 
     def __contains__(self, index: int) -> bool:
-        return index in self._memory or (self._folder is not None and self._file(index).exists())
+        if index in self._memory or index in self._ours:
+            return True
+        return self._folder is not None and self._file(index).exists() and self._whole(index)
+
+    def _whole(self, index: int) -> bool:
+        """Whether a tile of an earlier process can be used; after a power cut it may be empty or cut short."""
+        try:
+            self.get(index)
+        except NucleiError:
+            # It was removed, and is computed anew.
+            return False
+        self._ours.add(index)
+        return True
 
     def put(self, index: int, result: TileInstances) -> None:
         """Keep one tile's nuclei."""
@@ -49,7 +62,10 @@ class TileStore:
             lambda path: np.savez_compressed(
                 path, labels=result.labels, scores=result.scores, uncertainty=result.uncertainty
             ),
+            # Not waiting for the disk, which would cost as much as the networks: `_whole` finds what was lost.
+            durable=False,
         )
+        self._ours.add(index)
 
     def get(self, index: int) -> TileInstances:
         """One tile's nuclei."""
@@ -80,6 +96,7 @@ class TileStore:
     def clear(self) -> None:
         """Remove everything, once the result is safe."""
         self._memory.clear()
+        self._ours.clear()
         if self._folder is not None:
             # What an antivirus still holds open is of no harm.
             shutil.rmtree(self._folder, ignore_errors=True)

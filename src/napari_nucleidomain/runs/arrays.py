@@ -11,8 +11,10 @@ import numpy as np
 from napari_nucleidomain.contracts.files import write_atomic
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = False) -> Path:
-    """Write named arrays.
+def write_arrays(
+    path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bool = False, durable: bool = True
+) -> Path:
+    """Write named arrays; `durable` as in `write_atomic`.
 
     Raises
     ------
@@ -21,7 +23,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray], *, compressed: bo
     """
     named: dict[str, Any] = dict(arrays)
     save = np.savez_compressed if compressed else np.savez
-    return write_atomic(path, lambda aside: save(aside, **named))
+    return write_atomic(path, lambda aside: save(aside, **named), durable=durable)
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -276,7 +276,8 @@ class FolderRun:
         self._previews += 1
         # Two files in turn: a reader that is slow still finds the one before whole.
         file = f"previews/preview-{self._previews % 2}.npz"
-        write_arrays(self.folder / file, arrays)
+        # Not waiting for the disk: it is looked at within a second or never.
+        write_arrays(self.folder / file, arrays, durable=False)
         now = time.monotonic()
         cost = now - self._preview_began if self._preview_began else 0.0
         self._next_preview = now + max(3.0, 10.0 * cost)

@@ -116,7 +116,8 @@ class Report:
         number = self._pieces % _KEPT_PIECES if self._large else self._pieces
         self._pieces += 1
         file = f"previews/{self._name}-{number + 1:05d}.npz"
-        write_arrays(self._run.path / file, {"labels": labels}, compressed=self._large)
+        # Not waiting for the disk: it is looked at within a second or never.
+        write_arrays(self._run.path / file, {"labels": labels}, compressed=self._large, durable=False)
         self._events.write(
             Preview(stage=self._name, step=self._pieces, file=file, image=self._ref.path, origin=list(origin))
         )

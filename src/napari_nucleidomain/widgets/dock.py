@@ -12,10 +12,14 @@ from napari_nucleidomain.contracts import NucleiError
 
 from .folding import scrolled
 from .header import Header
+from .labels_ahead import prepare_labels
 from .session import Session, get_session, plain
 
 PLUGIN, TITLE = "napari-nucleidomain", "Nuclei"
 DOCKS = {"images": "Images", "points": "Points", "train": "Train", "predict": "Predict", "review": "Review"}
+
+# The dock is on the screen first.
+_LABELS_AFTER_MS = 700
 
 
 class Dock(QWidget):
@@ -71,6 +75,7 @@ class Dock(QWidget):
                 self._placed = True
                 # napari goes on arranging the window after this event.
                 QTimer.singleShot(0, self._join)
+                QTimer.singleShot(_LABELS_AFTER_MS, prepare_labels)
         return super().event(event)
 
     def _join(self) -> None:

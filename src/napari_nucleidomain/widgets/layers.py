@@ -159,6 +159,9 @@ def put_labels(
     """
     from napari.layers import Labels
 
+    if isinstance(labels, np.ndarray):
+        # Of one kind, for which napari's colour loops are loaded ahead (`labels_ahead`).
+        labels = labels.astype(np.uint32, copy=False)
     place = geometry(entry)
     ndim = np.ndim(labels[0] if isinstance(labels, list | tuple) else labels)
     if place:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.QtCore import QTimer
 
 from . import layers
 from .results import in_dimensions, lead_of, model_name, plane_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 _MOST_PIXELS = 16_000_000
+# Showing is costly: napari colours and uploads all of the layer, and the whole window is drawn.
+_SHOW_EVERY_MS = 150
 
 
 class GrowingLabels:
@@ -48,13 +51,18 @@ class GrowingLabels:
         data, origin = in_dimensions(self._labels, self._origin, self._lead)
         title = f"{entry.name} · nuclei · {model_name(job.model)}"
         self._layer = layers.put_labels(session, entry, self._role, title, data, origin=origin, opacity=0.6)
+        self._timer = QTimer(session)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_SHOW_EVERY_MS)
+        self._timer.timeout.connect(self._show)
+        self._waiting = False
         if self._step > 1:
             factor = np.ones(self._layer.ndim)
             factor[-len(size) :] = self._step
             self._layer.scale = np.asarray(self._layer.scale) * factor
 
     def add(self, origin: tuple[int, ...], labels: np.ndarray) -> None:
-        """Show one tile."""
+        """Show one tile: the first at once, those that follow quickly all together."""
         if self._layer not in self._session.viewer.layers:
             return
         step = self._step
@@ -64,7 +72,15 @@ class GrowingLabels:
         start = [(o - b + s) // step for o, b, s in zip(origin, self._origin, skip, strict=True)]
         place = tuple(slice(a, a + n) for a, n in zip(start, piece.shape, strict=True))
         self._labels[place] = piece[tuple(slice(0, n) for n in self._labels[place].shape)]
-        self._layer.refresh()
+        self._waiting = True
+        if not self._timer.isActive():
+            self._show()
+
+    def _show(self) -> None:
+        if self._waiting and not self._session.closed and self._layer in self._session.viewer.layers:
+            self._waiting = False
+            self._layer.refresh()
+            self._timer.start()
 
     @property
     def reduced(self) -> bool:
@@ -73,6 +89,8 @@ class GrowingLabels:
 
     def finish(self, *, keep: bool) -> None:
         """Take the provisional layer away unless the result now stands in its place."""
+        self._timer.stop()
+        self._timer.deleteLater()
         present = layers.in_viewer(self._session, self._entry, self._role)
         if present is self._layer and not keep:
             layers.remove(self._session, self._entry, self._role)

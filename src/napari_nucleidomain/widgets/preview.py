@@ -27,7 +27,7 @@ _MOST = 1024
 
 
 def read_preview(file: Path) -> np.ndarray:
-    """The labels of a preview file.
+    """The labels of a preview file, as uint32.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def read_preview(file: Path) -> np.ndarray:
         It is gone, cut short, or holds no labels.
     """
     with np.load(file, allow_pickle=False) as content:
-        return np.asarray(content["labels"])
+        return np.asarray(content["labels"], dtype=np.uint32)
 
 
 class LivePreview(QObject):

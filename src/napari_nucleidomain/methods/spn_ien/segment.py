@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,11 @@ from .grouping import group_tiles
 from .models import Encoding, side_multiple, u_net
 
 METHOD = "spn-ien"
-_CPU_BATCH = 2
 _GPU_BATCH = 16
+# More threads than this would wait for each other in Python.
+_MOST_THREADS = 8
+# Tiles a thread is given at once: few, so that nuclei come on screen steadily.
+_TILES_A_THREAD = 2
 _OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
@@ -69,7 +73,7 @@ class SpnIenSegmenter:
             channels=len(mean),
             tile=(side, side),
             halo=(halo, halo),
-            batch=_CPU_BATCH if device.type == "cpu" else _GPU_BATCH,
+            batch=_TILES_A_THREAD * _threads() if device.type == "cpu" else _GPU_BATCH,
             pixel_size_um=pixel_size_um,
             diameter_px=diameter_px,
         )
@@ -83,9 +87,26 @@ class SpnIenSegmenter:
         """The image's intensity range."""
         return IntensityRange.fit(image.overview(plane=plane), image.dtype, rgb=image.rgb)
 
-    @torch.inference_mode()
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
-        """Segment tiles; see `contracts.Segmenter`."""
+        """Segment tiles; see `contracts.Segmenter`.
+
+        On the CPU every tile goes its whole way on one thread, several beside each other: networks of this size gain
+        nothing from sharing one tile out, and all that follows them would run on one core.
+        """
+        workers = min(_threads(), len(tiles))
+        if self._device.type != "cpu" or workers < 2:
+            return self._segment(tiles, constants)
+        before = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                made = list(pool.map(lambda tile: self._segment([tile], constants), tiles))
+        finally:
+            # Some of torch's libraries keep one number for all threads.
+            torch.set_num_threads(before)
+        return [found for part in made for found in part]
+
+    @torch.inference_mode()
+    def _segment(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         stack = np.stack([constants.to_unit(tile) for tile in tiles]).transpose(0, 3, 1, 2)
         try:
             probability, embedding = self._networks(torch.from_numpy(np.ascontiguousarray(stack)).to(self._device))
@@ -125,6 +146,10 @@ class SpnIenSegmenter:
             kept = without_background(labels, plane, config.min_components, config.least_probability)
             found.append(tidy(kept, plane, _spread(kept, vectors, config.bandwidth), config.least_px))
         return found
+
+
+def _threads() -> int:
+    return min(torch.get_num_threads(), _MOST_THREADS)
 
 
 def _spread(labels: np.ndarray, vectors: np.ndarray, bandwidth: float) -> np.ndarray:
