@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from types import SimpleNamespace
@@ -89,3 +90,17 @@ def test_a_new_wish_overrules_an_earlier_one_to_close(tmp_path, started):
     client.warm("otsu")
     assert not (project.worker_folder / "close.json").exists()
     assert len(started) == 1
+
+
+def test_a_worker_ends_when_its_project_is_removed(tmp_path):
+    project = Project.open(tmp_path / "p")
+    worker = worker_module.Worker(project, idle_seconds=60)
+    thread = threading.Thread(target=worker.serve)
+    thread.start()
+    end = time.monotonic() + 20
+    while not (project.worker_folder / "owner.json").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    shutil.rmtree(project.path)
+    thread.join(20)
+    assert not thread.is_alive()
+    assert not project.path.exists()

@@ -33,6 +33,9 @@ def _run(arguments: argparse.Namespace) -> int:
 def _worker(arguments: argparse.Namespace) -> int:
     from napari_nucleidomain.runs.worker import Worker
 
+    if not arguments.project.is_dir():
+        # The viewer was closed and its project removed before this process had started.
+        raise NucleiError(f"There is no project in {arguments.project}.", "Give the folder of a project.")
     Worker(Project.open(arguments.project), idle_seconds=arguments.idle).serve()
     return ExitCode.DONE
 

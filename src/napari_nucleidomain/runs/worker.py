@@ -109,7 +109,7 @@ class Worker:
         ownership = Ownership(self._folder)
         try:
             last_work = last_beat = time.monotonic()
-            while time.monotonic() - last_work < self._idle and not (self._folder / "close.json").exists():
+            while time.monotonic() - last_work < self._idle and not self._asked_to_end():
                 if self._take_one() or self._warm():
                     last_work = time.monotonic()
                 if time.monotonic() - last_beat > 1.0:
@@ -119,6 +119,10 @@ class Worker:
         finally:
             (self._folder / "close.json").unlink(missing_ok=True)
             ownership.release()
+
+    def _asked_to_end(self) -> bool:
+        """Whether it was asked to, or its project was removed."""
+        return (self._folder / "close.json").exists() or not self._folder.exists()
 
     def _every_second(self, ownership: Ownership) -> None:
         ownership.beat()
