@@ -160,9 +160,9 @@ def measure(folder: Path, data: Path, minutes: float, seconds: float, *, where: 
     rows = [{"phase": "idle", **trial.watch(seconds)}, {"phase": "idle, clicking", **trial.click(seconds)}]
     first, stalls = trial.begin_training()
     rows.append({"phase": "training starts", **stalls, "previews": trial.previews})
+    rows.append({"phase": "training, clicking", **trial.click(60 * minutes, previews=PREVIEWS)})
     seen = trial.previews
     rows.append({"phase": "training", **trial.watch(seconds), "previews": trial.previews - seen})
-    rows.append({"phase": "training, clicking", **trial.click(60 * minutes, previews=PREVIEWS)})
     torch = "torch" in sys.modules
     trial.end()
     return {"rows": rows, "first_preview_s": round(first, 1), "torch_in_viewer": torch}
@@ -172,7 +172,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", help="folder with kumar/ (default: NUCLEIDOMAIN_DATA)")
-    parser.add_argument("--minutes", type=float, default=2.0, help="length of the training")
+    parser.add_argument("--minutes", type=float, default=3.0, help="length of the training")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of phases that no preview ends")
     parser.add_argument("--repeats", type=int, default=3, help="fresh processes for each dock")
     parser.add_argument("--where", action="store_true", help="print what stalls were spent on")

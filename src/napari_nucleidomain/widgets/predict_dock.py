@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QProgressBar, QWidget
+from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
 
+from .bars import Bar
 from .devices import devices
 from .dock import Dock, open_dock
 from .export import SAVE_FILTERS, save_labels
@@ -62,7 +63,7 @@ class PredictDock(Dock):
         self.find = WhyButton("Find nuclei", "Segment; tiles appear as they are done.")
         self.find.setMinimumHeight(34)
         self.stop = WhyButton("Stop and keep what is done", "End now; what is on screen stays.")
-        self.bar = QProgressBar()
+        self.bar = Bar()
         self.bar.setRange(0, 1000)
         self.words = QLabel()
         self.words.setWordWrap(True)

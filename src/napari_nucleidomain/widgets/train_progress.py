@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QLabel, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.events import Acknowledged, Failed, Finished, ModelReady, Stopped, Warned
 
+from .bars import Bar
 from .folding import Fold
 from .inline import Inline, WhyButton
 from .plots import CurvePlot
@@ -57,9 +58,9 @@ class TrainProgress(QWidget):
     def _build(self) -> None:
         self.title = QLabel()
         self.title.setWordWrap(True)
-        self.stage_bar = QProgressBar()
+        self.stage_bar = Bar()
         self.stage_bar.setTextVisible(True)
-        self.bar = QProgressBar()
+        self.bar = Bar()
         self.bar.setRange(0, 1000)
         for bar in (self.stage_bar, self.bar):
             bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
