@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -12,6 +13,17 @@ from napari_nucleidomain.widgets.session import get_session
 
 # Test modules are imported by path; this lets them share `canvas.py`.
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def _no_garbage_for_threads():
+    """Closed viewers are collected here, in the main thread, after napari's own fixture has closed them.
+
+    Python collects in whatever thread happens to allocate. A reading thread of a later test that deletes an old
+    viewer's OpenGL canvas can wait for the display for ever.
+    """
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
