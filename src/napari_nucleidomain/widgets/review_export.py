@@ -31,7 +31,9 @@ class ExportButton(QPushButton):
     failed = Signal(object)
 
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
-        super().__init__("Export", parent)
+        super().__init__("Export ▾", parent)
+        # Qt's own arrow lies over the last letter.
+        self.setStyleSheet("QPushButton::menu-indicator { image: none; width: 0px; }")
         self._session = session
         self._background = Newest(self)
         self._take: Callable[[], Snapshot | None] = lambda: None

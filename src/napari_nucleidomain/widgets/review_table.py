@@ -126,7 +126,8 @@ class NucleiTable(QWidget):
         heads = self.view.horizontalHeader()
         if heads is not None:
             heads.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-            heads.setDefaultSectionSize(74)
+            # Widths from the first rows are good enough, and at once there.
+            heads.setResizeContentsPrecision(50)
             heads.setSortIndicator(0, Qt.SortOrder.AscendingOrder)
         self._following = False
         selection = self.view.selectionModel()
@@ -138,8 +139,11 @@ class NucleiTable(QWidget):
 
     def set_columns(self, columns: dict[str, np.ndarray]) -> None:
         """Show another table; the nucleus chosen stays chosen."""
-        chosen = self.chosen
+        chosen, before = self.chosen, list(self.model.columns)
         self.model.set_columns(columns)
+        if list(columns) != before:
+            # A person may have dragged them since; they stay until there are other ones.
+            self.view.resizeColumnsToContents()
         if chosen is not None:
             self.choose(chosen)
 

@@ -70,7 +70,7 @@ class Walk(QWidget):
             button.setFixedWidth(36)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(row(self.back, self.place, self.on, self.by, stretch=1))
+        layout.addLayout(row(self.back, self.place, self.on, self.by, stretch=3))
         self.back.clicked.connect(lambda: self.step(-1))
         self.on.clicked.connect(lambda: self.step(1))
         self.by.currentIndexChanged.connect(self._begin)
