@@ -141,7 +141,8 @@ class Tour:
         wait(dock.train.isEnabled, 30, "the button")
         dock.train.click()
         entry = self.session.current
-        wait(lambda: "preview" in entry.layers or dock.follower.story.end, 120, "the first preview")
+        shown = entry.layers
+        wait(lambda: "preview" in shown and shown["preview"].data.any(), 120, "a preview with nuclei")
         self.picture("5-first-preview")
         wait(lambda: dock.follower.story.overall > 0.8, self.minutes * 60 + 60, "a later preview")
         self.picture("6-later-preview")
@@ -153,6 +154,11 @@ class Tour:
         open_dock(self.session, "images").open_sample("hne", with_clicks=True)
         dock = open_dock(self.session, "review")
         wait(lambda: dock.subject and dock.found, 60, "the scores")
+        found = dock.found
+        place = dock.compare.findText("outlines")
+        dock.compare.setCurrentIndex(place)
+        dock.compare.activated.emit(place)
+        wait(lambda: dock.found is not found, 60, "the scores against outlines")
         self.picture("9-review")
         dock.modes.choose("errors")
         self.picture("10-errors")

@@ -62,6 +62,7 @@ class Dock(QWidget):
         outer.addWidget(scrolled(content), 1)
         self.footer = QVBoxLayout()
         self.footer.setContentsMargins(8, 4, 8, 8)
+        self.footer.setSpacing(4)
         outer.addLayout(self.footer)
         self.setMinimumWidth(300)
         self.session.asked_for.connect(self._asked_for)

@@ -59,7 +59,7 @@ class Understood(QWidget):
         self.reason.setWordWrap(True)
         self.channel = self._combo("nuclei_channel", [])
         self.pixel = QLineEdit()
-        self.pixel.setPlaceholderText("µm per pixel")
+        self.pixel.setPlaceholderText("µm/px")
         self.pixel.editingFinished.connect(self._pixel_entered)
         self.pixel_source = QLabel()
         self.third = self._combo("third_axis", list(_AXIS.items()))

@@ -10,11 +10,11 @@ from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from .inline import WhyButton, row
 
-# Order -> (words, column, highest first).
+# Order -> (words, column, highest first). Words of a combo box beside three buttons: short.
 _ORDERS: dict[str, tuple[str, str, bool]] = {
-    "unsure": ("least sure first", "uncertainty", True),
-    "largest": ("largest first", "size", True),
-    "smallest": ("smallest first", "size", False),
+    "unsure": ("least sure", "uncertainty", True),
+    "largest": ("largest", "size", True),
+    "smallest": ("smallest", "size", False),
     "errors": ("errors only", "error", True),
 }
 
