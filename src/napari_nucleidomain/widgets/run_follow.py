@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from napari_nucleidomain.runs.folder import RunFolder
 
 _POLL_MS = 100
+# Whatever is told is drawn, and drawing one label draws the whole window beside an OpenGL canvas. A training goes on for
+# minutes while a person clicks: three times a second is often enough.
+_TRAINING_POLL_MS = 300
 _STATE_EVERY = 1.0
 _OVER = {"finished", "failed", "stopped"}
 
 
 class RunFollower(QObject):
-    """Polls one `RunFolder` ten times a second, reading only what is new.
+    """Polls one `RunFolder` some times a second, reading only what is new.
 
     Whatever arrived in one poll is told once: a burst of a thousand progress events makes one signal, and the
     event loop stays free. Following costs a file-size question per poll while nothing happens.
@@ -53,7 +56,7 @@ class RunFollower(QObject):
     ended = Signal(object)
     state_changed = Signal(str)
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, every_ms: int = _POLL_MS) -> None:
         super().__init__(parent)
         self.run: RunFolder | None = None
         self.story = RunStory()
@@ -61,7 +64,7 @@ class RunFollower(QObject):
         self._offset = 0
         self._asked_state = 0.0
         self._timer = QTimer(self)
-        self._timer.setInterval(_POLL_MS)
+        self._timer.setInterval(every_ms)
         self._timer.timeout.connect(self.poll)
 
     def follow(self, run: RunFolder, *, quietly: bool = False) -> None:
@@ -156,7 +159,7 @@ def training_follower(session: Any) -> RunFollower:
     """The one follower of a viewer's training (`session.run`), shared by the header, the Train dock and the preview."""
     follower = _followers.get(session)
     if follower is None:
-        follower = _followers[session] = RunFollower(session)
+        follower = _followers[session] = RunFollower(session, _TRAINING_POLL_MS)
         session.run_changed.connect(follower.change_to)
         session.closing.connect(follower.unfollow)
         tell = partial(_tell_header, session, follower)
