@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 
+import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication, QLabel, QPushButton
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.widgets import labels_ahead
+from napari_nucleidomain.widgets.bars import Bar
 from napari_nucleidomain.widgets.folding import Fold
 from napari_nucleidomain.widgets.inline import Inline, WhyButton
 from napari_nucleidomain.widgets.plots import CurvePlot, nice_ticks
@@ -107,3 +111,36 @@ def test_the_value_under_the_pointer_is_shown(qtbot):
     assert plot._legend_entries() == ["loss 1"]
     plot._pointer = 50.0
     assert plot._legend_entries() == ["loss 3"]
+
+
+def test_a_progress_bar_is_drawn_later_and_not_within_setting_a_value(qtbot):
+    class Counting(Bar):
+        drawn = 0
+
+        def paintEvent(self, event):
+            super().paintEvent(event)
+            self.drawn += 1
+
+    bar = Counting()
+    qtbot.addWidget(bar)
+    bar.setRange(0, 100)
+    with qtbot.waitExposed(bar):
+        bar.show()
+    qtbot.waitUntil(lambda: bar.drawn > 0)
+    before = bar.drawn
+    for value in (10, 50, 90):
+        bar.setValue(value)
+    assert bar.drawn == before
+    qtbot.waitUntil(lambda: bar.drawn > before)
+    assert bar.value() == 90
+    assert bar.updatesEnabled()
+
+
+def test_labels_are_prepared_once_a_process(monkeypatch):
+    monkeypatch.setattr(labels_ahead, "_once", threading.Lock())
+    made = []
+    monkeypatch.setattr("napari.layers.Labels", lambda data: made.append((data.dtype, threading.current_thread().name)))
+    thread = labels_ahead.prepare_labels()
+    thread.join(30)
+    assert labels_ahead.prepare_labels() is None
+    assert made == [(np.dtype(np.uint32), "nuclei-labels")]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from napari_nucleidomain.runs.folder import RunFolder
 
 _POLL_MS = 100
-# Whatever is told is drawn, and drawing one label draws the whole window beside an OpenGL canvas. A training goes on for
-# minutes while a person clicks: three times a second is often enough.
+# Whatever is told is drawn, and drawing one label draws the whole window beside an OpenGL canvas. A training goes on
+# for minutes while a person clicks: three times a second is often enough.
 _TRAINING_POLL_MS = 300
 _STATE_EVERY = 1.0
 _OVER = {"finished", "failed", "stopped"}
