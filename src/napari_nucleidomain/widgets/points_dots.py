@@ -34,6 +34,8 @@ class Dots(QObject):
         zoom = session.viewer.scene.camera.events.zoom
         zoom.connect(self._zoomed)
         session.closing.connect(lambda: zoom.disconnect(self._zoomed))
+        # A zoom just before the window closes must not be followed when the viewer is gone.
+        session.closing.connect(self._timer.stop)
 
     def keep(self, layer: Points, diameter: float) -> None:
         """Keep a layer's dots at `diameter` screen pixels from now on."""
