@@ -128,3 +128,15 @@ def test_what_is_not_there(run: Callable, tmp_path: Path) -> None:
     said = run("predict", "empty", "nowhere.tif", "--out", "o")
     assert said.code == 2 and said.err.startswith("nucleidomain: ")
     assert not (tmp_path / "nucleidomain-runs").exists(), "no run is made for a command that cannot work"
+
+
+def test_a_stopped_prediction_says_how_to_go_on(run: Callable, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        # As if Ctrl+C had come before the first tile was kept.
+        patch.setattr("napari_nucleidomain.runs.requests.Requests.stopped", True)
+        said = run("predict", "otsu", pictures / "a.tif", "--out", "labels", "--quiet")
+    assert said.code == 4
+    assert not Path("labels/a.tif").exists()
+    folder = said.err.split("nucleidomain run ")[1].split(" goes on")[0]
+    assert run("run", folder).code == 0
+    assert Path("labels/a.tif").exists()

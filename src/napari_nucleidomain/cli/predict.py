@@ -43,6 +43,8 @@ def command(arguments: argparse.Namespace) -> int:
         print(f"{entry['labels']}  {entry['nuclei']} nuclei  ({entry['scale_reason']})")
     for path, message in summary.get("problems", []):
         print(f"left out: {path}: {message}", file=sys.stderr)
+    if code == ExitCode.STOPPED:
+        print(f"stopped: nucleidomain run {run.path} goes on where it was", file=sys.stderr)
     return code if code != ExitCode.DONE or not summary.get("problems") else ExitCode.SKIPPED
 
 
