@@ -58,7 +58,13 @@ SETS = {
     "tnbc": Protocol("tnbc", 2.0, "quick"),
     "u2os": Protocol("dsb2018_u2os", 2.0, "quick"),
 }
-DECODERS = {"SPN components": "components", "SPN + watershed": "watershed", "SPN+IEN": "ien"}
+WAYS: dict[str, dict[str, Any]] = {
+    "SPN components": {"decoder": "components"},
+    "SPN + watershed": {"decoder": "watershed"},
+    # At the threshold of the second network: what of its lead is the threshold's?
+    "SPN + watershed, same threshold": {"decoder": "watershed", "divide_above": 0.35},
+    "SPN+IEN": {"decoder": "ien"},
+}
 
 
 def clicked(protocol: Protocol, data: Path, folder: Path, seed: int) -> Path:
@@ -142,7 +148,7 @@ def seed_rows(protocol: Protocol, model: str, images: list[Path]) -> tuple[list[
     rows, each = [], {}
     for label, (path, settings) in {
         "otsu": ("otsu", {}),
-        **{label: (model, {"decoder": decoder}) for label, decoder in DECODERS.items()},
+        **{label: (model, way) for label, way in WAYS.items()},
     }.items():
         each[label] = score(path, images, settings)
         columns = ("aji", "pq", "f1@0.5", "pixel_f1", "seconds")
@@ -157,9 +163,9 @@ def curve_of(snapshots: list[tuple[float, str]], val: list[Path]) -> list[dict[s
     for seconds, model in snapshots:
         chosen = LoadedModels().get(str(model), "auto")[0].decoder  # type: ignore[attr-defined]
         point: dict[str, Any] = {"seconds": round(seconds), "chosen": chosen, "otsu": floor}
-        for label, decoder in DECODERS.items():
-            known = decoder != "ien" or _has_ien(Path(model))
-            point[label] = mean(score(model, val, {"decoder": decoder}), "aji") if known else None
+        for label, way in WAYS.items():
+            known = way["decoder"] != "ien" or _has_ien(Path(model))
+            point[label] = mean(score(model, val, way), "aji") if known else None
         points.append(point)
     return points
 
@@ -213,7 +219,7 @@ def main() -> None:
             print_table(rows)
         curve = curve_of(trained[parsed.seeds[0]]["snapshots"], val)
     print_table(curve)
-    summary = [summarised(label, [one["rows"] for one in seeds]) for label in ("otsu", *DECODERS)]
+    summary = [summarised(label, [one["rows"] for one in seeds]) for label in ("otsu", *WAYS)]
     print_table(summary)
     content = {"protocol": protocol.__dict__, "test_images": [path.stem for path in test]}
     write_results(f"quick_look_{parsed.set}", {**content, "summary": summary, "curve": curve, "seeds": seeds})

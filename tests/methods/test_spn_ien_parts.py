@@ -74,16 +74,16 @@ def test_decoders_on_a_probability_made_by_hand() -> None:
     p[50:53, 50:53] = 0.9  # 9 px: too small
     assert proposal(p, 0.5, 20)[20, 15]
     assert not proposal(p, 0.5, 20)[51, 51]
-    assert components(p, 20).max() == 1
-    two = watershed(p, 20, 16.0)
+    assert components(p, 0.5, 20).max() == 1
+    two = watershed(p, 0.5, 20, 16.0)
     assert two.max() == 2
     assert two[20, 10] != two[20, 33]
     found = tidy(two, p, None, 20)
     assert found.labels.max() == 2
     assert found.scores == pytest.approx([0.9, 0.9], abs=0.01)
     for empty in (np.zeros((9, 9), np.float32), np.full((9, 9), 0.5, np.float32)):
-        assert watershed(empty, 20, 16.0).max() == 0
-        assert len(tidy(components(empty, 20), empty, None, 20).scores) == 0
+        assert watershed(empty, 0.5, 20, 16.0).max() == 0
+        assert len(tidy(components(empty, 0.5, 20), empty, None, 20).scores) == 0
 
 
 @pytest.mark.parametrize("decoder", ["ien", "watershed", "components"])

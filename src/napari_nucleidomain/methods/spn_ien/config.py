@@ -84,6 +84,9 @@ class SpnIenConfig(MethodConfig):
     foreground_above: float = setting(
         0.3, "T_0: pixels above are grouped into nuclei.", gt=0, lt=1, source="section 3.2"
     )
+    divide_above: float = setting(
+        0.5, "Pixels above are divided by shape where the second network is not used.", gt=0, lt=1
+    )
     bandwidth: float = setting(1.5, "Bandwidth of mean-shift.", gt=0, source="section 3.2")
     grouping: Literal["fast", "exact"] = setting("fast", "Mean-shift: fast, or equal to scikit-learn's.")
     min_components: int = setting(5, "A cluster of so many pieces is background.", ge=1)

@@ -17,21 +17,21 @@ def proposal(probability: np.ndarray, above: float, least_px: int) -> np.ndarray
     return np.asarray(ndimage.binary_fill_holes(remove_small(probability > above, least_px)))
 
 
-def components(probability: np.ndarray, least_px: int) -> np.ndarray:
-    """Connected pieces above one half: the paper's "SPN" row; (h, w) int32."""
-    labels, _ = ndimage.label(proposal(probability, 0.5, least_px), np.ones((3, 3)))
+def components(probability: np.ndarray, above: float, least_px: int) -> np.ndarray:
+    """Connected pieces: the paper's "SPN" row with `above` one half; (h, w) int32."""
+    labels, _ = ndimage.label(proposal(probability, above, least_px), np.ones((3, 3)))
     return np.asarray(labels, np.int32)
 
 
-def watershed(probability: np.ndarray, least_px: int, diameter_px: float) -> np.ndarray:
-    """Pieces above one half, divided where they are waisted; (h, w) int32.
+def watershed(probability: np.ndarray, above: float, least_px: int, diameter_px: float) -> np.ndarray:
+    """Pieces divided where they are waisted; (h, w) int32.
 
     Seeds are the maxima of the distance to the edge, smoothed and kept apart by a share of a nucleus' diameter.
     """
     from skimage.feature import peak_local_max
     from skimage.segmentation import watershed as flood
 
-    mask = proposal(probability, 0.5, least_px)
+    mask = proposal(probability, above, least_px)
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
     depth = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), max(1.0, diameter_px / 12.0))

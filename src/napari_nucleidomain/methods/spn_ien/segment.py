@@ -130,11 +130,11 @@ class SpnIenSegmenter:
         return probability, None if embedding is None else embedding.float()
 
     def _plain(self, probability: np.ndarray) -> TileInstances:
-        least = self._config.least_px
+        above, least = self._config.divide_above, self._config.least_px
         if self.decoder == "components":
-            labels = components(probability, least)
+            labels = components(probability, above, least)
         else:
-            labels = watershed(probability, least, self._diameter)
+            labels = watershed(probability, above, least, self._diameter)
         return tidy(labels, probability, None, least)
 
     def _grouped(self, probability: np.ndarray, embedding: Tensor) -> list[TileInstances]:
