@@ -59,8 +59,9 @@ SETS = {
     "u2os": Protocol("dsb2018_u2os", 2.0, "quick"),
 }
 WAYS: dict[str, dict[str, Any]] = {
-    "SPN components": {"decoder": "components"},
-    "SPN + watershed": {"decoder": "watershed"},
+    # The paper's rows of the first network: at one half.
+    "SPN components": {"decoder": "components", "divide_above": 0.5},
+    "SPN + watershed": {"decoder": "watershed", "divide_above": 0.5},
     # At the threshold of the second network: what of its lead is the threshold's?
     "SPN + watershed, same threshold": {"decoder": "watershed", "divide_above": 0.35},
     "SPN+IEN": {"decoder": "ien"},

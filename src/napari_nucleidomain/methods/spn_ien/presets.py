@@ -13,6 +13,7 @@ _SMALL: dict[str, Any] = {
     "coordinate_skip": True,
     # The background has no place of its own: it is left to the first network.
     "background_weight": 0.0,
+    # Pseudo labels are a little smaller than nuclei. Tried on val and unused training images: 0.35, 0.42, 0.5.
     "foreground_above": 0.35,
     "scale_to_nuclei": True,
     "fit_stride": 4,
