@@ -83,11 +83,23 @@ def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
 
 
 def last_event(folder: Path, tail: int = 16_384) -> Event | None:
-    """The last whole event, reading only the end of the file."""
+    """The last whole event, reading the end of the file, and more of it only where that holds no whole event.
+
+    Parameters
+    ----------
+    folder : Path
+    tail : int
+        Bytes read at first. The last event of a prediction lists every image, so it may be far longer.
+    """
     path = folder / EVENTS_FILE
     try:
         size = path.stat().st_size
     except FileNotFoundError:
         return None
-    events, _ = read_events(folder, max(0, size - tail))
-    return events[-1] if events else None
+    while True:
+        begin = max(0, size - tail)
+        events, _ = read_events(folder, begin)
+        # What begins in the middle of a line is no event, so the last one found is whole.
+        if events or begin == 0:
+            return events[-1] if events else None
+        tail *= 4
