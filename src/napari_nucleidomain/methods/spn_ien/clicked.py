@@ -1,4 +1,4 @@
-"""The clicked images of a dataset, each with the area that teaches and the area kept back to check with."""
+"""The clicked areas of a dataset's images, each with the part that teaches and the part kept back to check with."""
 
 from __future__ import annotations
 
@@ -9,31 +9,39 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.data.coverage import covers_image
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
-from napari_nucleidomain.data.regions import hull_region, regions_mask
 
+from .areas import clicked_areas
 from .config import SpnIenConfig
-from .telling import BLANK, is_blank, tell_about_clicks, tell_about_image, tell_about_pixels, too_few
+from .telling import (
+    BLANK,
+    is_blank,
+    not_finite,
+    tell_about_blank,
+    tell_about_clicks,
+    tell_about_image,
+    tell_about_pixels,
+    tell_about_unclicked,
+    too_few,
+)
 
 FEWEST_CLICKS = 20
 _CHECK_LEAST = 5
 # So many clicks tell a score to about four percent; more are better used to teach.
 _CHECK_ENOUGH = 150
-# What lies about the clicked area is seen by the networks but teaches nothing.
-_MARGIN = 64
 
 
 @dataclass(frozen=True)
 class Clicked:
-    """One image.
+    """One image, or one of the areas of it that lie far apart.
 
     Attributes
     ----------
     name, path : str
+        Of the image; those of its areas are alike.
     image : Image
         Opened lazily, for previews and checks.
     origin : tuple of int
@@ -85,29 +93,43 @@ def load_clicked(dataset: Dataset, config: SpnIenConfig, warn: Callable[[str, st
     NucleiError
         There are too few clicks to learn from, images differ in channels, or outlines are needed and absent.
     """
-    found = []
+    found: list[list[Clicked]] = []
     left_out = [message for _, message in dataset.problems]
     for example in dataset.examples(split="train"):
-        one = _load(example, config, warn)
-        if one is not None and is_blank(one.name, one.pixels, warn):
-            left_out.append(f"{one.name}: {BLANK}")
-        elif one is not None:
-            found.append(one)
-    total = sum(len(one.points) for one in found)
+        areas = _load(example, config, warn)
+        blank = [one for one in areas if is_blank(one.pixels)]
+        if blank:
+            tell_about_blank(blank[0].name, len(blank) < len(areas), warn)
+            left_out.append(f"{blank[0].name}: {BLANK}")
+        found.append([one for one in areas if not is_blank(one.pixels)])
+    every = [one for areas in found for one in areas]
+    total = sum(len(one.points) for one in every)
     if total < FEWEST_CLICKS:
         raise too_few(total, FEWEST_CLICKS, left_out)
-    channels = sorted({one.pixels.shape[-1] for one in found})
+    channels = sorted({one.pixels.shape[-1] for one in every})
     if len(channels) > 1:
         raise NucleiError(
             f"The training images differ in channels: {' and '.join(map(str, channels))}.",
             "Choose the same channels in all of them, or leave some images out.",
         )
     share = min(config.keep_back, _CHECK_ENOUGH / total)
-    return [_with_check(one, share) for one in found]
+    return [one for areas in found for one in _with_checks(areas, share)]
+
+
+def _with_checks(areas: list[Clicked], share: float) -> list[Clicked]:
+    """The same areas of an image, a part of each of which is kept back."""
+    made = [_with_check(one, share) for one in areas]
+    if len(areas) < 2 or any(one.check_box is not None for one in made):
+        return made
+    # Each is too small to spare five clicks; then the largest gives for all, at most half of what it has.
+    most = max(range(len(areas)), key=lambda number: len(areas[number].points))
+    wanted = share * sum(len(one.points) for one in areas)
+    made[most] = _with_check(areas[most], min(0.5, wanted / len(areas[most].points)))
+    return made
 
 
 def _with_check(one: Clicked, share: float) -> Clicked:
-    """The same image, a part of whose clicked area is kept back."""
+    """The same area less what is kept back of it."""
     strip, checks, mask, inside, points = keep_back(one.points, one.inside, share)
     if strip is None:
         return one
@@ -115,7 +137,8 @@ def _with_check(one: Clicked, share: float) -> Clicked:
     return replace(one, points=points, inside=inside, check_box=box, check_points=checks, check_mask=mask)
 
 
-def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], None]) -> Clicked | None:
+def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], None]) -> list[Clicked]:
+    """The clicked areas of one image; none where nothing in it is clicked."""
     image = example.open()
     labels = example.load_labels(image) if config.variant == "fully" or config.derive_points else None
     points = example.load_points(image)
@@ -124,7 +147,7 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
     if (points is None or len(points) == 0) and labels is not None:
         points, outlined = centres_of(labels), True
     if points is None or len(points) == 0:
-        return None
+        return []
     if config.variant == "fully" and labels is None:
         raise NucleiError(f"{example.name} has no outlines.", "variant=fully needs outlines for every image.")
     tell_about_image(example.name, image, warn)
@@ -138,28 +161,50 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         warn(f"{example.name}: {out} click{'s lie' if out != 1 else ' lies'} outside the image, left out.", "")
         points = points[within]
     if len(points) == 0:
-        return None
+        return []
     if not outlined:
         tell_about_clicks(example.name, points, shape, warn)
-    (rows, columns), inside = clicked_area(example, image, points, outlined, warn)
-    origin = (rows.start, columns.start)
-    points = points - origin
-    at = np.floor(points + 0.5).astype(int)
-    taught = ((at >= 0) & (at < inside.shape)).all(1)
-    taught[taught] = inside[tuple(at[taught].T)]
+    areas = []
+    taught = np.zeros(len(points), bool)
+    for window, inside in clicked_areas(example.name, shape, example.load_regions(image), points, outlined, warn):
+        origin = (window[0].start, window[1].start)
+        within = _lie_in(points - origin, inside)
+        taught |= within
+        areas.append((window, inside, points[within] - origin))
     if not taught.all():
         warn(f"{example.name}: {int((~taught).sum())} clicks lie outside every region and are left out.", "")
-    points = points[taught]
-    if len(points) == 0:
-        return None
-    raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
-    tell_about_pixels(example.name, raw, warn)
-    pixels = IntensityRange.fit(image.overview(), image.dtype, rgb=image.rgb).to_unit(raw)
-    outlines = None if labels is None else labels[rows, columns]
-    none = np.zeros((0, 2))
-    return Clicked(
-        example.name, str(example.image), image, pixels, points, inside, None, none, None, outlines, origin
-    )  # fmt: skip
+    clicked = [area for area in areas if len(area[2])]
+    tell_about_unclicked(example.name, len(areas) - len(clicked), warn)
+    intensity = IntensityRange.fit(image.overview(), image.dtype, rgb=image.rgb)
+    made, missing, size = [], 0, 0
+    for (rows, columns), inside, own in clicked:
+        raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
+        missing, size = missing + not_finite(raw), size + raw.size
+        made.append(
+            Clicked(
+                name=example.name,
+                path=str(example.image),
+                image=image,
+                pixels=intensity.to_unit(raw),
+                points=own,
+                inside=inside,
+                check_box=None,
+                check_points=np.zeros((0, 2)),
+                check_mask=None,
+                labels=None if labels is None else labels[rows, columns],
+                origin=(rows.start, columns.start),
+            )
+        )
+    tell_about_pixels(example.name, missing, size, warn)
+    return made
+
+
+def _lie_in(points: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Which points, in the window's coordinates, lie on a pixel of the mask: (N,) bool."""
+    at = np.floor(points + 0.5).astype(int)
+    found: np.ndarray = np.all((at >= 0) & (at < inside.shape), axis=1)
+    found[found] = inside[tuple(at[found].T)]
+    return found
 
 
 def centres_of(labels: np.ndarray) -> np.ndarray:
@@ -172,45 +217,6 @@ def centres_of(labels: np.ndarray) -> np.ndarray:
 
 def _moved(side: tuple[int, int], by: int) -> tuple[int, int]:
     return side[0] + by, side[1] + by
-
-
-def clicked_area(
-    example: Example, image: Image, points: np.ndarray, outlined: bool, warn: Callable[[str, str], None]
-) -> tuple[tuple[slice, slice], np.ndarray]:
-    """Where every nucleus is clicked.
-
-    Regions where there are some; else the whole image if the clicks plausibly cover it, else a hull about them: clicks
-    in a corner never make the rest background.
-
-    Returns
-    -------
-    window : tuple of slice
-        Rows and columns of the image that hold it.
-    inside : ndarray (*window shape) bool
-
-    Raises
-    ------
-    NucleiError
-        Every region lies outside the image.
-    """
-    shape = (int(image.spatial_shape[0]), int(image.spatial_shape[1]))
-    regions = example.load_regions(image)
-    if not regions:
-        if outlined or covers_image(points, shape):
-            return (slice(0, shape[0]), slice(0, shape[1])), np.ones(shape, bool)
-        warn(
-            f"{example.name}: no area is drawn and the clicks do not cover the image; an area round them is used.",
-            "Draw the area in which every nucleus is clicked.",
-        )
-        regions = [hull_region(points, shape=shape)]
-    sides = np.array([region.bounds for region in regions])
-    low = np.clip(sides[:, :, 0].min(0) - _MARGIN, 0, shape)
-    high = np.clip(sides[:, :, 1].max(0) + _MARGIN, 0, shape)
-    window = (slice(int(low[0]), int(high[0])), slice(int(low[1]), int(high[1])))
-    inside = regions_mask(regions, tuple(int(side) for side in np.maximum(high - low, 0)), (int(low[0]), int(low[1])))
-    if not inside.any():
-        raise NucleiError(f"{example.name}: every region lies outside the image.", "Draw the region on this image.")
-    return window, inside
 
 
 def keep_back(

@@ -27,19 +27,35 @@ def tell_about_clicks(name: str, points: np.ndarray, shape: Sequence[int], warn:
             warn(f"{name}: {finding.message}", "Two clicks on one nucleus cut it in two: remove one of them.")
 
 
-def tell_about_pixels(name: str, raw: np.ndarray, warn: Warn) -> None:
-    """Say how much of the pixels (h, w, C), in the file's own numbers, is missing."""
-    if raw.dtype.kind == "f" and not np.isfinite(raw).all():
-        share = 1.0 - float(np.isfinite(raw).mean())
-        warn(f"{name}: {share:.2%} of its numbers are not finite (NaN or infinite); they count as 0.", "")
+def not_finite(raw: np.ndarray) -> int:
+    """How many of the numbers (h, w, C) of a file are missing."""
+    return int((~np.isfinite(raw)).sum()) if raw.dtype.kind == "f" else 0
 
 
-def is_blank(name: str, pixels: np.ndarray, warn: Warn) -> bool:
-    """Whether all pixels (h, w, C) are the same; said if so."""
-    blank = bool((pixels == pixels[:1, :1]).all())
-    if blank:
+def tell_about_pixels(name: str, missing: int, size: int, warn: Warn) -> None:
+    """Say how much of the numbers that were read, in all areas of an image, is missing."""
+    if missing:
+        warn(f"{name}: {missing / size:.2%} of its numbers are not finite (NaN or infinite); they count as 0.", "")
+
+
+def tell_about_unclicked(name: str, areas: int, warn: Warn) -> None:
+    """Say that some of an image's areas hold no click."""
+    if areas:
+        some = "an area holds no click and is" if areas == 1 else f"{areas} areas hold no click and are"
+        warn(f"{name}: {some} left out.", "")
+
+
+def is_blank(pixels: np.ndarray) -> bool:
+    """Whether all pixels (h, w, C) are the same."""
+    return bool((pixels == pixels[:1, :1]).all())
+
+
+def tell_about_blank(name: str, in_part: bool, warn: Warn) -> None:
+    """Say that an image is blank, or one of its areas."""
+    if in_part:
+        warn(f"{name}: in one of its areas {BLANK}", "That area is left out. Export the image again.")
+    else:
         warn(f"{name}: {BLANK}", "It is left out. Export the image again.")
-    return blank
 
 
 def too_few(clicks: int, least: int, left_out: Sequence[str]) -> NucleiError:
