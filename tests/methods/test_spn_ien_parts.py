@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError
+from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.inference.model_files import save_model
+from napari_nucleidomain.inference.scale import Scale
+from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.methods.spn_ien.clicked import keep_back
 from napari_nucleidomain.methods.spn_ien.config import SpnIenConfig
 from napari_nucleidomain.methods.spn_ien.decoders import components, proposal, tidy, watershed
@@ -114,6 +117,37 @@ def test_memory_that_runs_out_is_said_as_such(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setattr(made, "_networks", fails)
         with pytest.raises(expected):
             made.forward([BLANK.astype(np.uint8)], constants)
+
+
+@pytest.mark.parametrize("decoder", ["ien", "watershed"])
+def test_full_memory_leads_to_tiles_the_networks_can_take(monkeypatch: pytest.MonkeyPatch, decoder: str) -> None:
+    settings = CONFIG.model_copy(update={"depth": 3, "crop_px": 176, "halo_px": 16})
+    spn, ien = u_net(settings, 3, 2).eval(), Encoding(settings, 3).eval()
+    made = SpnIenSegmenter(spn, ien, settings, [0.5] * 3, [0.2] * 3, 16.0, torch.device("cpu"), decoder)
+    seen = []
+    networks = made._networks
+
+    def small_card(x: torch.Tensor) -> Any:
+        if x.shape[0] * x.shape[-1] > 100:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        seen.append(tuple(x.shape[-2:]))
+        return networks(x)
+
+    monkeypatch.setattr(made, "_networks", small_card)
+    picture = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
+    found = segment(open_image(picture), made, Scale(1.0, ""))
+    assert found is not None
+    assert found.labels.shape == (200, 200)
+    assert set(seen) == {(96, 96)}
+
+
+def test_the_second_network_sees_the_same_places_in_a_smaller_tile() -> None:
+    ien = Encoding(CONFIG, 3).eval()
+    seen: list[torch.Tensor] = []
+    ien.coordinates.register_forward_hook(lambda layer, given, made: seen.append(made))
+    for side in (48, 24):
+        ien(torch.zeros(1, 3, side, side))
+    torch.testing.assert_close(seen[1], seen[0][:, :, 12:36, 12:36])
 
 
 def test_damaged_models_are_refused_with_words(tmp_path: Path) -> None:

@@ -47,3 +47,12 @@ def test_coordinates_begin_as_nearly_nothing() -> None:
     assert grid[0, 0, 0, 0] == -1
     assert grid[0, 0, -1, 0] == 1
     assert grid[1, 1, 3, -1] == 1
+
+
+def test_a_smaller_tile_has_the_coordinates_of_the_middle_of_a_trained_one() -> None:
+    whole = unit_grid(torch.zeros(1, 3, 224, 224))
+    assert torch.equal(unit_grid(torch.zeros(1, 3, 224, 224), 224), whole)
+    torch.testing.assert_close(unit_grid(torch.zeros(1, 3, 112, 64), 224), whole[:, :, 56:168, 80:144])
+    layer = CoordConv(3, 224)
+    x = torch.randn(1, 3, 224, 224)
+    torch.testing.assert_close(layer(x[:, :, 56:168, 56:168]), layer(x)[:, :, 56:168, 56:168])

@@ -31,6 +31,12 @@ def side_multiple(config: SpnIenConfig) -> int:
     return 32 if config.network == "resnet34" else 2 ** (config.depth + 1)
 
 
+def trained_side(config: SpnIenConfig) -> int:
+    """Side of the tiles the networks are trained on, in px."""
+    multiple = side_multiple(config)
+    return -(-config.crop_px // multiple) * multiple
+
+
 class Encoding(nn.Module):
     """IEN: coordinates mixed into the channels, then a U-Net that gives each pixel an embedding.
 
@@ -50,7 +56,7 @@ class Encoding(nn.Module):
 
     def __init__(self, config: SpnIenConfig, channels: int) -> None:
         super().__init__()
-        self.coordinates = CoordConv(channels)
+        self.coordinates = CoordConv(channels, trained_side(config))
         self.net = u_net(config, channels, config.embedding_dims)
         # Embedding units per pixel; 0 leaves the coordinates out.
         self.register_buffer("step", torch.zeros(()))

@@ -23,7 +23,7 @@ from napari_nucleidomain.training.start import find_device
 from .config import SpnIenConfig
 from .decoders import components, proposal, tidy, watershed, without_background
 from .grouping import group_tiles
-from .models import Encoding, side_multiple, u_net
+from .models import Encoding, side_multiple, trained_side, u_net
 
 METHOD = "spn-ien"
 _GPU_BATCH = 16
@@ -64,15 +64,15 @@ class SpnIenSegmenter:
     ) -> None:
         if decoder == "ien" and ien is None:
             raise NucleiError("This model has no second network.", "Choose watershed or components.")
-        multiple = side_multiple(config)
         # Coordinates are those of a training crop, so tiles are of its size.
-        side = -(-config.crop_px // multiple) * multiple
+        side = trained_side(config)
         halo = min(config.halo_px, (side - 1) // 2 - 8)
         self.spec = SegmenterSpec(
             ndim=2,
             channels=len(mean),
             tile=(side, side),
             halo=(halo, halo),
+            multiple=side_multiple(config),
             batch=_TILES_A_THREAD * _threads() if device.type == "cpu" else _GPU_BATCH,
             pixel_size_um=pixel_size_um,
             diameter_px=diameter_px,
