@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from .card import ModelCard, ScoreOnData, load_card, save_card
 from .config import MethodConfig, setting
-from .errors import NucleiError, WriteError
+from .errors import DiskFull, NucleiError, WriteError
 from .method import MethodSpec, Preset, find_method, methods
 from .run import Checkpoints, RunContext, Step, StopRun
 from .segmenter import Segmenter, SegmenterSpec
 
 __all__ = [
     "Checkpoints",
+    "DiskFull",
     "MethodConfig",
     "MethodSpec",
     "ModelCard",

@@ -37,3 +37,7 @@ class WriteError(NucleiError):
     Nothing else of the same kind is worth trying before somebody has seen to it; a bad image, by contrast, says
     nothing about the next one.
     """
+
+
+class DiskFull(WriteError):
+    """The disk has no place left: whatever is written next will fail as well."""

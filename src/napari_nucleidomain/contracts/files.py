@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .errors import NucleiError, WriteError
+from .errors import DiskFull, NucleiError, WriteError
 
 _ATTEMPTS = 20
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -21,7 +21,7 @@ _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 def disk_error(error: OSError, path: Path) -> WriteError:
     """Turn an operating-system error on writing `path` into words that say what to do."""
     if error.errno in _FULL:
-        return WriteError(
+        return DiskFull(
             f"The disk is full: {path.name} could not be written to {path.parent}.",
             "Free some space, or choose another folder; nothing that was saved before is lost.",
         )

@@ -31,11 +31,11 @@ from napari_nucleidomain.contracts.events import (
 from napari_nucleidomain.contracts.files import write_atomic, write_json
 from napari_nucleidomain.inference.model_files import save_model
 
-from .arrays import write_arrays
 from .clock import Plan, WorkClock
 from .event_log import EventWriter
 from .folder import CHECKPOINT_FILE, MODEL_POINTER, RunFolder
 from .job import TrainJob
+from .previews import write_preview
 from .requests import Requests
 from .stages import StageFolder
 
@@ -276,11 +276,12 @@ class FolderRun:
         self._previews += 1
         # Two files in turn: a reader that is slow still finds the one before whole.
         file = f"previews/preview-{self._previews % 2}.npz"
-        # Not waiting for the disk: it is looked at within a second or never.
-        write_arrays(self.folder / file, arrays, durable=False)
+        written = write_preview(self.folder / file, arrays, self._events)
         now = time.monotonic()
         cost = now - self._preview_began if self._preview_began else 0.0
         self._next_preview = now + max(3.0, 10.0 * cost)
+        if not written:
+            return
         self.emit(
             Preview(
                 stage=self._stage,

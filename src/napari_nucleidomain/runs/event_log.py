@@ -6,7 +6,7 @@ import threading
 from io import FileIO
 from pathlib import Path
 
-from napari_nucleidomain.contracts.events import Event, parse_event
+from napari_nucleidomain.contracts.events import Event, Warned, parse_event
 from napari_nucleidomain.contracts.files import disk_error
 
 EVENTS_FILE = "events.jsonl"
@@ -18,6 +18,7 @@ class EventWriter:
     def __init__(self, folder: Path) -> None:
         self._path = folder / EVENTS_FILE
         self._lock = threading.Lock()
+        self._warned: set[str] = set()
         self._mend_last_line()
 
     def _mend_last_line(self) -> None:
@@ -47,6 +48,12 @@ class EventWriter:
                     _append(handle, line)
             except OSError as error:
                 raise disk_error(error, self._path) from error
+
+    def warn_once(self, subject: str, message: str, hint: str = "") -> None:
+        """Tell the user something that may happen often; of each subject only the first."""
+        if subject not in self._warned:
+            self._warned.add(subject)
+            self.write(Warned(message=message, hint=hint))
 
 
 def _append(handle: FileIO, line: bytes) -> None:

@@ -10,10 +10,10 @@ from napari_nucleidomain.contracts import StopRun
 from napari_nucleidomain.contracts.events import Preview, Progress, Warned
 from napari_nucleidomain.inference.segment import Hooks
 
-from .arrays import write_arrays
 from .event_log import EventWriter
 from .folder import RunFolder
 from .job import ImageRef
+from .previews import write_preview
 from .requests import Requests
 
 # Of a slide so many tiles are kept to be shown; a viewer that is slower shows the others with the result.
@@ -116,8 +116,8 @@ class Report:
         number = self._pieces % _KEPT_PIECES if self._large else self._pieces
         self._pieces += 1
         file = f"previews/{self._name}-{number + 1:05d}.npz"
-        # Not waiting for the disk: it is looked at within a second or never.
-        write_arrays(self._run.path / file, {"labels": labels}, compressed=self._large, durable=False)
+        if not write_preview(self._run.path / file, {"labels": labels}, self._events, compressed=self._large):
+            return
         self._events.write(
             Preview(stage=self._name, step=self._pieces, file=file, image=self._ref.path, origin=list(origin))
         )
