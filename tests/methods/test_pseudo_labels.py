@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_nucleidomain.methods.spn_ien.clustering import (
     ClusterSettings,
@@ -149,3 +150,38 @@ def test_pseudo_instances() -> None:
     left[:, 64:] = False
     cut = make_instances(probability, np.where(left, cells, 0), clicks, left)
     assert (cut[:, 64:] == -1).all()
+
+
+def test_a_nucleus_cut_by_the_region_is_never_background() -> None:
+    rows, columns = np.mgrid[:160, :160]
+    rng = np.random.default_rng(0)
+    truth = np.zeros((160, 160), int)
+    centres = np.argwhere(np.ones((6, 6))) * 26.0 + 14 + rng.uniform(-5, 5, (36, 2))
+    for number, (row, column) in enumerate(centres, start=1):
+        truth[(rows - row) ** 2 + (columns - column) ** 2 <= 100] = number
+    image = np.where(truth[..., None] > 0, 0.3, 0.8) + rng.normal(0, 0.05, (160, 160, 3))
+    for edge in range(50, 110, 7):
+        inside = (rows < edge) & (columns < edge + 20)
+        clicked = np.array([inside[round(row), round(column)] for row, column in centres])
+        made = make_pseudo_labels(
+            image.astype(np.float32), centres[clicked], inside, ClusterSettings(fit_stride=2, restarts=1)
+        )
+        cut = np.isin(truth, np.flatnonzero(~clicked) + 1) & inside
+        for labels in (made.voronoi, made.clusters):
+            assert (labels[cut] == BACKGROUND).sum() <= 0.02 * max(1, cut.sum()), edge
+        assert (made.clusters == BACKGROUND).sum() > 100
+        assert (made.clusters == NUCLEUS).sum() > 100
+
+
+def test_a_dropped_piece_on_an_edge_stays_dropped() -> None:
+    probability = np.zeros((40, 60), np.float32)
+    probability[15:25, 5:29] = 0.9  # clicked, reaches the edge between both cells
+    probability[30:36, 26:35] = 0.9  # unclicked, lies across the edge
+    clicks = np.array([[20.0, 15.0], [20.0, 44.0]])
+    probability[15:25, 40:50] = 0.9
+    cells, _ = nearest_points(clicks, probability.shape)
+    made = make_instances(probability, cells, clicks, np.ones(cells.shape, bool))
+    assert (made[30:36, 26:35] <= 0).all()
+    assert (made[15:25, 5:29] == 1).all(), "its own edge pixels are given back"
+    for number in (1, 2):
+        assert ndimage.label(made == number)[1] == 1

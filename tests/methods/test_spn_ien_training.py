@@ -257,3 +257,29 @@ def test_folds(folder: Path) -> None:
         fold_of_each(groups, 10, 0)
     tested = [[e.name for e in one.examples(split="test")] for one in cross_validation(dataset(folder), 2)]
     assert sorted(name for names in tested for name in names) == ["0", "1"]
+
+
+def test_a_resumed_run_has_its_second_network_from_the_start(folder: Path, tmp_path: Path) -> None:
+    cut = FakeRun(tmp_path / "run", steps=20, stop_at=("IEN", 6))
+    with pytest.raises(StopRun):
+        train(cut, dataset(folder), config())
+    made = cut.build()
+    assert made is not None
+    early: list[dict[str, np.ndarray]] = []
+
+    class Asked(FakeRun):
+        """Stopped as soon as there is something to keep, before any stage is gone through again."""
+
+        def offer(self, build: Any) -> None:
+            super().offer(build)
+            offered = build()
+            assert offered is not None
+            early.append({name: value.copy() for name, value in offered[0].items()})
+            raise StopRun
+
+    with pytest.raises(StopRun):
+        train(Asked(tmp_path / "run", steps=20, saved=cut.saved), dataset(folder), config())
+    assert early[0].keys() == made[0].keys()
+    assert any(name.startswith("ien.") for name in early[0])
+    for name, value in made[0].items():
+        np.testing.assert_array_equal(value, early[0][name], err_msg=name)

@@ -21,6 +21,7 @@ from .segment import SpnIenSegmenter
 _AS_IT_IS = Scale(1.0, "")
 _PREVIEW_SIDE = 384
 _CHECK_PIXELS = 500_000
+_MARGIN_PX = 24
 _CHECK_AT = (0.3, 0.6)
 # Checks on the way take at most this share of the training; the last one of a stage is always made.
 _CHECK_SHARE = 0.05
@@ -43,6 +44,7 @@ class Checker:
         self._strips = [one for one in images if one.check_box is not None]
         self._latest: dict[str, PointScores] = {}
         self._marks_passed = 0
+        self._checked = 0
         self._cost = 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -50,12 +52,14 @@ class Checker:
         return {
             "latest": {name: scores.as_dict() for name, scores in self._latest.items()},
             "marks_passed": self._marks_passed,
+            "checked": self._checked,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self._latest = {name: PointScores(**scores) for name, scores in state["latest"].items()}
         self._marks_passed = int(state["marks_passed"])
+        self._checked = int(state["checked"])
 
     # -- preview ---------------------------------------------------------------------------------------------
     def preview_due(self, step: Step) -> bool:
@@ -125,15 +129,14 @@ class Checker:
         for one in self._strips:
             if parts and pixels > _CHECK_PIXELS:
                 break
-            assert one.check_box is not None
-            found = segment(one.image, segmenter, _AS_IT_IS, box=one.check_box)
-            parts.append(score_points(found.labels, one.check_points, one.check_mask))
-            pixels += found.labels.size
+            parts.append(_score_strip(one, segmenter))
+            pixels += int(np.prod([stop - start for start, stop in one.check_box or ()]))
         if not parts:
             return None
         self._cost += time.perf_counter() - began
         total = _sum(parts)
         self._latest[segmenter.decoder] = total
+        self._checked = len(parts)
         self._run.metric(
             points_found=total.found,
             points_merged=total.merged,
@@ -144,12 +147,14 @@ class Checker:
         )
         return total
 
-    def choose(self, wish: str, trained_ien: bool) -> tuple[str, list[str]]:
+    def choose(self, wish: str, trained_ien: bool, two_stages: bool = True) -> tuple[str, list[str]]:
         """The decoder to use, and notes for the card.
 
         Where the user leaves it open: the one that finds more of the kept-back clicks; the paper's
         where the difference may be chance.
         """
+        if not two_stages and wish in ("auto", "ien"):
+            return "components", ["This variant has one network only: nuclei are the connected pieces of its mask."]
         if wish == "ien" and not trained_ien:
             return "watershed", ["The second network was not trained yet: nuclei are divided by their shape."]
         if wish != "auto":
@@ -169,10 +174,38 @@ class Checker:
         latest = self._latest.get(decoder)
         if latest is None:
             return []
-        on = f"{latest.n_clicks} kept-back clicks of {len(self._strips)} image{'s' * (len(self._strips) != 1)}"
+        on = f"{latest.n_clicks} kept-back clicks of {self._checked} image{'s' * (self._checked != 1)}"
         values: dict[str, Any] = latest.as_dict()
         names = ("point_f1", "point_recall", "point_precision")
         return [ScoreOnData(name=name, value=round(float(values[name]), 4), on=on) for name in names]
+
+
+def _score_strip(one: Clicked, segmenter: SpnIenSegmenter) -> PointScores:
+    """Score the strip kept back of one image.
+
+    A margin about the strip is segmented too, so that a nucleus on its edge is judged by its whole and by its own
+    click: without one in the strip it is extra only if its centre lies there and no teaching click does.
+    """
+    assert one.check_box is not None
+    margin = int(np.ceil(segmenter.spec.diameter_px or _MARGIN_PX))
+    sides = zip(one.check_box, one.image.spatial_shape, strict=False)
+    box = tuple((max(0, start - margin), min(int(side), stop + margin)) for (start, stop), side in sides)
+    found = segment(one.image, segmenter, _AS_IT_IS, box=box).labels
+    corner = np.array([start for start, _ in box], float)
+    place = tuple(slice(start - low, stop - low) for (start, stop), (low, _) in zip(one.check_box, box, strict=True))
+    mask = np.zeros(found.shape, bool)
+    mask[place] = True if one.check_mask is None else one.check_mask
+    checks = one.check_points + np.array([start for start, _ in one.check_box]) - corner
+    teaching = one.points + np.array(one.origin) - corner
+    taught = set(_ids_at(found, teaching)) - set(_ids_at(found, checks))
+    return score_points(np.where(np.isin(found, list(taught)), 0, found), checks, mask)
+
+
+def _ids_at(labels: np.ndarray, points: np.ndarray) -> list[int]:
+    """Ids under points; those outside are left out."""
+    at = np.floor(points + 0.5).astype(int)
+    at = at[((at >= 0) & (at < labels.shape)).all(1)]
+    return [int(number) for number in labels[tuple(at.T)] if number]
 
 
 def _middle(box: list[tuple[int, ...]]) -> tuple[tuple[int, int], ...]:

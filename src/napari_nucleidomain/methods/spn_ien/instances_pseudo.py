@@ -9,6 +9,9 @@ from .clustering import discs_about, remove_small
 from .pseudo_labels import INSTANCE_IGNORED
 from .voronoi import cell_edges
 
+# Edges of cells are at most so many pixels wide on each side.
+_EDGE_WIDTH = 2
+
 
 def make_instances(
     probability: np.ndarray,
@@ -71,8 +74,13 @@ def _touching(owned: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _with_edges(owned: np.ndarray, edges: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Give edge pixels next to a kept nucleus of their own cell back to it."""
-    present = np.zeros(int(cells.max()) + 1, bool)
-    present[np.unique(owned)] = True
-    present[0] = False
-    return np.where(edges & present[cells], cells, owned)
+    """Give edge pixels that hang together with a kept nucleus of their own cell back to it."""
+    owned = owned.copy()
+    for _ in range(_EDGE_WIDTH):
+        padded = np.pad(owned, 1)
+        beside = np.zeros(owned.shape, bool)
+        for row in range(3):
+            for column in range(3):
+                beside |= padded[row : row + owned.shape[0], column : column + owned.shape[1]] == cells
+        owned = np.where(edges & beside & (cells > 0), cells, owned)
+    return owned

@@ -71,7 +71,8 @@ def make_pseudo_labels(
     """
     shape = inside.shape
     cells, distance = nearest_points(points, shape)
-    band = edge_band(inside, radius(8, scale))
+    # A nucleus that the region's edge cuts, its click outside, reaches in by its radius or a little more.
+    band = edge_band(inside, radius(12, scale))
     voronoi = np.full(shape, IGNORED, np.uint8)
     voronoi[cell_edges(cells) & ~band] = BACKGROUND
     voronoi[discs_about(points, shape, radius(2, scale))] = NUCLEUS
@@ -85,7 +86,7 @@ def make_pseudo_labels(
     nuclei = remove_small(labels == nuclei_cluster, round(30 * scale**2))
     nuclei = refine_in_cells(nuclei, np.where(cell_edges(cells), 0, cells), radius(5, scale), radius(7, scale))
     background = (labels == background_cluster) & ~nuclei & (distance > radius(10, scale))
-    background &= ~(band & nucleus_coloured(image, nuclei, background))
+    background &= ~band
     clusters = np.full(shape, IGNORED, np.uint8)
     clusters[background] = BACKGROUND
     clusters[nuclei & ~cut_by_edge(nuclei, band, points)] = NUCLEUS

@@ -77,11 +77,13 @@ class _Training:
         run.plan(**shares)
         self.spn_average = WeightAverage(self._on_device(self.spn), self.config.average_decay)
         self.checker = Checker(run, self.images)
-        run.track(progress=_Progress(self), checks=self.checker)
-        if continued and self.ien is not None:
-            # The old second network serves until the new one is trained: a stop on the way keeps what was there.
+        # Networks are restored before anything is offered: a run that is resumed and stopped at once keeps its model.
+        run.track(progress=_Progress(self), checks=self.checker, spn=self.spn, spn_average=self.spn_average)
+        if self.ien is not None:
             self.ien_average = WeightAverage(self._on_device(self.ien), self.config.average_decay)
-            self.trained_ien = True
+            run.track(ien=self.ien, ien_average=self.ien_average)
+            # A continued model's second network serves until the new one is trained.
+            self.trained_ien = self.trained_ien or continued
         with run.stage("labels", self._key("labels")) as stage:
             if stage.needed:
                 make_semantic(run, stage, self.images, self.config)
@@ -99,12 +101,12 @@ class _Training:
             instances = [stage.load(str(number))["instances"] for number in range(len(self.images))]
             measured = float(stage.load("diameter")["median"][0])
             self.diameter = measured or self.diameter
-        if not continued:
+        if not continued and self.ien_average.count == 0:
             if self.config.ien_from_spn:
                 self.ien.begin_as(self.spn_average.network)
             if self.config.coordinate_skip:
                 self.ien.set_diameter(self.diameter, self.config.push_margin)
-        self.ien_average = WeightAverage(self._on_device(self.ien), self.config.average_decay)
+            self.ien_average.restart(self.ien)
         with run.stage("IEN", self._key("IEN")) as stage:
             self._train_ien(instances, stage.needed)
 
@@ -265,7 +267,7 @@ class _Training:
         """The model of the present state; see `RunContext.offer`."""
         if self.steps == 0:
             return self._unchanged() if self.run.parent else None
-        decoder, notes = self.checker.choose(self.config.decoder, self.trained_ien)
+        decoder, notes = self.checker.choose(self.config.decoder, self.trained_ien, self.two_stages)
         ien = self.ien_average.network if self.trained_ien else None
         config = self.config.model_copy(update={"decoder": decoder})
         sizes = [one.image.pixel_size_um[-1] for one in self.images if one.image.pixel_size_um]

@@ -1,0 +1,102 @@
+"""The checks on kept-back clicks: what they count, and which way of telling nuclei apart follows from them."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from napari_nucleidomain.instances.pointscores import PointScores
+from napari_nucleidomain.methods.spn_ien import checking
+from napari_nucleidomain.methods.spn_ien.checking import Checker
+from napari_nucleidomain.methods.spn_ien.clicked import Clicked, keep_back
+
+
+def crowded(seed: int, side: int = 220) -> np.ndarray:
+    """Labels of discs that nearly touch, anywhere: many lie across the strip's edge."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side]
+    labels = np.zeros((side, side), np.int32)
+    for number, (r, c) in enumerate(np.argwhere(np.ones((side // 20, side // 20))) * 20 + 10, start=1):
+        r, c = r + rng.uniform(-4, 4), c + rng.uniform(-4, 4)
+        labels[((rows - r) ** 2 + (columns - c) ** 2 <= 64) & (labels == 0)] = number
+    return labels
+
+
+def kept_back(labels: np.ndarray, seed: int) -> Clicked:
+    """Clicks anywhere in each nucleus, a fifth of them kept back."""
+    rng = np.random.default_rng(seed)
+    points = np.array([rng.choice(np.argwhere(labels == number)) for number in np.unique(labels)[1:]], float)
+    box, checks, mask, inside, rest = keep_back(points, np.ones(labels.shape, bool), 0.2)
+    image = SimpleNamespace(spatial_shape=labels.shape)
+    pixels = np.zeros((*labels.shape, 1), np.float32)
+    return Clicked("a", "a", image, pixels, rest, inside, box, checks, mask, None)  # type: ignore[arg-type]
+
+
+class Run:
+    """The part of a run that checks ask for."""
+
+    seconds, minutes = 0.0, None
+
+    def __init__(self) -> None:
+        self.metrics: list[dict[str, float]] = []
+
+    def metric(self, **values: float) -> None:
+        self.metrics.append(values)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_truth_is_never_marked_down(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = crowded(seed)
+    one = kept_back(labels, seed)
+    assert one.check_box is not None
+
+    def found(image: object, segmenter: object, scale: object, *, box: tuple[tuple[int, int], ...]) -> SimpleNamespace:
+        return SimpleNamespace(labels=labels[tuple(slice(*side) for side in box)])
+
+    monkeypatch.setattr(checking, "segment", found)
+    segmenter = SimpleNamespace(decoder="ien", spec=SimpleNamespace(diameter_px=17.0))
+    run = Run()
+    checker = Checker(run, [one])  # type: ignore[arg-type]
+    scores = checker.score(segmenter)  # type: ignore[arg-type]
+    assert scores is not None
+    assert scores.n_clicks == len(one.check_points) == scores.found
+    assert scores.extra == scores.merged == scores.missed == 0
+    assert run.metrics[-1]["points_f1"] == 1.0
+    assert "of 1 image" in checker.scores_for_card("ien")[0].on
+    # An invented nucleus within the strip does count.
+    strip = labels[tuple(slice(*side) for side in one.check_box)]
+    free = np.argwhere(strip == 0)
+    strip[tuple(free[len(free) // 2])] = labels.max() + 1
+    again = checker.score(segmenter)  # type: ignore[arg-type]
+    assert again is not None
+    assert (again.found, again.extra) == (scores.found, 1)
+
+
+def scored(f1: float) -> PointScores:
+    return PointScores(100, 80, 10, 10, 5, 95, f1, f1, f1)
+
+
+@pytest.mark.parametrize(
+    ("ien", "plain", "chosen"),
+    [(0.60, 0.625, "ien"), (0.60, 0.64, "watershed"), (0.7, 0.5, "ien"), (0.6, None, "ien"), (None, 0.6, "ien")],
+)
+def test_the_second_network_unless_the_first_is_clearly_better(
+    ien: float | None, plain: float | None, chosen: str
+) -> None:
+    checker = Checker(Run(), [])  # type: ignore[arg-type]
+    latest = {"ien": ien, "watershed": plain}
+    state = {name: scored(value).as_dict() for name, value in latest.items() if value is not None}
+    checker.load_state_dict({"latest": state, "marks_passed": 0, "checked": 1})
+    assert checker.choose("auto", True)[0] == chosen
+    assert checker.choose("auto", False)[0] == "watershed"
+    assert checker.choose("components", True) == ("components", [])
+    assert checker.choose("ien", False)[0] == "watershed"
+
+
+@pytest.mark.parametrize("wish", ["auto", "ien"])
+def test_a_variant_of_one_network_is_not_called_untrained(wish: str) -> None:
+    decoder, notes = Checker(Run(), []).choose(wish, False, two_stages=False)  # type: ignore[arg-type]
+    assert decoder == "components"
+    assert "not trained" not in " ".join(notes)
