@@ -128,7 +128,7 @@ def table(state: State) -> list[dict[str, Any]]:
         if values:
             ajis = [name for name in values[0] if name.startswith("aji") and name not in names]
             means = {name: float(np.mean([one[name] for one in values])) for name in (*names, *ajis, "pq", "seconds")}
-            spread = float(np.std([one["aji_weaknucleiseg"] for one in values]))
+            spread = float(np.std([one["aji_weaknucleiseg"] for one in values], ddof=1)) if len(values) > 1 else 0.0
             made.append({"row": row, "images": len(values), **means, "sd of AJI": spread})
     return made
 

@@ -24,9 +24,6 @@ class ClusterSettings:
         d*: distances are cut off here, in px.
     adaptive : bool
         Divide colours by the image's own sigma (the paper's SPN); else by `fixed_sigma` for all (its baseline).
-    fixed_sigma : float
-        Used where not adaptive. The default with lambda 0.2 weighs colours as Qu et al. do: 255 / 10 of a unit colour
-        against distances up to 20, which are one unit here.
     fit_stride : int
         k-means is fitted on every so many-th pixel along each axis and predicted for all; 1 uses all.
     restarts : int
@@ -37,9 +34,16 @@ class ClusterSettings:
     patch_px: int = 60
     max_distance_px: float = 20.0
     adaptive: bool = True
-    fixed_sigma: float = 0.2 * 20.0 / 25.5
     fit_stride: int = 4
     restarts: int = 2
+
+    @property
+    def fixed_sigma(self) -> float:
+        """What colours are divided by where not adaptive: weighed as by Qu et al., whatever lambda is.
+
+        A unit colour counts 255 / 10 against a distance of one pixel; d* pixels are one unit here.
+        """
+        return self.colour_weight * self.max_distance_px / 25.5
 
 
 def local_colour_spread(image: np.ndarray, points: np.ndarray, patch_px: int, stride: int = 1) -> float:
