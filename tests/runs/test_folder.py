@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import ModelCard, NucleiError, save_card
 from napari_nucleidomain.contracts.events import Finished, Started, Warned
 from napari_nucleidomain.runs.event_log import EventWriter, last_event, read_events
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import PredictJob, TrainJob, load_job
+from napari_nucleidomain.runs.launch import device_holder
 from napari_nucleidomain.runs.ownership import Ownership, is_alive, read_owner
 from napari_nucleidomain.runs.store import Project, file_name
 
@@ -110,6 +111,11 @@ def test_reused_process_number_is_not_the_owner(tmp_path: Path) -> None:
         ("{", "damaged"),
         ('{"kind": "train"}', "damaged"),
         ('{"kind": "train", "schema_version": 99}', "later version"),
+        ('{"kind": "train", "schema_version": null}', "damaged"),
+        ('{"kind": "train", "schema_version": "x"}', "damaged"),
+        ('{"kind": "train", "schema_version": [1]}', "damaged"),
+        ('{"kind": "predict", "model": "otsu", "images": []}', "does not say which version"),
+        ("[]", "damaged"),
     ],
 )
 def test_unusable_run_folders_say_what_is_wrong(tmp_path: Path, content: str | None, message: str) -> None:
@@ -131,6 +137,33 @@ def test_project_can_be_moved_and_names_are_free(tmp_path: Path) -> None:
     assert [found.job.name for found in moved.runs()] == ["liver: 1/2"]
     assert file_name('a<b>:"c') == "a-b-c"
     assert file_name("...") == "unnamed"
+
+
+@pytest.mark.parametrize("version", [None, "x", [1], True, ...])
+def test_a_damaged_card_or_run_hides_no_other(tmp_path: Path, version: Any) -> None:
+    project = Project.open(tmp_path)
+    publish = str(project.models_folder / "liver")
+    runs = [project.new_run(TrainJob(method="m", data="d", name=name, publish=publish)) for name in "ab"]
+    for name in ("bad", "good"):
+        save_card(ModelCard(name=name, method="m"), project.models_folder / name)
+    for file in (runs[0].path / "run.json", project.models_folder / "bad" / "card.json"):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        del content["schema_version"]
+        file.write_text(json.dumps(content if version is ... else {**content, "schema_version": version}))
+    found = project.list_models()
+    assert [model.name for model in found.models] == ["good"]
+    assert [(folder.name, "damaged" in message) for folder, message in found.problems] == [("bad", True)]
+    assert project.free_model_name("liver") == "liver-2"
+    assert device_holder(project) is None
+    with pytest.raises(NucleiError, match="damaged"):
+        load_job(runs[0].path)
+
+
+@pytest.mark.parametrize("content", ['{"schema_version": null}', '{"schema_version": "x"}', "{}", "[]", "{"])
+def test_damaged_project_file_is_said(tmp_path: Path, content: str) -> None:
+    (tmp_path / "project.json").write_text(content)
+    with pytest.raises(NucleiError, match="damaged"):
+        Project.open(tmp_path)
 
 
 def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:

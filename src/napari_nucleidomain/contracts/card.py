@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import NucleiError
-from .files import read_json, write_json
+from .files import check_version, read_json, write_json
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -97,8 +97,7 @@ def load_card(folder: Path | str) -> ModelCard:
     if not path.exists():
         raise NucleiError(f"{folder} is not a model: it has no {CARD_FILE}.", "Choose the folder that training wrote.")
     content = read_json(path)
-    if isinstance(content, dict) and int(content.get("schema_version", 0)) > CARD_SCHEMA:
-        raise NucleiError(f"The model {path.parent.name} was made by a later version of this program.", "Update it.")
+    check_version(content, CARD_SCHEMA, f"The model {path.parent.name}", "Ask for the model again.")
     try:
         return ModelCard.model_validate(content)
     except ValidationError as error:

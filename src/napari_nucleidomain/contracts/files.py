@@ -133,6 +133,32 @@ def write_json(path: Path | str, content: Any) -> Path:
     return write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
+def check_version(content: Any, known: int, thing: str, mend: str) -> None:
+    """Refuse a file of a later version of this program, and one that does not say its version.
+
+    Parameters
+    ----------
+    content : Any
+        What `read_json` gave.
+    known : int
+        The latest version that this program can read.
+    thing : str
+        What it is the file of, as a sentence begins: "The model liver".
+    mend : str
+        What to do where it is damaged.
+
+    Raises
+    ------
+    NucleiError
+        It is of a later version, or damaged.
+    """
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise NucleiError(f"{thing} is damaged: its file does not say which version it is of.", mend)
+    if version > known:
+        raise NucleiError(f"{thing} was made by a later version of this program.", "Update it.")
+
+
 def read_json(path: Path | str) -> Any:
     """Read a JSON file.
 

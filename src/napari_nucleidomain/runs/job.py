@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.contracts.files import check_version, read_json, write_json
 
 JOB_FILE = "run.json"
 SCHEMA = 1
@@ -91,8 +91,7 @@ def load_job(folder: Path) -> TrainJob | PredictJob:
             f"{folder} is not a run folder: it has no {JOB_FILE}.", "Choose a folder that `train` or `predict` made."
         )
     content = read_json(path)
-    if isinstance(content, dict) and int(content.get("schema_version", 0) or 0) > SCHEMA:
-        raise NucleiError(f"The run {path.parent.name} was made by a later version of this program.", "Update it.")
+    check_version(content, SCHEMA, f"The run {path.parent.name}", "Start the training or prediction anew.")
     try:
         return _ADAPTER.validate_python(content)
     except ValidationError as error:

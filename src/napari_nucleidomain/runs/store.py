@@ -12,7 +12,7 @@ from pathlib import Path
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
 from napari_nucleidomain.contracts.card import CARD_FILE
-from napari_nucleidomain.contracts.files import disk_error, read_json, write_json
+from napari_nucleidomain.contracts.files import check_version, disk_error, read_json, write_json
 from napari_nucleidomain.inference.model_files import mend_models, pack_model, unpack_model
 
 from .folder import RunFolder
@@ -81,11 +81,8 @@ class Project:
         project = cls(path)
         marker = project.path / PROJECT_FILE
         if marker.exists():
-            content = read_json(marker)
-            if isinstance(content, dict) and int(content.get("schema_version", 0)) > SCHEMA:
-                raise NucleiError(
-                    f"The project {project.path.name} was made by a later version.", "Update this program."
-                )
+            mend = f"Remove its file {PROJECT_FILE}: images, clicks, runs and models lie beside it and stay."
+            check_version(read_json(marker), SCHEMA, f"The project {project.path.name}", mend)
             return project
         write_json(marker, {"schema_version": SCHEMA, "program": __version__, "created": _now()})
         return project
