@@ -34,7 +34,7 @@ def command(arguments: argparse.Namespace) -> int:
     rows: dict[str, dict[str, Any]] = {}
     for name, predicted, truth in pairs:
         try:
-            rows[name] = _score(predicted, truth)
+            rows[name] = score(predicted, truth)
         except NucleiError as error:
             if len(pairs) == 1:
                 raise
@@ -51,9 +51,15 @@ def command(arguments: argparse.Namespace) -> int:
     return ExitCode.SKIPPED if problems else ExitCode.DONE
 
 
-def _score(predicted: Path, truth: Path) -> dict[str, Any]:
-    """Scores of one pair: against outlines where the reference holds some, else against its clicks."""
-    clicks = _is_points(truth)
+def score(predicted: Path, truth: Path) -> dict[str, Any]:
+    """Scores of one pair: against outlines where the reference holds some, else against its clicks.
+
+    Raises
+    ------
+    NucleiError
+        A file cannot be read, or the two are not of one image.
+    """
+    clicks = is_points(truth)
     if is_large(predicted) and (clicks or not _is_geojson(truth)):
         return _score_large(predicted, truth, clicks)
     if not clicks:
@@ -116,7 +122,7 @@ def _by(shape: tuple[int, ...]) -> str:
     return " × ".join(str(side) for side in shape)
 
 
-def _is_points(path: Path) -> bool:
+def is_points(path: Path) -> bool:
     """Whether a reference holds clicks: a table does, GeoJSON where it has points and no polygons.
 
     Raises

@@ -19,40 +19,18 @@ from .running import run_here
 
 def command(arguments: argparse.Namespace) -> int:
     """Check the arguments, make the run folder, train."""
-    spec = find_method(arguments.method)
-    if not spec.trainable:
-        raise NucleiError(f"{arguments.method} has nothing to train.", "Use it with `nucleidomain predict` as it is.")
-    preset = arguments.preset or next(iter(spec.presets))
-    settings = parse_settings(arguments.settings)
-    # Faults are said before a folder is made.
-    spec.config.build(spec.preset(preset).values, settings)
-    for name, value in (
-        ("--minutes", arguments.minutes),
-        ("--steps", arguments.steps),
-        ("--threads", arguments.threads),
-    ):
-        if value is not None and not value > 0:
-            raise NucleiError(f"{name} must be more than 0, not {value}.", "")
-    check_place(arguments.out)
-    dataset = open_dataset(arguments.data)
-    if arguments.parent:
-        check_parent(arguments.parent, arguments.method)
-    minutes = arguments.minutes
-    if minutes is None and arguments.steps is None:
-        minutes = spec.preset(preset).minutes
-    job = TrainJob(
+    job = new_job(
+        arguments.data,
+        arguments.out,
         method=arguments.method,
-        preset=preset,
-        config=settings,
-        data=str(dataset.path.absolute()),
-        name=arguments.out.name,
-        seed=arguments.seed,
-        device=arguments.device,
-        threads=arguments.threads,
-        minutes=minutes,
+        preset=arguments.preset,
+        settings=parse_settings(arguments.settings),
+        parent=arguments.parent,
+        minutes=arguments.minutes,
         steps=arguments.steps,
-        parent=str(arguments.parent.absolute()) if arguments.parent else None,
-        publish=str(arguments.out.absolute()),
+        threads=arguments.threads,
+        device=arguments.device,
+        seed=arguments.seed,
     )
     run = Project.open(arguments.project).new_run(job)
     print(f"run    {run.path}", flush=True)
@@ -63,6 +41,58 @@ def command(arguments: argparse.Namespace) -> int:
         for note in card.notes:
             print(f"       {note}")
     return code
+
+
+def new_job(
+    data: Path,
+    out: Path,
+    *,
+    method: str,
+    preset: str | None = None,
+    settings: dict[str, Any] | None = None,
+    parent: Path | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    threads: int | None = None,
+    device: str = "auto",
+    seed: int = 0,
+) -> TrainJob:
+    """A training whose faults are said before a folder is made.
+
+    Raises
+    ------
+    NucleiError
+        The method, a setting, the images, the place for the model or the model to continue from will not do.
+    """
+    spec = find_method(method)
+    if not spec.trainable:
+        raise NucleiError(f"{method} has nothing to train.", "Use it with `nucleidomain predict` as it is.")
+    preset = preset or next(iter(spec.presets))
+    settings = settings or {}
+    spec.config.build(spec.preset(preset).values, settings)
+    for name, value in (("--minutes", minutes), ("--steps", steps), ("--threads", threads)):
+        if value is not None and not value > 0:
+            raise NucleiError(f"{name} must be more than 0, not {value}.", "")
+    check_place(out)
+    dataset = open_dataset(data)
+    if parent:
+        check_parent(parent, method)
+    if minutes is None and steps is None:
+        minutes = spec.preset(preset).minutes
+    return TrainJob(
+        method=method,
+        preset=preset,
+        config=settings,
+        data=str(dataset.path.absolute()),
+        name=out.name,
+        seed=seed,
+        device=device,
+        threads=threads,
+        minutes=minutes,
+        steps=steps,
+        parent=str(parent.absolute()) if parent else None,
+        publish=str(out.absolute()),
+    )
 
 
 def check_parent(folder: Path, method: str) -> None:
