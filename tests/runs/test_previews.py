@@ -86,3 +86,13 @@ def test_full_disk_is_said_at_a_preview(training: RunFolder, refuse: Any) -> Non
     refuse(errno.ENOSPC)
     assert execute(training.path) == ExitCode.USER
     assert told(training, Failed)[0].message.startswith("The disk is full")
+
+
+def test_tiles_shown_on_the_way_go_when_the_image_is_done(project: Project, tmp_path: Path) -> None:
+    run = prediction(project, tmp_path)
+    (run.path / "previews").mkdir()
+    mine = run.path / "previews" / "notes.npz"
+    mine.write_bytes(b"")
+    assert execute(run.path) == ExitCode.DONE
+    assert told(run, Preview), "they were shown"
+    assert list((run.path / "previews").iterdir()) == [mine]

@@ -22,12 +22,15 @@ class ObjectCounts:
 
     @property
     def precision(self) -> float:
+        """Share of the predictions that match a true nucleus; 1 where there is neither, 0 without predictions."""
         return ratio(self.tp, self.tp + self.fp, self.fn == 0)
 
     @property
     def recall(self) -> float:
+        """Share of the true nuclei that are matched; 1 where there is neither, 0 without true nuclei."""
         return ratio(self.tp, self.tp + self.fn, self.fp == 0)
 
     @property
     def f1(self) -> float:
+        """Harmonic mean of precision and recall: 2 tp / (2 tp + fp + fn); 1 where there are no nuclei at all."""
         return ratio(2 * self.tp, 2 * self.tp + self.fp + self.fn, True)

@@ -204,6 +204,7 @@ def _one(
     }
     write_json(record, entry)
     store.clear()
+    report.clear()
     events.write(StageEvent(name=name, state="done", index=place[0], count=place[1]))
     return entry
 

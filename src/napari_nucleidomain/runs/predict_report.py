@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import glob
 import time
 
 import numpy as np
@@ -121,6 +123,14 @@ class Report:
         self._events.write(
             Preview(stage=self._name, step=self._pieces, file=file, image=self._ref.path, origin=list(origin))
         )
+
+    def clear(self) -> None:
+        """Remove the tiles kept to be shown, an earlier process's too: all of them are in the result now."""
+        pattern = f"{glob.escape(self._name)}-{'[0-9]' * 5}.npz"
+        for file in (self._run.path / "previews").glob(pattern):
+            # On Windows a viewer that reads it at this moment keeps it; it then goes with the run.
+            with contextlib.suppress(OSError):
+                file.unlink()
 
     def _warn(self, message: str, hint: str) -> None:
         self._events.write(Warned(message=message, hint=hint))
