@@ -68,6 +68,18 @@ def remove_with_retry(path: Path) -> None:
             return
 
 
+def remove_folder(path: Path) -> None:
+    """Remove a folder, absent or not, while threads of a writer that failed may still put their last files into it.
+
+    As patient as `replace_with_retry`, and silent where even that is not enough.
+    """
+    for attempt in range(_ATTEMPTS):
+        shutil.rmtree(path, ignore_errors=True)
+        if not path.exists():
+            return
+        time.sleep(0.02 * (attempt + 1))
+
+
 def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str, *, durable: bool = True) -> Path:
     """Write a file so that it is either the old one or the whole new one.
 
@@ -123,7 +135,7 @@ def remove_halves(folder: Path) -> None:
     """Remove what a process that was killed while writing left aside in a folder nobody else writes to now."""
     for aside in folder.glob(".*"):
         if aside.is_dir():
-            shutil.rmtree(aside, ignore_errors=True)
+            remove_folder(aside)
         else:
             remove_with_retry(aside)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari_nucleidomain.contracts.files import disk_error, replace_with_retry
+from napari_nucleidomain.contracts.files import disk_error, remove_folder, replace_with_retry
 
 
 def write_folder_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
@@ -51,7 +50,7 @@ def write_folder_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
     finally:
         for left in (aside, old):
             if left.is_dir():
-                shutil.rmtree(left, ignore_errors=True)
+                remove_folder(left)
             elif left.exists():
                 left.unlink(missing_ok=True)
     return path

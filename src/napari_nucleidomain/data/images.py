@@ -218,13 +218,17 @@ class Image:
         max_side : int
             Longest side in pixels; a volume has at most ``4 * max_side**2`` voxels.
         plane : int, optional
-            As in `read`; a z plane of a volume cannot be chosen here.
+            As in `read`: of a volume without plane axes it is a z plane, seen as the flat picture it would be alone.
 
         Returns
         -------
         ndarray (*spatial, C)
             Pixels picked at equal distances from the smallest level that is large enough; native number type.
         """
+        if plane is not None and not self.plane_axes and self.ndim == 3:
+            shapes = [self.level_shape(k)[-2:] for k in range(len(self.levels))]
+            level, step = overview_level(shapes, max_side)
+            return self.read([slice(0, n, s) for n, s in zip(shapes[level], step, strict=True)], level, plane)
         level, step = self.overview_level(max_side)
         box = [slice(0, n, s) for n, s in zip(self.level_shape(level), step, strict=True)]
         return self.read(box, level, plane if self.plane_axes else None)
