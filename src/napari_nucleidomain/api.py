@@ -150,6 +150,7 @@ def train(
     threads: int | None = None,
     seed: int = 0,
     project: Path | str = "nucleidomain-runs",
+    overwrite: bool = False,
 ) -> ModelCard:
     """Train a model from clicks and wait until it is done.
 
@@ -177,6 +178,8 @@ def train(
     seed : int
     project : Path or str
         Folder in which the run's own folder, with checkpoints and log, is made.
+    overwrite : bool
+        Whether a model that is in `out` already may be replaced; that of `parent` always may.
 
     Returns
     -------
@@ -203,6 +206,7 @@ def train(
         threads=threads,
         device=device,
         seed=seed,
+        overwrite=overwrite,
     )
     run = Project.open(project).new_run(job)
     code = execute(run.path)

@@ -62,6 +62,26 @@ def test_place_that_is_taken_is_refused_before_training(train: Callable, tmp_pat
     assert (tmp_path / "model" / "thesis.txt").read_text() == "years of work"
 
 
+def test_a_model_is_replaced_only_where_that_is_meant(train: Callable, run: Callable, tmp_path: Path) -> None:
+    said = train(tiny.centres())
+    assert said.code == 0
+    first = said.out.partition("run ")[2].split("\n")[0].strip()
+    weights = (tmp_path / "model" / "weights.safetensors").read_bytes()
+    runs = len(list((tmp_path / "nucleidomain-runs" / "runs").iterdir()))
+    model_files.copy_model(tmp_path / "model", tmp_path / "other")
+    for more in ([], ["--from", tmp_path / "other"]):
+        said = train(tiny.centres(), "--seed", 5, *more)
+        assert said.code == 2 and "would replace it" in said.err and "--overwrite" in said.err
+    assert len(list((tmp_path / "nucleidomain-runs" / "runs").iterdir())) == runs, "said before a run is made"
+    assert (tmp_path / "model" / "weights.safetensors").read_bytes() == weights
+    assert run("run", first).code == 0, "the run that made it may go on"
+    assert train(tiny.centres(), "--seed", 5, "--from", tmp_path / "other" / ".." / "model").code == 0
+    continued = (tmp_path / "model" / "weights.safetensors").read_bytes()
+    assert continued != weights
+    assert train(tiny.centres(), "--seed", 6, "--overwrite").code == 0
+    assert (tmp_path / "model" / "weights.safetensors").read_bytes() != continued
+
+
 def test_no_graphics_card(train: Callable) -> None:
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
@@ -118,7 +138,7 @@ def test_full_disk_says_so_keeps_the_old_model_and_can_be_gone_on_with(
 
     with monkeypatch.context() as patch:
         patch.setattr("napari_nucleidomain.inference.model_files.write_atomic", full)
-        said = train(tiny.centres(), "--seed", 5)
+        said = train(tiny.centres(), "--overwrite", "--seed", 5)
     assert said.code == 2 and "The disk is full" in said.err and "Free some space" in said.err
     kept = model_files.load_weights("model")
     assert all(np.array_equal(old[name], kept[name]) for name in old)

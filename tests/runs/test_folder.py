@@ -166,6 +166,13 @@ def test_damaged_project_file_is_said(tmp_path: Path, content: str) -> None:
         Project.open(tmp_path)
 
 
+def test_name_that_differs_in_capitals_is_not_free(tmp_path: Path) -> None:
+    project = Project.open(tmp_path)
+    (project.models_folder / "Liver").mkdir(parents=True)
+    project.new_run(TrainJob(method="m", data="d", publish=str(project.models_folder / "LIVER-2")))
+    assert project.free_model_name("liver") == "liver-3", "one folder to Windows and to a Mac"
+
+
 def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
     project = Project.open(tmp_path)
     job = PredictJob(model="otsu", images=[])

@@ -74,6 +74,9 @@ def _train(commands: argparse._SubParsersAction) -> None:
         type=Path,
         help="folder the model is written to when finished or stopped",
     )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the model that is in --out already (default: refuse)"
+    )
     parser.add_argument("--from", dest="parent", metavar="MODEL", type=Path, help="continue from this model")
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; schedules are scaled to them")

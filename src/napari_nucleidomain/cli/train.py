@@ -31,6 +31,7 @@ def command(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
         device=arguments.device,
         seed=arguments.seed,
+        overwrite=arguments.overwrite,
     )
     run = Project.open(arguments.project).new_run(job)
     print(f"run    {run.path}", flush=True)
@@ -56,6 +57,7 @@ def new_job(
     threads: int | None = None,
     device: str = "auto",
     seed: int = 0,
+    overwrite: bool = False,
 ) -> TrainJob:
     """A training whose faults are said before a folder is made.
 
@@ -73,7 +75,7 @@ def new_job(
     for name, value in (("--minutes", minutes), ("--steps", steps), ("--threads", threads)):
         if value is not None and not value > 0:
             raise NucleiError(f"{name} must be more than 0, not {value}.", "")
-    check_place(out)
+    check_place(out, parent, overwrite=overwrite)
     dataset = open_dataset(data)
     if parent:
         check_parent(parent, method)
@@ -111,17 +113,33 @@ def check_parent(folder: Path, method: str) -> None:
         )
 
 
-def check_place(out: Path) -> None:
+def check_place(out: Path, parent: Path | None = None, *, overwrite: bool = False) -> None:
     """Refuse a place for the model that something else has; hours later would be too late.
+
+    Parameters
+    ----------
+    out : Path
+        Where the model is to be written.
+    parent : Path, optional
+        The model that is continued; it may be replaced by what becomes of it.
+    overwrite : bool
+        Whether any other model may be replaced.
 
     Raises
     ------
     NucleiError
-        It is a file, or a folder that holds something but no model.
+        It is a file, a folder that holds something but no model, or a model that is not to be replaced.
     """
-    taken = out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / CARD_FILE).exists()
-    if taken:
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not (out / CARD_FILE).exists():
         raise NucleiError(f"{out} is there already and is not a model.", "Choose another name for the model.")
+    if not overwrite and not (parent is not None and parent.exists() and out.samefile(parent)):
+        raise NucleiError(
+            f"There is a model in {out} already, and this training would replace it.",
+            "Choose another name with --out, or say --overwrite. To go on with a training that was stopped: "
+            "nucleidomain run FOLDER, with its run folder.",
+        )
 
 
 def parse_settings(pairs: list[str]) -> dict[str, Any]:

@@ -170,8 +170,10 @@ class Project:
         stem = re.sub(r"-\d+$", "", file_name(base))
         taken = {folder.name for folder in self.models_folder.glob("*") if folder.is_dir()}
         taken |= {Path(run.job.publish).name for run in self._trainings() if run.job.publish}  # type: ignore[union-attr]
+        # To Windows and Macs Liver and liver are one folder.
+        taken = {one.casefold() for one in taken}
         name, number = stem, 2
-        while name in taken:
+        while name.casefold() in taken:
             name, number = f"{stem}-{number}", number + 1
         return name
 
