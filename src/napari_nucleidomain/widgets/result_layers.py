@@ -12,7 +12,8 @@ from qtpy.QtCore import QObject, Signal
 
 from . import layers
 from .export import Snapshot
-from .results import Loaded, Stored, in_dimensions, lead_of
+from .result_save import ResultAutosave
+from .results import Loaded, Stored, in_dimensions, known_of, lead_of
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -84,7 +85,7 @@ class Shown:
     def snapshot(self) -> Snapshot:
         """Everything a thread needs to measure or write it as it is shown now."""
         stored, entry = self.stored, self.entry
-        known = not self.edited
+        scores, uncertainty = self.known()
         return Snapshot(
             name=entry.name,
             labels=self.labels() if self.loaded.large else self.labels().copy(),
@@ -92,13 +93,21 @@ class Shown:
             pixel_size_um=self.pixel_sizes(),
             image=entry.image,
             plane=stored.plane,
-            scores=self.loaded.scores if known else None,
-            uncertainty=self.loaded.uncertainty if known else None,
+            scores=scores,
+            uncertainty=uncertainty,
             model=stored.model,
             model_folder=_model_folder(stored),
             when=stored.when,
             area_px=self.area_px,
         )
+
+    def known(self) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and uncertainty of id k at k - 1, (N,) float32; NaN for nuclei changed or added by hand."""
+        loaded = self.loaded
+        if not self.edited or loaded.large:
+            return loaded.scores, loaded.uncertainty
+        now = self.labels()
+        return known_of(loaded.labels, now, loaded.scores), known_of(loaded.labels, now, loaded.uncertainty)
 
     def labels(self) -> np.ndarray:
         """The label image as shown, without the axes of a stack; changed by hand where the person did."""
@@ -167,6 +176,9 @@ class ResultLayers(QObject):
         events = session.viewer.layers.events
         events.removed.connect(self._removed)
         events.inserted.connect(self._inserted)
+        self.autosave = ResultAutosave(session)
+        session.current_changed.connect(self.autosave.start)
+        session.about_to_close.connect(self.autosave.flush)
         session.closing.connect(self._close)
 
     def of(self, entry: ImageEntry | None) -> list[Shown]:
@@ -188,7 +200,7 @@ class ResultLayers(QObject):
             self._clear_away(entry, stored)
         layer = layers.put_labels(self._session, entry, stored.role, name, labels, origin=origin, opacity=0.6)
         layer.metadata["nuclei"] = {"run": str(stored.run.path), "result": stored.name, "image": entry.id}
-        result = Shown(entry, loaded, layer, areas, border)
+        result = Shown(entry, loaded, layer, areas, border, edited=stored.edited and not loaded.large)
         self.all = [one for one in self.all if one.layer is not layer and one.stored.role != stored.role]
         self.all.append(result)
         self._watch(result)
@@ -219,17 +231,27 @@ class ResultLayers(QObject):
             found = known()
             if found is not None:
                 found.edited = True
+                self.autosave.changed(found)
                 self.changed.emit(found)
+
+        def drawn(event: Any = None) -> None:
+            # Undo and redo tell nobody but the canvas; what did not change is not written.
+            found = known()
+            if found is not None and found.edited and found in self.all:
+                self.autosave.changed(found)
 
         if not result.loaded.large:
             result.layer.events.paint.connect(painted)
+            result.layer.events.set_data.connect(drawn)
 
     def _close(self) -> None:
+        self.autosave.close()
         events = self._session.viewer.layers.events
         events.removed.disconnect(self._removed)
         events.inserted.disconnect(self._inserted)
 
     def _removed(self, event: Any) -> None:
+        self.autosave.start()
         for one in [item for item in self.all if item.layer is event.value]:
             if one.entry.layers.get(one.stored.role) is not one.layer:
                 self.all.remove(one)

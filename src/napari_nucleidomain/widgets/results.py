@@ -60,6 +60,16 @@ class Stored:
         return large if large.exists() else self.run.result_folder / f"{self.name}.labels.tif"
 
     @property
+    def found_file(self) -> Path:
+        """What the program found, kept when a person changed the result by hand."""
+        return self.run.result_folder / f"{self.name}.found.tif"
+
+    @property
+    def edited(self) -> bool:
+        """Whether a person changed it by hand."""
+        return self.found_file.exists()
+
+    @property
     def area_px(self) -> float:
         """Pixels (voxels) that were looked at: the regions where the job was limited to them."""
         from napari_nucleidomain.data.regions import read_regions
@@ -88,7 +98,7 @@ class Loaded:
     ----------
     labels : ndarray (*spatial) uint32, or list of such (a pyramid, for large results)
     scores, uncertainty : ndarray (N,) float32
-        Of id k at k - 1.
+        Of id k at k - 1; NaN for nuclei changed or added by hand.
     """
 
     stored: Stored
@@ -179,7 +189,36 @@ def load_result(stored: Stored) -> Loaded:
         return Loaded(stored, _levels(stored.labels_file), scores, uncertainty)
     if int(np.prod(stored.shape)) > LARGE:
         return Loaded(stored, _pyramid(stored.labels_file), scores, uncertainty)
-    return Loaded(stored, read_labels(stored.labels_file).labels, scores, uncertainty)
+    labels = read_labels(stored.labels_file).labels
+    if stored.edited:
+        found = read_labels(stored.found_file).labels
+        scores, uncertainty = known_of(found, labels, scores), known_of(found, labels, uncertainty)
+    return Loaded(stored, labels, scores, uncertainty)
+
+
+def known_of(found: np.ndarray, labels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """What the model said of each nucleus, without those that a person changed or added.
+
+    Parameters
+    ----------
+    found, labels : ndarray of the same shape
+        As the program made them, and as they are now.
+    values : ndarray (N,)
+        Of id k of `found` at k - 1.
+
+    Returns
+    -------
+    ndarray (M,) float32
+        Of id k of `labels` at k - 1, M >= N; NaN where nothing is known.
+    """
+    # A person may paint with any number; the table cannot have that many rows.
+    top = max(len(values), min(int(labels.max(initial=0)), labels.size))
+    kept = np.full(top, np.nan, np.float32)
+    kept[: len(values)] = values
+    changed = found != labels
+    touched = np.union1d(found[changed], labels[changed]).astype(np.int64)
+    kept[touched[(touched > 0) & (touched <= top)] - 1] = np.nan
+    return kept
 
 
 def _levels(path: Path) -> list[Any]:

@@ -202,6 +202,7 @@ class ReviewDock(Dock):
         fill_combo(self.compare, [(one.name, one.key) for one in self._choices], wanted)
 
     def _subject_chosen(self, *_: Any) -> None:
+        self._layers.autosave.start()
         self._list_choices()
         self._compute()
 
@@ -250,7 +251,7 @@ class ReviewDock(Dock):
             give_features(subject, table)
         nothing = found is None or found.errors is None
         self.modes.allow("errors", "Choose something to compare with." if nothing else "")
-        known = subject is not None and subject.shown is not None and not subject.shown.edited
+        known = subject is not None and subject.shown is not None
         self.modes.allow("uncertain", "" if known else "Only known for results of Predict.")
         self._show(self.modes.mode)
 

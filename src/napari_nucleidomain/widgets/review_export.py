@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QWidge
 
 from .export import SAVE_FILTERS, Snapshot, measure_result, save_labels
 from .newest import Newest
+from .result_layers import result_layers
 from .review_figure import FigureStyle, write_figure
 from .review_images import write_all_images
 
@@ -83,6 +84,8 @@ class ExportButton(QPushButton):
 
     def write_all(self, folder: Path) -> None:
         """Write `nuclei.csv` and `images.csv` of the latest result of every image."""
+        # Results are read from the disk: what was painted has to be there.
+        result_layers(self._session).autosave.flush()
         entries = [(entry.name, entry.path, entry.image) for entry in self._session.images]
         self._background.run(
             "all",

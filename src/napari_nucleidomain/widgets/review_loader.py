@@ -74,6 +74,7 @@ class ResultLoader(QWidget):
         self.list.clear()
         for one in self._stored:
             words = f"{one.model} · {day_and_clock(one.when)} · {count(one.nuclei, 'nucleus', 'nuclei')}"
+            words += " · edited" if one.edited else ""
             self.list.addItem(f"Earlier: {words}")
         self.setVisible(bool(self._stored))
         if len(self._stored) != self.number:
@@ -91,4 +92,6 @@ class ResultLoader(QWidget):
             if entry is self._session.current:
                 self._layers.show(entry, *read)
 
+        # It may be one that was painted in a moment ago.
+        self._layers.autosave.flush()
         self._background.run("show", read_for_show, self._stored[index], done=put, failed=self.message.say_error)

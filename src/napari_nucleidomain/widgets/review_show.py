@@ -60,10 +60,13 @@ def uncertainty_colours(subject: Subject) -> Any:
     colours: dict[int | None, np.ndarray] = defaultdict(lambda: np.zeros(4))
     colours[None] = np.array([0.5, 0.5, 0.5, 1.0])
     colours[0] = np.zeros(4)
-    uncertainty = subject.shown.loaded.uncertainty if subject.shown is not None else np.zeros(0)
+    uncertainty = subject.shown.known()[1] if subject.shown is not None else np.zeros(0)
     table = ensure_colormap(_UNCERTAIN).map(np.linspace(0, 1, _STEPS))
     step = np.clip(np.nan_to_num(uncertainty) * (_STEPS - 1), 0, _STEPS - 1).round().astype(int)
-    colours.update({number: table[k] for number, k in enumerate(step, start=1)})
+    # Those changed by hand stay grey: nothing is known of them.
+    colours.update(
+        {number: table[k] for number, k in enumerate(step, start=1) if not np.isnan(uncertainty[number - 1])}
+    )
     return DirectLabelColormap(color_dict=colours)
 
 

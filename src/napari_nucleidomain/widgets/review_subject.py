@@ -46,7 +46,8 @@ def subjects(session: Session, entry: ImageEntry | None) -> list[Subject]:
 def _of_shown(one: Shown) -> Subject:
     stored = one.stored
     part = "" if stored.origin == (0,) * len(stored.origin) and _is_whole(one) else " (part)"
-    return Subject(stored.role, f"{stored.model}{part} · {day_and_clock(stored.when)}", one.layer, one)
+    edited = " · edited" if one.edited else ""
+    return Subject(stored.role, f"{stored.model}{part} · {day_and_clock(stored.when)}{edited}", one.layer, one)
 
 
 def _is_whole(one: Shown) -> bool:

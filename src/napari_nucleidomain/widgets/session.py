@@ -70,6 +70,8 @@ class Session(QObject):
         A dock should come to the front: "images", "points", "train", "predict", "review".
     training_told(str)
         `training_line` for the headers: "training 62 %, 3 min", "" when there is none.
+    about_to_close()
+        The window was asked to close; save now. The person may still say no.
     closing()
         The viewer goes away; stop timers and threads.
 
@@ -93,6 +95,7 @@ class Session(QObject):
     project_changed = Signal(object)
     asked_for = Signal(str)
     training_told = Signal(str)
+    about_to_close = Signal()
     closing = Signal()
 
     def __init__(self, viewer: napari.Viewer, project: Path | str | None = None) -> None:

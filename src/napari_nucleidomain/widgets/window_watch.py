@@ -34,4 +34,5 @@ class WindowWatch(QObject):
         """Qt's hook: the window is asked to close. The person may still say no, so only save."""
         if event is not None and event.type() == QEvent.Type.Close:
             self._session.flush()
+            self._session.about_to_close.emit()
         return False

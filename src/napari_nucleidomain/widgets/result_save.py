@@ -1,0 +1,159 @@
+"""Results changed by hand go back to disk: some seconds after a stroke, and at once when the viewer closes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import read_json, write_atomic, write_json
+
+from .results import Stored
+
+if TYPE_CHECKING:
+    from .result_layers import Shown
+    from .session import Session
+
+_WAIT_MS = 3000
+_RETRY_MS = 5000
+
+
+def keep_edited(stored: Stored, labels: np.ndarray, pixel_size_um: tuple[float, ...] | None, known: int | None) -> int:
+    """Write labels changed by hand in the place of a stored result. For a thread.
+
+    What the program found is kept beside it once (`Stored.found_file`), so that nothing is lost.
+
+    Parameters
+    ----------
+    labels : ndarray (*stored.shape) uint32
+    known : int or None
+        What this gave when they were written last: the same labels are not written again.
+
+    Returns
+    -------
+    int
+        Checksum of the labels.
+
+    Raises
+    ------
+    NucleiError
+        The disk is full, away or read-only; the old labels stay.
+    """
+    from napari_nucleidomain.data.labels_out import write_labels
+
+    check = zlib.crc32(np.ascontiguousarray(labels))
+    if check == known:
+        return check
+    file, record = stored.labels_file, stored.run.result_folder / f"{stored.name}.json"
+    if not stored.found_file.exists():
+        write_atomic(stored.found_file, lambda aside: shutil.copyfile(file, aside))
+    write_labels(labels, file, format="tif", pixel_size_um=pixel_size_um)
+    content = read_json(record)
+    nuclei = int(np.count_nonzero(np.unique(labels)))
+    if content.get("nuclei") != nuclei:
+        # The file's time says when the result was made; lists are ordered by it.
+        times = record.stat()
+        write_json(record, {**content, "nuclei": nuclei})
+        os.utime(record, ns=(times.st_atime_ns, times.st_mtime_ns))
+    return check
+
+
+class ResultAutosave(QObject):
+    """Saves results that a person painted in, in one background thread, from copies made on the event loop.
+
+    Signals
+    -------
+    saved()
+        Everything painted is on disk.
+    """
+
+    saved = Signal()
+    _written = Signal(object)
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._due: list[Shown] = []
+        self._writing: list[tuple[Shown, Future[int]]] = []
+        self._checks: dict[str, int] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.start)
+        self._written.connect(self._done, Qt.ConnectionType.QueuedConnection)
+
+    def changed(self, result: Shown) -> None:
+        """Note that a result was painted in. The timer is not pushed on by further strokes."""
+        if result not in self._due:
+            self._due.append(result)
+        if not self._timer.isActive():
+            self._timer.start(_WAIT_MS)
+
+    def start(self, *_: Any) -> None:
+        """Begin to write what is due."""
+        self._timer.stop()
+        due, self._due = self._due, []
+        if due and self._pool is None:
+            self._pool = ThreadPoolExecutor(1, thread_name_prefix="nuclei-results")
+        for result in due:
+            assert self._pool is not None
+            stored = result.stored
+            labels = np.array(result.labels(), dtype=np.uint32)
+            known = self._checks.get(stored.role)
+            future = self._pool.submit(keep_edited, stored, labels, result.pixel_sizes(), known)
+            self._writing.append((result, future))
+            future.add_done_callback(self._tell)
+
+    def _tell(self, future: Future[int]) -> None:
+        try:
+            self._written.emit(future)
+        except RuntimeError:
+            # The session was deleted with its window while the thread wrote; the file is there all the same.
+            return
+
+    def _done(self, future: Future[int]) -> None:
+        result = next((one for one, writing in self._writing if writing is future), None)
+        if result is None:
+            return
+        self._writing = [(one, writing) for one, writing in self._writing if writing is not future]
+        error = future.exception()
+        if error is not None:
+            if result not in self._due:
+                self._due.append(result)
+            self._timer.start(_RETRY_MS)
+            self._session.save_failed.emit(_in_words(error, result.entry.name))
+            return
+        self._checks[result.stored.role] = future.result()
+        if not self._due and not self._writing:
+            self.saved.emit()
+
+    def flush(self) -> None:
+        """Write everything now and wait for it. A failure comes through `Session.save_failed`."""
+        self.start()
+        for _, future in list(self._writing):
+            # The outcome, error included, is read from the future by `_done`.
+            future.exception()
+            self._done(future)
+
+    def close(self) -> None:
+        """Flush and end the thread."""
+        self.flush()
+        self._timer.stop()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
+            self._pool = None
+
+
+def _in_words(error: BaseException, name: str) -> NucleiError:
+    if isinstance(error, NucleiError):
+        return error
+    return NucleiError(
+        f"The nuclei you painted in {name} could not be saved ({type(error).__name__}: {error}).",
+        "They are still in the viewer: export them in Review before closing.",
+    )
