@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from skimage.measure import label
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
 from napari_nucleidomain.data.images import open_image
+from napari_nucleidomain.inference.assemble import Wishes, assemble
 from napari_nucleidomain.inference.scale import Scale, choose_scale
 from napari_nucleidomain.inference.segment import Hooks, segment
 from napari_nucleidomain.inference.tile_store import TileStore
-from napari_nucleidomain.instances.stitching import TileInstances
+from napari_nucleidomain.instances.stitching import Grid, TileInstances
 
 ONE = Scale(1.0, "")
 
@@ -242,3 +244,21 @@ def test_absurd_scales_are_refused() -> None:
     plain = ModelCard(name="m", method="otsu")
     assert choose_scale(plain, 0.5).reason == "the model's pixel size is unknown: image taken as it is"
     assert choose_scale(plain, None).reason == "neither pixel size is known: image taken as it is"
+
+
+def test_what_joining_leaves_of_a_nucleus_is_not_one() -> None:
+    """Two tiles disagree about where a nucleus ends; a sliver of one view must not stay as a nucleus of its own."""
+    reader = SimpleNamespace(shape=(40, 40), factor=1.0)
+    grid = Grid((40, 40), (40, 40), (4, 4))
+    labels = np.zeros((40, 40), np.int32)
+    labels[5:15, 5:15] = 1
+    labels[30, 30:33] = 2
+    store = TileStore()
+    (tile,) = list(grid)
+    store.put(tile.index, TileInstances(labels, np.array([0.9, 0.4], np.float32), np.zeros(2, np.float32)))
+    box = ((0, 40), (0, 40))
+    for least, count in ((1, 2), (4, 1)):
+        out, painted, kept = assemble(grid, [tile], store, reader, box, Wishes(), least)
+        assert out.max() == len(kept) == count
+        assert painted.scores[kept][0] == pytest.approx(0.9)
+        assert (out[5:15, 5:15] == 1).all()

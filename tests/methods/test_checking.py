@@ -37,7 +37,8 @@ def kept_back(labels: np.ndarray, seed: int) -> Clicked:
 class Run:
     """The part of a run that checks ask for."""
 
-    seconds, minutes = 0.0, None
+    seconds: float = 0.0
+    minutes: float | None = None
 
     def __init__(self) -> None:
         self.metrics: list[dict[str, float]] = []
@@ -72,6 +73,27 @@ def test_the_truth_is_never_marked_down(seed: int, monkeypatch: pytest.MonkeyPat
     again = checker.score(segmenter)  # type: ignore[arg-type]
     assert again is not None
     assert (again.found, again.extra) == (scores.found, 1)
+
+
+def test_few_minutes_check_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = crowded(1)
+    images = [kept_back(labels, seed) for seed in range(12)]
+    clock = iter(range(0, 10_000, 1))
+    monkeypatch.setattr(checking.time, "perf_counter", lambda: float(next(clock)))
+
+    def found(image: object, segmenter: object, scale: object, *, box: tuple[tuple[int, int], ...]) -> SimpleNamespace:
+        return SimpleNamespace(labels=labels[tuple(slice(*side) for side in box)])
+
+    monkeypatch.setattr(checking, "segment", found)
+    for minutes, decoder, checked in ((1.0, "ien", 3), (1.0, "watershed", 1), (3.0, "ien", 6), (None, "ien", 12)):
+        run = Run()
+        run.minutes = minutes
+        checker = Checker(run, images)  # type: ignore[arg-type]
+        segmenter = SimpleNamespace(decoder=decoder, spec=SimpleNamespace(diameter_px=17.0))
+        first = checker.score(segmenter)  # type: ignore[arg-type]
+        second = checker.score(segmenter)  # type: ignore[arg-type]
+        assert first == second, "all checks of a run are of the same images"
+        assert f"of {checked} image" in checker.scores_for_card(decoder)[0].on
 
 
 def scored(f1: float) -> PointScores:

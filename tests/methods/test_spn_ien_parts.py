@@ -196,7 +196,7 @@ def test_keep_back_takes_a_strip_with_its_clicks() -> None:
 def test_keep_back_never_takes_most() -> None:
     inside = np.ones((60, 200), bool)
     line = np.column_stack([np.arange(40.0), np.full(40, 90.0)])
-    few = np.column_stack([np.arange(20.0), np.arange(20.0)])
+    few = np.column_stack([np.arange(17.0), np.arange(17.0)])
     for points in (line, few):
         box, checks, _, rest, left = keep_back(points, inside, 0.2)
         assert box is None

@@ -35,6 +35,8 @@ class SegmenterSpec:
         Tiles given to `forward` at once, at first; halved when memory runs out.
     pixel_size_um, diameter_px : float or None
         Scale the model was trained at.
+    least_px : int
+        Nuclei with fewer pixels, once tiles are joined, are left out.
     """
 
     ndim: int
@@ -46,6 +48,7 @@ class SegmenterSpec:
     batch: int = 1
     pixel_size_um: float | None = None
     diameter_px: float | None = None
+    least_px: int = 1
 
 
 @runtime_checkable

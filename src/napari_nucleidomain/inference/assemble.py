@@ -43,7 +43,7 @@ class Wishes:
 
 
 def assemble(
-    grid: Grid, tiles: list[Tile], store: TileStore, reader: TileReader, box: Box, wishes: Wishes
+    grid: Grid, tiles: list[Tile], store: TileStore, reader: TileReader, box: Box, wishes: Wishes, least_px: int = 1
 ) -> tuple[Any, Painted, np.ndarray]:
     """Stitch tiles and bring the result to image pixels.
 
@@ -60,6 +60,8 @@ def assemble(
     box : Box
         In image pixels.
     wishes : Wishes
+    least_px : int
+        Smaller nuclei, in model pixels, are left out: what joining has left of a piece under its neighbours.
 
     Returns
     -------
@@ -96,6 +98,7 @@ def assemble(
             within += np.bincount(part[wishes.inside(block)], minlength=painted.count + 1)
         done += 1
     wanted = (pixels > 0) & ((wishes.inside is None) | (2 * within > pixels))
+    wanted[1:] &= painted.areas >= least_px
     wanted[0] = False
     kept = np.flatnonzero(wanted)
     table = np.zeros(painted.count + 1, dtype=np.uint32)

@@ -148,7 +148,7 @@ def segment(
     tiles = _tiles_of(grid, shape, wanted)
     constants = segmenter.prepare(image, plane)
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
-    labels, painted, kept = assemble(grid, tiles, store, reader, wanted, wishes or Wishes())
+    labels, painted, kept = assemble(grid, tiles, store, reader, wanted, wishes or Wishes(), segmenter.spec.least_px)
     return Segmentation(
         labels, tuple(start for start, _ in wanted), painted.scores[kept], painted.uncertainty[kept], scale
     )

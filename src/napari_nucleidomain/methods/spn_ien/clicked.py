@@ -29,7 +29,8 @@ from .telling import (
 )
 
 FEWEST_CLICKS = 20
-_CHECK_LEAST = 5
+# A fifth of the fewest clicks that are taken.
+_CHECK_LEAST = 4
 # So many clicks tell a score to about four percent; more are better used to teach.
 _CHECK_ENOUGH = 150
 

@@ -76,6 +76,7 @@ class SpnIenSegmenter:
             batch=_TILES_A_THREAD * _threads() if device.type == "cpu" else _GPU_BATCH,
             pixel_size_um=pixel_size_um,
             diameter_px=diameter_px,
+            least_px=config.least_px,
         )
         self._spn, self._ien, self._config = spn, ien, config
         self._mean = torch.tensor(mean, dtype=torch.float32, device=device).view(1, -1, 1, 1)
