@@ -13,9 +13,10 @@ import pytest
 from napari_nucleidomain.contracts import SegmenterSpec
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.runs import worker as worker_module
+from napari_nucleidomain.runs.job import ImageRef, PredictJob
 from napari_nucleidomain.runs.predict import warm_up
 from napari_nucleidomain.runs.store import Project
-from napari_nucleidomain.runs.worker import WorkerClient
+from napari_nucleidomain.runs.worker import Worker, WorkerClient
 
 
 class Recorder:
@@ -104,3 +105,48 @@ def test_a_worker_ends_when_its_project_is_removed(tmp_path):
     thread.join(20)
     assert not thread.is_alive()
     assert not project.path.exists()
+
+
+def waiting_prediction(project, name="a"):
+    """One that fails at once, for its image is missing: it needs no model and leaves an event."""
+    return project.new_run(PredictJob(model="otsu", images=[ImageRef(path=str(project.path / f"{name}.tif"))]))
+
+
+def test_ticket_handed_in_while_the_worker_gives_up_is_taken(tmp_path, started, monkeypatch):
+    project = Project.open(tmp_path / "Projekt Ü")
+    client, worker = WorkerClient(project), Worker(project, idle_seconds=0.0)
+    run, real = waiting_prediction(project), worker_module.Ownership.release
+
+    def release(self):
+        if not self._path.parent.samefile(project.worker_folder) or run.state != "waiting":
+            real(self)
+            return
+        client.submit(run)
+        real(self)
+
+    monkeypatch.setattr(worker_module.Ownership, "release", release)
+    worker._idle = 0.05
+    worker.serve()
+    assert started == [], "there was a live worker"
+    assert run.state == "failed"
+    assert not list((project.worker_folder / "queue").iterdir())
+
+
+def test_ticket_handed_in_while_the_process_ends_starts_another(tmp_path, started):
+    project = Project.open(tmp_path / "p")
+    client = WorkerClient(project)
+    client.warm()
+    Worker(project, idle_seconds=0.0).serve()
+    assert client._process.poll() is None, "its process has not gone yet"
+    client.submit(waiting_prediction(project))
+    assert len(started) == 2
+
+
+def test_worker_that_is_asked_to_end_leaves_what_waited_before(tmp_path, started):
+    project = Project.open(tmp_path / "p")
+    client, run = WorkerClient(project), waiting_prediction(project)
+    client.submit(run)
+    client.close()
+    Worker(project).serve()
+    assert run.state == "waiting"
+    assert len(list((project.worker_folder / "queue").iterdir())) == 1

@@ -25,6 +25,9 @@ IDLE_SECONDS = 600.0
 _LOOK_SECONDS = 0.03
 _QUEUE = "queue"
 _WARM = "warm.json"
+_CLOSE = "close.json"
+# Written by a worker that is about to end: its process lives for a moment longer, but takes nothing more.
+_ENDED = "ended.json"
 
 
 class WorkerClient:
@@ -46,9 +49,9 @@ class WorkerClient:
     @property
     def alive(self) -> bool:
         """Whether a worker is there, or being started by us."""
-        if self._process is not None and self._process.poll() is None:
+        if is_alive(self._folder):
             return True
-        return is_alive(self._folder)
+        return self._process is not None and self._process.poll() is None and not (self._folder / _ENDED).exists()
 
     def submit(self, run: RunFolder) -> None:
         """Put a prediction at the end of the queue.
@@ -70,13 +73,14 @@ class WorkerClient:
 
     def close(self) -> None:
         """Ask the worker to end after its present job."""
-        write_json(self._folder / "close.json", {"time": time.time()})
+        write_json(self._folder / _CLOSE, {"time": time.time()})
 
     def _ensure(self) -> None:
         with self._starting:
             # Whoever asked it to end did not know of this job.
-            (self._folder / "close.json").unlink(missing_ok=True)
+            (self._folder / _CLOSE).unlink(missing_ok=True)
             if not self.alive:
+                (self._folder / _ENDED).unlink(missing_ok=True)
                 self._process = spawn(["worker", "--project", str(self._project.path)], self._folder / "log.txt")
 
 
@@ -96,6 +100,7 @@ class Worker:
         self._folder = project.worker_folder
         self._idle = idle_seconds
         self._models = LoadedModels()
+        self._closed = 0
 
     def serve(self) -> None:
         """Work until idle or asked to close.
@@ -106,7 +111,20 @@ class Worker:
             Another worker serves this project.
         """
         (self._folder / _QUEUE).mkdir(parents=True, exist_ok=True)
-        ownership = Ownership(self._folder)
+        self._serve_as(Ownership(self._folder))
+        # Handed in while this worker was giving up: whoever did so saw it alive and started no other.
+        while self._newer_tickets():
+            try:
+                ownership = Ownership(self._folder)
+            except NucleiError:
+                # A new worker has them.
+                return
+            self._serve_as(ownership)
+
+    def _serve_as(self, ownership: Ownership) -> None:
+        """Work until idle or asked to close, then give the project up."""
+        self._closed = 0
+        (self._folder / _ENDED).unlink(missing_ok=True)
         try:
             last_work = last_beat = time.monotonic()
             while time.monotonic() - last_work < self._idle and not self._asked_to_end():
@@ -117,12 +135,25 @@ class Worker:
                     last_beat = time.monotonic()
                 time.sleep(_LOOK_SECONDS)
         finally:
-            (self._folder / "close.json").unlink(missing_ok=True)
+            (self._folder / _CLOSE).unlink(missing_ok=True)
+            if self._folder.exists():
+                write_json(self._folder / _ENDED, {"time": time.time()})
             ownership.release()
 
     def _asked_to_end(self) -> bool:
         """Whether it was asked to, or its project was removed."""
-        return (self._folder / "close.json").exists() or not self._folder.exists()
+        if (self._folder / _CLOSE).exists():
+            self._closed = time.time_ns()
+            return True
+        return not self._folder.exists()
+
+    def _tickets(self) -> list[Path]:
+        """Runs that wait, in order. With a dot in front: being written; they are renamed when complete."""
+        return sorted(one for one in (self._folder / _QUEUE).glob("*.json") if not one.name.startswith("."))
+
+    def _newer_tickets(self) -> bool:
+        """Whether runs wait that were handed in after the worker was asked to end; the older ones it was to leave."""
+        return any(not one.stem.isdigit() or int(one.stem) > self._closed for one in self._tickets())
 
     def _every_second(self, ownership: Ownership) -> None:
         ownership.beat()
@@ -131,8 +162,7 @@ class Worker:
             self._models.clear()
 
     def _take_one(self) -> bool:
-        # Names with a dot in front are files still being written; they are renamed when complete.
-        tickets = sorted(one for one in (self._folder / _QUEUE).glob("*.json") if not one.name.startswith("."))
+        tickets = self._tickets()
         if not tickets:
             return False
         folder = self._read(tickets[0])
