@@ -18,7 +18,7 @@ from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.methods.spn_ien.clicked import keep_back
 from napari_nucleidomain.methods.spn_ien.config import SpnIenConfig
 from napari_nucleidomain.methods.spn_ien.decoders import components, proposal, tidy, watershed
-from napari_nucleidomain.methods.spn_ien.models import Encoding, u_net
+from napari_nucleidomain.methods.spn_ien.models import Encoding, _imagenet_state, u_net
 from napari_nucleidomain.methods.spn_ien.normalise import Normalise
 from napari_nucleidomain.methods.spn_ien.segment import SpnIenSegmenter, load, weights_of
 
@@ -203,3 +203,14 @@ def test_keep_back_never_takes_most() -> None:
         assert len(checks) == 0
         assert rest.all()
         assert len(left) == len(points)
+
+
+@pytest.mark.parametrize("content", [b"hello world\n", b"", b"1 2 3", b"PK\x03\x04half", "saved list", "saved words"])
+def test_imagenet_file_that_holds_no_weights_is_said(tmp_path: Path, content: bytes | str) -> None:
+    file = tmp_path / "gewichte ü.pth"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        torch.save([1, 2] if content == "saved list" else {"epoch": 3}, file)
+    with pytest.raises(NucleiError, match="not a file of ResNet-34 weights"):
+        _imagenet_state(str(file))

@@ -138,6 +138,12 @@ def test_devices_that_are_not_there() -> None:
             find_device("cuda")
 
 
+@pytest.mark.parametrize("wish", ["cuda:x", "cuda:-1", "cuda:", "gpu:1.5", "cpu:y", "cuda:²"])
+def test_device_with_an_odd_number_is_refused_in_words(wish: str) -> None:
+    with pytest.raises(NucleiError, match="There is no device"):
+        find_device(wish)
+
+
 def test_arithmetic_of_the_processor() -> None:
     a = torch.rand(4, 4)
     for precision, dtype in (("32-true", torch.float32), ("bf16-mixed", torch.bfloat16)):

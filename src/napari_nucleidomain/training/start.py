@@ -63,7 +63,9 @@ def find_device(wish: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, number = wish.partition(":")
+    kind, colon, number = wish.partition(":")
+    if colon and not (number.isascii() and number.isdigit()):
+        raise NucleiError(f"There is no device {wish!r}.", "Graphics cards are counted from 0: cuda:0, cuda:1.")
     if kind in ("cuda", "gpu"):
         count = torch.cuda.device_count()
         if int(number or 0) >= count:

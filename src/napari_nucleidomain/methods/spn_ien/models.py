@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from pickle import UnpicklingError
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -101,11 +102,24 @@ def begin_from_imagenet(net: nn.Module, config: SpnIenConfig, run: RunContext) -
     net.encoder.load_state_dict({**own, **fitting})
 
 
+def _no_weights(file: str) -> NucleiError:
+    return NucleiError(
+        f"imagenet_file: {file} is not a file of ResNet-34 weights.",
+        "Give the file that torchvision publishes (resnet34-….pth), or leave imagenet_file out.",
+    )
+
+
 def _imagenet_state(file: str) -> dict[str, Tensor]:
     if file:
         if not Path(file).is_file():
             raise NucleiError(f"imagenet_file: {file} is not there.", "Check the path.")
-        loaded: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+        try:
+            loaded: Any = torch.load(file, map_location="cpu", weights_only=True)
+        # What torch says of a file that is none of its own depends on how that file begins.
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
+            raise _no_weights(file) from error
+        if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
+            raise _no_weights(file)
         return loaded
     from torchvision.models import ResNet34_Weights
 
