@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from napari_nucleidomain.contracts import SegmenterSpec
+from napari_nucleidomain.contracts import ModelCard, SegmenterSpec, save_card
 from napari_nucleidomain.instances.stitching import TileInstances
+from napari_nucleidomain.runs import predict as predict_module
 from napari_nucleidomain.runs import worker as worker_module
 from napari_nucleidomain.runs.job import ImageRef, PredictJob
 from napari_nucleidomain.runs.predict import warm_up
@@ -150,3 +151,19 @@ def test_worker_that_is_asked_to_end_leaves_what_waited_before(tmp_path, started
     Worker(project).serve()
     assert run.state == "waiting"
     assert len(list((project.worker_folder / "queue").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("wish", "used", "holds"), [("auto", "cpu", False), ("auto", "cuda:0", True), ("cpu", "cpu", False)]
+)
+def test_a_model_on_the_processor_is_in_nobodys_way(tmp_path, monkeypatch, wish, used, holds):
+    save_card(ModelCard(name="m", method="m"), tmp_path)
+    made = SimpleNamespace(device=used)
+    spec = SimpleNamespace(load="", resolve=lambda entry: lambda folder, card, device: made)
+    monkeypatch.setattr(predict_module, "find_method", lambda name: spec)
+    models = predict_module.LoadedModels()
+    assert not models.on_accelerator
+    models.get(str(tmp_path), wish)
+    assert models.on_accelerator is holds
+    models.clear()
+    assert not models.on_accelerator

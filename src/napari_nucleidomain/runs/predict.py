@@ -76,7 +76,10 @@ class LoadedModels:
     @property
     def on_accelerator(self) -> bool:
         """Whether a model lies in the memory of a graphics card."""
-        return self._key is not None and self._key[0] != CLASSICAL and self._key[1] != "cpu"
+        if self._key is None or self._held is None or self._key[0] == CLASSICAL:
+            return False
+        # "auto" is the processor where there is nothing better; a method that does not say goes by what was asked for.
+        return str(getattr(self._held[0], "device", self._key[1])) != "cpu"
 
     def clear(self) -> None:
         """Let the model go."""

@@ -84,6 +84,11 @@ class SpnIenSegmenter:
         self._device, self.decoder = device, decoder
         self._diameter = diameter_px
 
+    @property
+    def device(self) -> torch.device:
+        """Where the networks lie."""
+        return self._device
+
     def prepare(self, image: Image, plane: int | None) -> IntensityRange:
         """The image's intensity range."""
         return IntensityRange.fit(image.overview(plane=plane), image.dtype, rgb=image.rgb)
