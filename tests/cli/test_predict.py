@@ -140,3 +140,9 @@ def test_a_stopped_prediction_says_how_to_go_on(run: Callable, pictures: Path, m
     folder = said.err.split("nucleidomain run ")[1].split(" goes on")[0]
     assert run("run", folder).code == 0
     assert Path("labels/a.tif").exists()
+
+
+def test_threads_must_be_some(run: Callable, pictures: Path, tmp_path: Path) -> None:
+    said = run("predict", "otsu", pictures, "--out", "labels", "--threads", 0, "--quiet")
+    assert said.code == 2 and "--threads must be more than 0" in said.err
+    assert not (tmp_path / "nucleidomain-runs").exists()

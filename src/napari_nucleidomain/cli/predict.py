@@ -18,6 +18,8 @@ from .running import run_here
 
 def command(arguments: argparse.Namespace) -> int:
     """Collect the images, make the run folder, predict, say what was found."""
+    if arguments.threads is not None and arguments.threads < 1:
+        raise NucleiError(f"--threads must be more than 0, not {arguments.threads}.", "")
     if arguments.model != CLASSICAL:
         load_card(arguments.model)
     files = collect(arguments.images)
