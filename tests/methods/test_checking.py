@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -77,7 +78,7 @@ def test_the_truth_is_never_marked_down(seed: int, monkeypatch: pytest.MonkeyPat
 
 def test_few_minutes_check_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
     labels = crowded(1)
-    images = [kept_back(labels, seed) for seed in range(12)]
+    images = [replace(kept_back(labels, seed), name=f"image {seed}") for seed in range(12)]
     clock = iter(range(0, 10_000, 1))
     monkeypatch.setattr(checking.time, "perf_counter", lambda: float(next(clock)))
 

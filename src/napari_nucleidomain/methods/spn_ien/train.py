@@ -310,7 +310,7 @@ class _Training:
 
     def _trained_on(self) -> dict[str, Any]:
         return {
-            "images": [one.name for one in self.images],
+            "images": list(dict.fromkeys(one.name for one in self.images)),
             "clicks": sum(len(one.points) for one in self.images),
             "kept_back": sum(len(one.check_points) for one in self.images),
             "pixels": int(sum(one.inside.sum() for one in self.images)),
