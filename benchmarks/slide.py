@@ -27,8 +27,7 @@ from common import HERE, data_folder, print_table, write_results
 from napari_nucleidomain.contracts.events import Finished
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.runs.folder import RunFolder
-from napari_nucleidomain.runs.job import ImageRef, PredictJob
-from napari_nucleidomain.runs.predict import CLASSICAL
+from napari_nucleidomain.runs.job import CLASSICAL, ImageRef, PredictJob
 from napari_nucleidomain.runs.store import Project
 
 TILE = 512

@@ -34,8 +34,8 @@ from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.instances.scores import score_labels
 from napari_nucleidomain.methods.spn_ien.folds import cross_validation
 from napari_nucleidomain.runs.folder import RunFolder
-from napari_nucleidomain.runs.job import TrainJob
-from napari_nucleidomain.runs.predict import CLASSICAL, LoadedModels
+from napari_nucleidomain.runs.job import CLASSICAL, TrainJob
+from napari_nucleidomain.runs.predict import LoadedModels
 from napari_nucleidomain.runs.store import Project
 
 STAGES = ("labels", "SPN", "instances", "IEN")

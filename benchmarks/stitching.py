@@ -20,7 +20,8 @@ from napari_nucleidomain.data.labels_io import read_labels
 from napari_nucleidomain.instances.grid import Grid
 from napari_nucleidomain.instances.seams import Views, overwrite_stitch, seam_errors
 from napari_nucleidomain.instances.stitching import TileInstances, stitch_array
-from napari_nucleidomain.runs.predict import CLASSICAL, LoadedModels
+from napari_nucleidomain.runs.job import CLASSICAL
+from napari_nucleidomain.runs.predict import LoadedModels
 
 
 def tiles_of(image: Image, segmenter: Any, grid: Grid, corner: tuple[int, int]) -> dict[int, TileInstances]:

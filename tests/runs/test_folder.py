@@ -125,7 +125,7 @@ def test_unusable_run_folders_say_what_is_wrong(tmp_path: Path, content: str | N
         load_job(tmp_path)
 
 
-def test_project_can_be_moved_and_names_are_free(tmp_path: Path) -> None:
+def test_names_are_free_in_a_moved_project(tmp_path: Path) -> None:
     project = Project.open(tmp_path / "here")
     run = project.new_run(
         TrainJob(method="m", data="d", name="liver: 1/2", publish=str(project.models_folder / "liver"))

@@ -9,8 +9,7 @@ from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, load_card
 from napari_nucleidomain.runs.execute import ExitCode
-from napari_nucleidomain.runs.job import ImageRef, PredictJob
-from napari_nucleidomain.runs.predict import CLASSICAL
+from napari_nucleidomain.runs.job import CLASSICAL, ImageRef, PredictJob
 from napari_nucleidomain.runs.store import Project
 
 from .running import run_here

@@ -77,13 +77,16 @@ class Dataset:
     def __iter__(self) -> Iterator[Example]:
         return iter(self.all)
 
-    def save(self, path: Path | str | None = None) -> Path:
+    def save(self, path: Path | str | None = None, home: Path | None = None) -> Path:
         """Write the dataset file.
 
         Parameters
         ----------
         path : Path or str, optional
             File, or folder for ``dataset.json``; by default where it came from.
+        home : Path, optional
+            The folder that is moved as a whole; files outside it are named by absolute paths. By default every file
+            is named relative to the dataset file.
 
         Returns
         -------
@@ -98,7 +101,7 @@ class Dataset:
         path = Path(path or self.path)
         if path.suffix.lower() != ".json":
             path = path / FILE_NAME
-        entries = [e.to_json(path.parent) for e in self.all]
+        entries = [e.to_json(path.parent, home) for e in self.all]
         content = {"kind": KIND, "schema": SCHEMA, "name": self.name, "examples": entries}
         return write_json(path, content)
 

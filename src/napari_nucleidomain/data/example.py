@@ -139,13 +139,13 @@ class Example:
         here = [r for r in regions if r.z_range is None or r.z_range[0] <= plane < r.z_range[1]]
         return [Region(r.vertices, r.holes) for r in here]
 
-    def to_json(self, folder: Path) -> dict[str, Any]:
-        """As an entry of a dataset file that lies in `folder`; what is at its default is left out."""
-        entry: dict[str, Any] = {"image": stored_path(self.image, folder)}
+    def to_json(self, folder: Path, home: Path | None = None) -> dict[str, Any]:
+        """As an entry of a dataset file in `folder`; what is at its default is left out. `home`: see `stored_path`."""
+        entry: dict[str, Any] = {"image": stored_path(self.image, folder, home)}
         for key in ("points", "labels", "regions"):
             path = getattr(self, key)
             if path is not None:
-                entry[key] = stored_path(path, folder)
+                entry[key] = stored_path(path, folder, home)
         entry["split"] = self.split
         if self.domain != "target":
             entry["domain"] = self.domain
@@ -233,11 +233,18 @@ def points_on_plane(points: np.ndarray, image: Image, name: str) -> np.ndarray:
     )
 
 
-def stored_path(path: Path, folder: Path) -> str:
-    """A path as it is written into a dataset file: relative, with forward slashes, so that the folder can be moved.
+def stored_path(path: Path, folder: Path, home: Path | None = None) -> str:
+    """A path as it is written into a file in `folder`: relative, with forward slashes, so that it can be moved.
 
-    Absolute only where no relative path exists (another drive on Windows).
+    Absolute only where no relative path exists (another drive on Windows), or where the path lies outside `home`,
+    the folder that is moved as a whole.
     """
+    if home is not None and not path.absolute().is_relative_to(home.absolute()):
+        path, real_home = path.resolve(), home.resolve()
+        if not path.is_relative_to(real_home):
+            return str(path)
+        # The same folder by two names (a link): said by the name we know it under.
+        path = home.absolute() / path.relative_to(real_home)
     try:
         return PurePosixPath(*Path(os.path.relpath(path.absolute(), folder.absolute())).parts).as_posix()
     except ValueError:

@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from pathlib import Path
+from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, StopRun, WriteError
 from napari_nucleidomain.contracts.card import CARD_FILE
@@ -17,9 +18,10 @@ from napari_nucleidomain.contracts.files import remove_halves
 
 from .event_log import EventWriter, last_event
 from .folder import RunFolder
-from .job import TrainJob
+from .job import CLASSICAL, TrainJob
 from .log import open_log
 from .ownership import Ownership
+from .places import summary_to_stored
 from .predict import LoadedModels, predict
 from .requests import Requests
 from .spare import Spare
@@ -66,7 +68,8 @@ def execute(
     Raises
     ------
     NucleiError
-        The folder holds no run, a live process works on it, or it cannot be written to.
+        The folder holds no run, a live process works on it, it cannot be written to, or it is finished and both what
+        it made and what it was made of are gone.
     """
     run = RunFolder(folder)
     job = run.job
@@ -74,6 +77,7 @@ def execute(
     try:
         if is_complete(run):
             return ExitCode.DONE
+        _refuse_without_inputs(run)
         spare = Spare(run.path)
         events = EventWriter(run.path)
         requests = Requests(run, events, ownership)
@@ -98,14 +102,42 @@ def is_complete(run: RunFolder) -> bool:
 
     A model that was published may have been replaced by a better one since, so it is never written again for nothing.
     """
-    event = last_event(run.path)
-    if not isinstance(event, Finished):
+    if not isinstance(last_event(run.path), Finished):
         return False
     job = run.job
     if isinstance(job, TrainJob):
         return run.model_folder is not None and (not job.publish or (Path(job.publish) / CARD_FILE).exists())
-    images = event.summary.get("images", [])
-    return not event.summary.get("problems") and all(Path(entry["labels"]).exists() for entry in images)
+    summary = run.summary()
+    return not summary.get("problems") and not _lost(summary)
+
+
+def _lost(summary: dict[str, Any]) -> list[dict[str, Any]]:
+    """Images whose labels are not where they were put."""
+    return [entry for entry in summary.get("images", []) if not Path(entry["labels"]).exists()]
+
+
+def _refuse_without_inputs(run: RunFolder) -> None:
+    """Leave a finished run finished whose results are gone, where what they were made of is gone too.
+
+    Raises
+    ------
+    NucleiError
+        It would only fail, and the record that it had finished would be lost.
+    """
+    if not isinstance(last_event(run.path), Finished):
+        return
+    job = run.job
+    if isinstance(job, TrainJob):
+        needed = [job.data]
+    else:
+        lost = _lost(run.summary())
+        needed = [entry["image"] for entry in lost] + ([job.model] if lost and job.model != CLASSICAL else [])
+    gone = [path for path in needed if not Path(path).exists()]
+    if gone:
+        raise NucleiError(
+            f"{run.name} is finished, but what it made is not there any more, and {gone[0]} is gone too.",
+            "Put one of the two back, or start anew.",
+        )
 
 
 def _do(
@@ -127,10 +159,10 @@ def _do(
             summary = train(run, events, requests, started)
         else:
             summary = predict(run, events, requests, models or LoadedModels())
-        events.write(Finished(summary=summary))
+        events.write(Finished(summary=summary_to_stored(summary, run.path)))
         return ExitCode.SKIPPED if summary.get("problems") else ExitCode.DONE
     except StopRun as stop:
-        summary = dict(stop.args[0]) if stop.args else {}
+        summary = summary_to_stored(dict(stop.args[0]) if stop.args else {}, run.path)
         _say_last(events, spare, Stopped(model=run.model_folder is not None, summary=summary))
         return ExitCode.STOPPED
     except WriteError as error:

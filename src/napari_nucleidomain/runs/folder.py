@@ -14,6 +14,7 @@ from napari_nucleidomain.contracts.files import read_json, remove_with_retry, wr
 from .event_log import last_event, read_events
 from .job import PredictJob, TrainJob, load_job, save_job
 from .ownership import is_alive
+from .places import summary_to_real
 
 CONTROL_FILE = "control.json"
 VIEW_FILE = "view.json"
@@ -155,7 +156,9 @@ class RunFolder:
     def summary(self) -> dict[str, Any]:
         """The last event's summary; empty while it works."""
         event = last_event(self.path)
-        return dict(event.summary) if isinstance(event, Finished | Stopped) else {}
+        if not isinstance(event, Finished | Stopped):
+            return {}
+        return summary_to_real(event.summary, self.path, self.job.written_in)
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"

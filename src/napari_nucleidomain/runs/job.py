@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import check_version, read_json, write_json
 
+from .places import to_real, to_stored
+
 JOB_FILE = "run.json"
+CLASSICAL = "otsu"
 SCHEMA = 1
 
 
@@ -32,6 +36,7 @@ class _Job(BaseModel):
     device: str = Field("auto", description='"auto", "cpu", "cuda", "cuda:1", "mps".')
     threads: int | None = Field(None, description="CPU threads; None lets the program choose.")
     seed: int = 0
+    written_in: str | None = Field(None, description="The run folder when the job was written; see `runs.places`.")
     background: bool = Field(False, description="Started by the viewer: run at low priority beside it.")
 
 
@@ -73,12 +78,26 @@ _ADAPTER: TypeAdapter[Job] = TypeAdapter(Job)
 
 
 def save_job(job: TrainJob | PredictJob, folder: Path) -> Path:
-    """Write `run.json`."""
+    """Write `run.json`; paths inside the project relative to the run folder, so that the project can be moved."""
+    job = _with_paths(job, lambda path: to_stored(path, folder))
+    job = job.model_copy(update={"written_in": str(folder.absolute())})
     return write_json(folder / JOB_FILE, job.model_dump(mode="json"))
 
 
+def _with_paths(job: TrainJob | PredictJob, change: Callable[[str], str]) -> TrainJob | PredictJob:
+    """A copy with every path changed."""
+    if isinstance(job, TrainJob):
+        names: tuple[str, ...] = ("data", "parent", "publish")
+    else:
+        names = ("region", "out") if job.model == CLASSICAL else ("model", "region", "out")
+    changes: dict[str, Any] = {name: change(getattr(job, name)) for name in names if getattr(job, name)}
+    if isinstance(job, PredictJob):
+        changes["images"] = [ref.model_copy(update={"path": change(ref.path)}) for ref in job.images]
+    return job.model_copy(update=changes)
+
+
 def load_job(folder: Path) -> TrainJob | PredictJob:
-    """Read `run.json`.
+    """Read `run.json`; its paths are those of where the folder is now.
 
     Raises
     ------
@@ -93,8 +112,9 @@ def load_job(folder: Path) -> TrainJob | PredictJob:
     content = read_json(path)
     check_version(content, SCHEMA, f"The run {path.parent.name}", "Start the training or prediction anew.")
     try:
-        return _ADAPTER.validate_python(content)
+        job = _ADAPTER.validate_python(content)
     except ValidationError as error:
         raise NucleiError(
             f"{path} is damaged: {error.errors()[0]['msg']}.", "Start the training or prediction anew."
         ) from error
+    return _with_paths(job, lambda text: to_real(text, Path(folder), job.written_in))

@@ -26,12 +26,11 @@ from napari_nucleidomain.inference.tile_store import TileStore
 
 from .event_log import EventWriter
 from .folder import RunFolder
-from .job import JOB_FILE, ImageRef, PredictJob
+from .job import CLASSICAL, JOB_FILE, ImageRef, PredictJob
+from .places import record_to_real, record_to_stored
 from .predict_output import Output
 from .predict_report import Report
 from .requests import Requests
-
-CLASSICAL = "otsu"
 
 
 class LoadedModels:
@@ -175,7 +174,7 @@ def _one(
     job = run.job
     assert isinstance(job, PredictJob)
     record = run.result_folder / f"{name}.json"
-    before = _read_record(record)
+    before = _read_record(record, run)
     if before is not None:
         return before
     began = time.monotonic()
@@ -205,19 +204,19 @@ def _one(
         "pixel_size_um": job.pixel_size_um or _pixel_um(image),
         "seconds": round(time.monotonic() - began, 3),
     }
-    write_json(record, entry)
+    write_json(record, record_to_stored(entry, run.path))
     store.clear()
     report.clear()
     events.write(StageEvent(name=name, state="done", index=place[0], count=place[1]))
     return entry
 
 
-def _read_record(file: Path) -> dict[str, Any] | None:
+def _read_record(file: Path, run: RunFolder) -> dict[str, Any] | None:
     """What an earlier process wrote of an image; None where it did not get so far, or its labels are gone since."""
     if not file.exists():
         return None
     try:
-        record = dict(read_json(file))
+        record = record_to_real(dict(read_json(file)), run.path, run.job.written_in)
         return record if Path(record["labels"]).exists() and "nuclei" in record else None
     except (NucleiError, KeyError, TypeError, ValueError):
         # Damaged: the image is done again, most of it from the tiles that are there.

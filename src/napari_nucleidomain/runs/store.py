@@ -17,8 +17,8 @@ from napari_nucleidomain.inference.model_files import mend_models, pack_model, u
 
 from .folder import RunFolder
 from .job import JOB_FILE, PredictJob, TrainJob
+from .places import PROJECT_FILE
 
-PROJECT_FILE = "project.json"
 SCHEMA = 1
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 

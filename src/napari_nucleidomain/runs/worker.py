@@ -13,11 +13,12 @@ from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.data.example import real_path, stored_path
 
 from .execute import execute
 from .folder import RunFolder
 from .launch import device_holder, spawn
-from .ownership import Ownership, is_alive, read_owner
+from .ownership import Ownership, is_alive
 from .predict import LoadedModels, warm_up
 from .store import Project
 
@@ -62,7 +63,7 @@ class WorkerClient:
             The queue cannot be written or no process be started.
         """
         ticket = self._folder / _QUEUE / f"{time.time_ns():020d}.json"
-        write_json(ticket, {"run": str(run.path)})
+        write_json(ticket, {"run": stored_path(run.path, ticket.parent, self._project.path)})
         self._ensure()
 
     def warm(self, model: str | None = None, device: str = "auto") -> None:
@@ -176,7 +177,7 @@ class Worker:
 
     def _read(self, ticket: Path) -> Path | None:
         try:
-            return Path(str(read_json(ticket)["run"]))
+            return real_path(str(read_json(ticket)["run"]), ticket.parent)
         except (NucleiError, KeyError, TypeError) as error:
             print(f"{ticket}: {error}", flush=True)
             return None
@@ -193,9 +194,3 @@ class Worker:
         except (NucleiError, KeyError, TypeError) as error:
             print(error, flush=True)
         return True
-
-
-def worker_process(project: Project) -> int | None:
-    """Process number of a live worker, for the dock that shows it."""
-    owner = read_owner(project.worker_folder) if is_alive(project.worker_folder) else None
-    return owner.process if owner else None

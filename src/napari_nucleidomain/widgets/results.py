@@ -129,10 +129,14 @@ def find_results(project: Project, image: Path | None) -> list[Stored]:
 
 def results_of(run: RunFolder) -> list[Stored]:
     """Every finished image of a prediction."""
+    from napari_nucleidomain.runs.places import record_to_real
+
     found = []
     for record in sorted(one for one in run.result_folder.glob("*.json") if not one.name.startswith(".")):
         try:
-            found.append(_stored(run, read_json(record), record.stat().st_mtime))
+            found.append(
+                _stored(run, record_to_real(read_json(record), run.path, run.job.written_in), record.stat().st_mtime)
+            )
         except (NucleiError, KeyError, TypeError, ValueError, OSError):
             # A damaged record is no result; the image can be predicted again.
             continue

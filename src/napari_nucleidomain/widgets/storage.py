@@ -242,19 +242,16 @@ def _entry(item: dict[str, Any], folder: Path) -> ImageEntry:
 
 
 def _stored_path(path: Path | None, folder: Path) -> str | None:
-    """Relative to the data folder where the file lies in it (the project can then be moved), else absolute."""
-    if path is None:
-        return None
-    path = Path(os.path.abspath(path))
-    base = Path(os.path.abspath(folder))
-    return path.relative_to(base).as_posix() if path.is_relative_to(base) else str(path)
+    """Relative to the data folder where the file lies in the project (which can then be moved), else absolute."""
+    from napari_nucleidomain.data.example import stored_path
+
+    return None if path is None else stored_path(Path(os.path.abspath(path)), folder, folder.parent)
 
 
 def _real_path(stored: Any, folder: Path) -> Path | None:
-    if not stored:
-        return None
-    path = Path(str(stored))
-    return path if path.is_absolute() else folder / path
+    from napari_nucleidomain.data.example import real_path
+
+    return real_path(str(stored), folder) if stored else None
 
 
 def write_dataset(folder: Path, items: Sequence[dict[str, Any]]) -> Path:
@@ -295,4 +292,4 @@ def write_dataset(folder: Path, items: Sequence[dict[str, Any]]) -> Path:
         )
         here = item.get("planes")
         examples += [one.changed(understanding=said.changed(plane=plane)) for plane in here] if here else [one]
-    return Dataset(folder / FILE_NAME, examples).save()
+    return Dataset(folder / FILE_NAME, examples).save(home=folder.parent)

@@ -224,7 +224,10 @@ class TrainProgress(QWidget):
                 self.message.say("info", "Stopped before there was a model.", Resume=self._resume)
 
     def _show_model(self, level: Any, summary: dict[str, Any], name: str, fallback: str) -> None:
-        folder = summary.get("published") or (str(self._follower.run.model_folder) if self._follower.run else "")
+        run = self._follower.run
+        # The job knows where the project is now.
+        published = str(getattr(run.job, "publish", "")) if run is not None and summary.get("published") else ""
+        folder = published or (str(run.model_folder) if run is not None else "")
         words = points_sentence(self._story.points) or fallback
         took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
         self.message.say(
