@@ -29,7 +29,7 @@ from napari_nucleidomain.contracts.events import (
     Warned,
 )
 from napari_nucleidomain.contracts.files import write_atomic, write_json
-from napari_nucleidomain.inference.model_files import save_model
+from napari_nucleidomain.inference.model_files import pack_model, save_model
 
 from .clock import Plan, WorkClock
 from .event_log import EventWriter
@@ -323,4 +323,6 @@ class FolderRun:
         job = self._run.job
         if isinstance(job, TrainJob) and job.publish:
             save_model(job.publish, weights, card)
+        if isinstance(job, TrainJob) and job.pack:
+            pack_model(folder, job.pack)
         return folder

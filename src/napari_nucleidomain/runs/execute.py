@@ -106,7 +106,9 @@ def is_complete(run: RunFolder) -> bool:
         return False
     job = run.job
     if isinstance(job, TrainJob):
-        return run.model_folder is not None and (not job.publish or (Path(job.publish) / CARD_FILE).exists())
+        kept = [Path(job.publish) / CARD_FILE] if job.publish else []
+        kept += [Path(job.pack)] if job.pack else []
+        return run.model_folder is not None and all(path.exists() for path in kept)
     summary = run.summary()
     return not summary.get("problems") and not _lost(summary)
 

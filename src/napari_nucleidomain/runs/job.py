@@ -52,6 +52,7 @@ class TrainJob(_Job):
     steps: int | None = None
     parent: str | None = Field(None, description="Folder of the model to continue from.")
     publish: str | None = Field(None, description="Folder the model is copied to when finished or stopped.")
+    pack: str | None = Field(None, description="The same as one file, NAME.nucleidomain, to be copied and imported.")
 
 
 class PredictJob(_Job):
@@ -87,7 +88,7 @@ def save_job(job: TrainJob | PredictJob, folder: Path) -> Path:
 def _with_paths(job: TrainJob | PredictJob, change: Callable[[str], str]) -> TrainJob | PredictJob:
     """A copy with every path changed."""
     if isinstance(job, TrainJob):
-        names: tuple[str, ...] = ("data", "parent", "publish")
+        names: tuple[str, ...] = ("data", "parent", "publish", "pack")
     else:
         names = ("region", "out") if job.model == CLASSICAL else ("model", "region", "out")
     changes: dict[str, Any] = {name: change(getattr(job, name)) for name in names if getattr(job, name)}

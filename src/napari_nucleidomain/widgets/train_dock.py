@@ -18,8 +18,9 @@ from .run_follow import training_follower
 from .train_checklist import Check, check_data, questions, stops
 from .train_choices import Planned, TrainChoices
 from .train_past import PastTrainings
+from .train_portable import PortableJob
 from .train_progress import TrainProgress
-from .train_start import begin, draw_area, in_the_way, look_round, write_cluster_job
+from .train_start import begin, draw_area, in_the_way, look_round
 from .wording import duration
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class TrainDock(Dock):
         self._models: list[StoredModel] = []
         self._asking: set[str] = set()
         self._build()
+        self._portable = PortableJob(self, self.message)
         self._connect()
         self._refresh_soon = QTimer(self)
         self._refresh_soon.setSingleShot(True)
@@ -228,16 +230,8 @@ class TrainDock(Dock):
     def _ask_cluster_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(self, "An empty folder for the job")
         planned = self.choices.planned()
-        if not folder or planned is None:
-            return
-        try:
-            path = write_cluster_job(self.session, planned, Path(folder))
-        except NucleiError as error:
-            self.message.say_error(error)
-            return
-        self.message.say(
-            "ok", f"Written. On the cluster: nucleidomain run {path}", "The images must be at the same paths."
-        )
+        if folder and planned is not None:
+            self._portable.ask(planned, Path(folder))
 
     def _say_busy(self, holder: Any) -> None:
         self.message.say(

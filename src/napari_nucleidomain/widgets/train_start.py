@@ -98,18 +98,3 @@ def make_job(project: Project, planned: Planned, data: Path) -> Any:
         publish=str(project.models_folder / name),
         background=True,
     )
-
-
-def write_cluster_job(session: Session, planned: Planned, folder: Path) -> Path:
-    """A folder that holds all a cluster needs: the data file copied in and the job; run with `nucleidomain run FOLDER`.
-
-    Raises
-    ------
-    NucleiError
-        Something could not be written, or the folder holds a run already.
-    """
-    from napari_nucleidomain.runs.folder import RunFolder
-
-    job = make_job(session.project, planned, session.training_data())
-    job = job.model_copy(update={"background": False, "publish": None, "device": "auto"})
-    return RunFolder.create(folder, job).path
