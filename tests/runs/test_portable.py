@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Picture
 
 from napari_nucleidomain.cli import main
@@ -121,3 +122,30 @@ def test_folder_in_use_is_refused_and_a_stop_leaves_nothing(desk: TrainJob, tmp_
     with pytest.raises(NucleiError, match="cannot be read"):
         write_portable(desk, tmp_path / "job")
     assert list((tmp_path / "job").iterdir()) == []
+
+
+def test_stack_in_several_files_is_copied_whole(desk: TrainJob, tmp_path: Path) -> None:
+    names = ["z0.ome.tif", "z1.ome.tif"]
+    (tmp_path / "stack").mkdir()
+    planes = "".join(
+        f'<TiffData IFD="0" FirstZ="{z}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{z}</UUID></TiffData>'
+        for z, name in enumerate(names)
+    )
+    for z, name in enumerate(names):
+        xml = (
+            '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" '
+            f'UUID="urn:uuid:{z}"><Image ID="Image:0"><Pixels ID="Pixels:0" DimensionOrder="XYZCT" Type="uint8" '
+            f'SizeX="32" SizeY="32" SizeZ="2" SizeC="1" SizeT="1"><Channel ID="Channel:0:0" SamplesPerPixel="1"/>'
+            f"{planes}</Pixels></Image></OME>"
+        )
+        pixels = np.full((32, 32), z + 1, np.uint8)
+        tifffile.imwrite(tmp_path / "stack" / name, pixels, description=xml, metadata=None)
+    whole = Example(image=tmp_path / "stack" / names[0])
+    with whole.open() as image:
+        assert image.spatial_shape == (2, 32, 32), "the test's file is read as one stack"
+    examples = [*open_dataset(desk.data), whole]
+    data = Dataset(tmp_path / "more", examples).save()
+    run = write_portable(desk.model_copy(update={"data": str(data)}), tmp_path / "job")
+    shutil.rmtree(tmp_path / "stack")
+    with open_dataset(run.job.data).all[-1].open() as image:  # type: ignore[union-attr]
+        assert image.read().max(axis=(1, 2)).ravel().tolist() == [1, 2]

@@ -7,10 +7,12 @@ import pytest
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.events import Failed, Finished, Metric, Progress, StageEvent, Stopped, Warned
+from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.runs import launch
+from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
-from napari_nucleidomain.widgets import layers, train_choices, train_dock
+from napari_nucleidomain.widgets import layers, train_choices, train_dock, train_portable
 
 from .trainer import TOY, Trainer, make_model
 
@@ -314,3 +316,21 @@ def test_the_dock_imports_no_torch(dock):
     import sys
 
     assert "pyqtgraph" not in sys.modules
+
+
+def test_job_for_a_cluster_holds_all_and_asks_first_where_it_is_much(
+    dock, entry, session, tmp_path, monkeypatch, qtbot
+):
+    session.set_regions(entry, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
+    ready(dock)
+    folder = tmp_path / "job"
+    monkeypatch.setattr(train_dock.QFileDialog, "getExistingDirectory", lambda *_: str(folder))
+    monkeypatch.setattr(train_portable, "LARGE", 10)
+    dock.choices.cluster.click()
+    qtbot.waitUntil(lambda: "copied into" in dock.message.text())
+    assert not folder.exists()
+    monkeypatch.setattr(train_portable, "LARGE", 10**9)
+    dock.choices.cluster.click()
+    qtbot.waitUntil(lambda: "Written" in dock.message.text())
+    (example,) = open_dataset(RunFolder(folder).job.data)
+    assert example.image.is_relative_to(folder) and example.points.is_relative_to(folder)

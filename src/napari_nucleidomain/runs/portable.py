@@ -94,13 +94,29 @@ def write_portable(
 
 
 def _files(example: Example) -> dict[str, Path]:
-    """What an example is made of; images whose pixels lie in several files are named by the first."""
+    """What an example is made of; for more files of an image see `_others`."""
     return {kind: path for kind in _KINDS if (path := getattr(example, kind)) is not None}
+
+
+def _others(path: Path) -> list[Path]:
+    """The other files of an OME-TIFF whose planes lie in several; it names them, and they lie beside it."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return []
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tif:
+            many = [series for series in tif.series if series.is_multifile]
+            files = {Path(page.parent.filehandle.path) for one in many for page in one.pages if page is not None}
+    except (OSError, ValueError, tifffile.TiffFileError):
+        # Damaged: it is copied as it is, and the training says what is wrong with it.
+        return []
+    return sorted(one for one in files if one.name != path.name)
 
 
 def _size(path: Path) -> int:
     try:
-        files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+        files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path, *_others(path)]
         return sum(one.stat().st_size for one in files)
     except OSError as error:
         raise NucleiError(
@@ -118,8 +134,11 @@ def _copy_data(dataset: Dataset, folder: Path, told: Callable[[int], None], stop
             if stop():
                 raise StopRun
             if path not in places:
-                places[path] = _free_place(folder / f"{kind.rstrip('s')}s", path.name, taken)
+                names = [path.name, *(other.name for other in _others(path))]
+                places[path] = _free_place(folder / f"{kind.rstrip('s')}s", names, taken)
                 _copy(path, places[path])
+                for other in _others(path):
+                    _copy(other, places[path].with_name(other.name))
                 done += _size(path)
                 told(done)
             changes[kind] = places[path]
@@ -127,15 +146,15 @@ def _copy_data(dataset: Dataset, folder: Path, told: Callable[[int], None], stop
     return Dataset(folder, examples, name=dataset.name).save(home=folder)
 
 
-def _free_place(folder: Path, name: str, taken: set[str]) -> Path:
-    """A place under the file's own name, in a numbered folder where another file has it: names are shown to people."""
-    number, place = 1, folder / name
+def _free_place(folder: Path, names: list[str], taken: set[str]) -> Path:
+    """A place under the files' own names, in a numbered folder where others have them: names are shown to people."""
+    number, place = 1, folder
     # Windows and Macs do not tell A.tif from a.tif.
-    while str(place).casefold() in taken:
+    while taken & {str(place / name).casefold() for name in names}:
         number += 1
-        place = folder / str(number) / name
-    taken.add(str(place).casefold())
-    return place
+        place = folder / str(number)
+    taken |= {str(place / name).casefold() for name in names}
+    return place / names[0]
 
 
 def _copy(source: Path, target: Path) -> None:
