@@ -233,3 +233,12 @@ def test_a_large_table_is_sorted_and_chosen_quickly_enough_to_be_usable(dock):
     assert (np.diff(areas) >= 0).all()
     dock.table.choose(777)
     assert dock.table.chosen == 777
+
+
+def test_files_of_a_sample_are_offered_to_the_project_not_into_the_program(session, entry, tmp_path, image_file):
+    from napari_nucleidomain.data.samples import sample_path
+    from napari_nucleidomain.widgets.out_folder import out_folder
+
+    assert out_folder(session, entry) == image_file.parent
+    sample = session.add_entry("sample", path=sample_path("hne"))
+    assert out_folder(session, sample) == session.project_folder

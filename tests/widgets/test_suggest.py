@@ -89,3 +89,25 @@ def test_the_size_slider_leaves_small_ones_out(box):
     before = len(box.points)
     box.size.setValue(150)
     assert len(box.points) < before
+
+
+def test_the_keys_work_whatever_layer_is_chosen_and_are_given_back(session, box, qtbot):
+    viewer, entry = session.viewer, session.current
+    box.finish()
+    mine = []
+    viewer.bind_key("Q", lambda _: mine.append("Q"), overwrite=True)
+    viewer.layers.selection.active = entry.layers["image"]
+    box.ask()
+    qtbot.waitUntil(lambda: len(box.points) > 0, timeout=10000)
+    first = box.points[0]
+    canvas.key(viewer, Qt.Key.Key_Q)
+    np.testing.assert_allclose(entry.points, [first])
+    total = len(box.points)
+    canvas.key(viewer, Qt.Key.Key_W)
+    assert len(box.points) == total - 1
+    assert viewer.layers.selection.active is entry.layers["image"]
+    box.finish()
+    canvas.key(viewer, Qt.Key.Key_Q)
+    canvas.key(viewer, Qt.Key.Key_W)
+    assert mine == ["Q"]
+    assert len(entry.points) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,10 +38,13 @@ class SuggestBox(QWidget):
         self._all: Suggestions | None = None
         self._rejected: set[tuple[float, ...]] = set()
         self._at = 0
+        self._bound: list[tuple[Any, str, Any]] = []
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         self.button = WhyButton("Suggest clicks", "Finds nuclei without a click in the region, or in what you see")
+        # Else it keeps the keyboard, and the keys below would not reach the picture.
+        self.button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.button.clicked.connect(self.ask)
         layout.addWidget(self.button)
         self.told = Inline()
@@ -184,11 +188,26 @@ class SuggestBox(QWidget):
         self._session.annotations.dots.keep(layer, dot_size() + 6)
         clicks = self._session.annotations.clicks(entry)
         put(self._session, entry, ROLE, layer, below=CLICKS)
-        for one in (layer, clicks):
-            one.bind_key("Q", lambda _: self.accept_one(), overwrite=True)
-            one.bind_key("W", lambda _: self.reject_one(), overwrite=True)
-            one.bind_key("N", lambda _: self.go_next(), overwrite=True)
+        self._bind(layer, clicks, self._session.viewer)
         return layer
+
+    def _bind(self, *keepers: Any) -> None:
+        """Q, W and N work while suggestions are shown: on our layers, and on the viewer for any other layer."""
+        self._release()
+        acts = {"Q": self.accept_one, "W": self.reject_one, "N": self.go_next}
+        for one in keepers:
+            for key, act in acts.items():
+                before = one.bind_key(key, None)
+                one.bind_key(key, lambda _, act=act: act())
+                self._bound.append((weakref.ref(one), key, before))
+
+    def _release(self) -> None:
+        """Give the keys back to whoever had them."""
+        for keeper, key, before in self._bound:
+            one = keeper()
+            if one is not None:
+                one.bind_key(key, before, overwrite=True)
+        self._bound.clear()
 
     def accept_one(self) -> None:
         """The marked suggestion becomes a click; the next one is marked."""
@@ -226,6 +245,7 @@ class SuggestBox(QWidget):
         self._rejected.clear()
         self._panel.setVisible(False)
         self.told.clear()
+        self._release()
         if entry is not None:
             remove(self._session, entry, ROLE)
 

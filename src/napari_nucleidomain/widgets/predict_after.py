@@ -11,6 +11,7 @@ from superqt import QLabeledDoubleSlider
 
 from .inline import Inline, WhyButton, row
 from .number_boxes import IntBox
+from .out_folder import out_folder
 from .result_layers import Filter, Shown, result_layers
 from .wording import count, density_words
 
@@ -148,7 +149,6 @@ def summary(result: Shown) -> str:
     return count(number, "nucleus", "nuclei") + (f", {density}" if density else "") + more
 
 
-def default_name(result: Shown, suffix: str) -> Path:
-    """Where a file made of a result is offered to go: beside the image."""
-    base = result.entry.path.parent if result.entry.path is not None else Path.home()
-    return base / f"{result.entry.id}-nuclei{suffix}"
+def default_name(session: Session, result: Shown, suffix: str) -> Path:
+    """Where a file made of a result is offered to go: beside the image, see `out_folder`."""
+    return out_folder(session, result.entry) / f"{result.entry.id}-nuclei{suffix}"

@@ -265,7 +265,7 @@ class PredictDock(Dock):
         result = self.after.result
         if result is None:
             return
-        name = str(default_name(result, ".tif"))
+        name = str(default_name(self.session, result, ".tif"))
         file, _ = QFileDialog.getSaveFileName(self, "Save the outlines as", name, SAVE_FILTERS)
         if file:
             self.save(Path(file))

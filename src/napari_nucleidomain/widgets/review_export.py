@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QWidge
 
 from .export import SAVE_FILTERS, Snapshot, measure_result, save_labels
 from .newest import Newest
+from .out_folder import out_folder
 from .result_layers import result_layers
 from .review_figure import FigureStyle, write_figure
 from .review_images import write_all_images
@@ -61,7 +62,7 @@ class ExportButton(QPushButton):
         if result is None:
             return
         entry = self._session.current
-        base = entry.path.parent if entry is not None and entry.path is not None else Path.home()
+        base = out_folder(self._session, entry)
         stem = entry.id if entry is not None else "image"
         file, _ = QFileDialog.getSaveFileName(self, "Export", str(base / f"{stem}{ending}"), kinds)
         if file:
