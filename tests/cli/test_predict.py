@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,3 +149,19 @@ def test_threads_must_be_some(run: Callable, pictures: Path, tmp_path: Path) -> 
     said = run("predict", "otsu", pictures, "--out", "labels", "--threads", 0, "--quiet")
     assert said.code == 2 and "--threads must be more than 0" in said.err
     assert not (tmp_path / "nucleidomain-runs").exists()
+
+
+def test_threads_are_those_asked_for(tmp_path: Path) -> None:
+    """In a process of its own, as the command is used: torch reads the number when it is loaded."""
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32), np.uint8))
+    code = (
+        "import sys; from napari_nucleidomain.cli import main; code = main(sys.argv[1:]);"
+        "import torch; print('threads', torch.get_num_threads()); sys.exit(code)"
+    )
+    command = ["predict", "otsu", "a.tif", "--out", "o", "--threads", "1", "--device", "cpu", "--quiet"]
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "threads 1" in done.stdout

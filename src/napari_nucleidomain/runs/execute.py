@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import traceback
@@ -151,6 +152,9 @@ def _do(
     models: LoadedModels | None,
 ) -> ExitCode:
     logger = logging.getLogger("napari_nucleidomain")
+    if run.job.threads and "torch" not in sys.modules:
+        # Read once, when torch is loaded; trainings set it again themselves, a warm worker keeps what it began with.
+        os.environ["OMP_NUM_THREADS"] = str(run.job.threads)
     try:
         spare.keep()
         for folder in _written_to(run.path):
