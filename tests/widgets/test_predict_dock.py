@@ -137,6 +137,7 @@ def test_tiles_grow_and_the_result_takes_their_place(dock, entry, worker, sessio
     np.testing.assert_array_equal(final.data, nuclei[2])
     number = int(nuclei[2].max())
     assert dock.after.summary.text().startswith(f"<b>{number} nuclei")
+    assert dock.after.summary.text().endswith("· otsu"), "whose result it is, whatever model is chosen next"
     assert session.viewer.layers.selection.active is points
     assert points.mode == "add"
     dock.after.review.click()

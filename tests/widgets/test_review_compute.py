@@ -134,7 +134,7 @@ def test_figure_has_outlines_scale_bar_and_resolution(truth, tmp_path):
 
     image = open_image(np.full((80, 120, 3), 200, np.uint8))
     big = np.kron(truth, np.ones((2, 2), np.uint32))
-    style = FigureStyle(enlarge=2)
+    style = FigureStyle(enlarge=2, least_side=1)
     plain = draw_figure(snapshot(big, image=image), style)
     assert plain.shape == (160, 240, 3)
     edges = inner_edges(np.kron(big, np.ones((2, 2), np.uint32)))
@@ -164,6 +164,8 @@ def test_scale_bars_are_round(width, bar):
 def test_order_of_a_walk():
     table = {"id": np.array([4, 7, 9]), "area_px": np.array([5, 50, 20]), "uncertainty": np.array([0.1, 0.2, 0.9])}
     assert order_ids(table, "unsure").tolist() == [9, 7, 4]
+    scored = {**table, "score": np.array([0.9, np.nan, 0.2])}
+    assert order_ids(scored, "unsure").tolist() == [9, 4, 7]
     assert order_ids(table, "largest").tolist() == [7, 9, 4]
     assert order_ids(table, "smallest").tolist() == [4, 9, 7]
     assert order_ids(table, "errors", {4: 1, 7: 2, 9: 5}).tolist() == [7, 9]
@@ -191,3 +193,16 @@ def test_methods_paragraph_says_what_is_known(tmp_path, truth):
     assert "liver" in words
     assert "4 images, 220 clicks" in words
     assert "points_f1 0.83" in words
+
+
+def test_a_figure_shows_the_colours_on_screen_and_is_large_enough(truth):
+    image = open_image(np.full((*truth.shape, 3), 200, np.uint8))
+    table = np.array([[0, 0, 0, 0], [1, 0, 0, 1]], float)
+    errors = (truth == truth.max()).astype(np.uint8)
+    drawn = draw_figure(snapshot(truth, image=image), FigureStyle(classes=errors, table=table))
+    assert max(drawn.shape) >= 1000
+    enlarge = drawn.shape[0] // truth.shape[0]
+    y, x = np.argwhere(errors)[0] * enlarge
+    assert drawn[y, x].tolist() == [233, 80, 80]
+    y, x = np.argwhere(errors == 0)[0] * enlarge
+    assert drawn[y, x].tolist() == [200, 200, 200]

@@ -97,6 +97,9 @@ def test_compared_with_outlines(result, dock, entry, session, nuclei, tmp_path, 
     assert errors is not None
     assert not result.layer.visible
     assert "missed (2)" in dock.legend.text()
+    seen = dock._colours()
+    assert seen["classes"] is dock.found.errors
+    np.testing.assert_allclose(seen["table"][1], errors.colormap.map(1))
     dock.modes.choose("filled")
     assert layers.in_viewer(session, entry, "errors") is None
     assert result.layer.visible

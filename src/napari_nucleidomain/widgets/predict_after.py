@@ -122,7 +122,7 @@ class AfterPredict(QWidget):
     def _changed(self, result: Shown) -> None:
         if result is not self.result:
             return
-        self.summary.setText(f"<b>{summary(result)}</b>")
+        self.summary.setText(f"<b>{summary(result)}</b> · {result.stored.model}")
         why = ""
         if result.edited:
             why = "You changed this result by hand; filters would undo that."

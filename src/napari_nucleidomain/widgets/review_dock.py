@@ -20,7 +20,7 @@ from .review_export import ExportButton
 from .review_loader import ResultLoader
 from .review_look import Look
 from .review_quality import Legend, Quality, UncertainLegend
-from .review_show import give_features
+from .review_show import figure_colours, give_features
 from .review_subject import Choice, Subject, choices, measured_on, snapshot_of, subjects, summary_of
 from .review_table import NucleiTable
 from .review_walk import Walk
@@ -127,7 +127,7 @@ class ReviewDock(Dock):
         self.modes.chosen.connect(self._show)
         self.walk.went.connect(lambda number: self.go_to(number, follow=True))
         self.table.picked.connect(lambda number: self.go_to(number, follow=True))
-        self.export.serve(self._snapshot, self._view)
+        self.export.serve(self._snapshot, self._view, self._colours)
         self.export.written.connect(lambda what: self.taken_out.say("ok", f"Written: {what}"))
         self.export.failed.connect(self.taken_out.say_error)
         self.older.listed.connect(self._soon)
@@ -288,6 +288,9 @@ class ReviewDock(Dock):
     def _snapshot(self) -> Snapshot | None:
         entry, subject = self.session.current, self.subject
         return snapshot_of(subject, entry) if entry is not None and subject is not None else None
+
+    def _colours(self) -> dict[str, Any]:
+        return figure_colours(self.session, self.session.current, self.subject, self.modes.mode, self.found)
 
     def _view(self) -> Any:
         entry = self.session.current

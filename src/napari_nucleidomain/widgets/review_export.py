@@ -40,6 +40,7 @@ class ExportButton(QPushButton):
         self._background = Newest(self)
         self._take: Callable[[], Snapshot | None] = lambda: None
         self._view: Callable[[], Any] = lambda: None
+        self._colours: Callable[[], dict[str, Any]] = dict
         menu = QMenu(self)
         menu.addAction("Measurements (CSV) …", lambda: self._ask("measurements", "-nuclei.csv", "CSV (*.csv)"))
         menu.addAction("Outlines: TIFF, PNG, OME-Zarr …", lambda: self._ask("labels", "-nuclei.tif", SAVE_FILTERS))
@@ -53,9 +54,14 @@ class ExportButton(QPushButton):
         self.setMenu(menu)
         session.closing.connect(self._background.close)
 
-    def serve(self, take: Callable[[], Snapshot | None], view: Callable[[], Any]) -> None:
-        """Say where the present result and what is on screen come from."""
-        self._take, self._view = take, view
+    def serve(
+        self,
+        take: Callable[[], Snapshot | None],
+        view: Callable[[], Any],
+        colours: Callable[[], dict[str, Any]] = dict,
+    ) -> None:
+        """Say where the present result, what is on screen and its colours (of `FigureStyle`) come from."""
+        self._take, self._view, self._colours = take, view, colours
 
     def _ask(self, what: str, ending: str, kinds: str) -> None:
         result = self._take()
@@ -78,7 +84,7 @@ class ExportButton(QPushButton):
         if what == "measurements":
             job: tuple[Any, ...] = (write_measurements, result, file)
         elif what == "figure":
-            job = (write_figure, result, file, FigureStyle(box=self._view()))
+            job = (write_figure, result, file, FigureStyle(box=self._view(), **self._colours()))
         else:
             job = (save_labels, result, file)
         self._background.run(what, *job, done=lambda path: self.written.emit(str(path)), failed=self.failed.emit)

@@ -14,6 +14,8 @@ from .export import Snapshot
 
 _MOST_PIXELS = 50_000_000
 _NICE = (1, 2, 5)
+# As on screen, see `review_show`.
+_OPACITY = 0.6
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,21 @@ class FigureStyle:
         Part of the image; None: where the result is.
     colour : tuple of int
         Of outlines.
+    classes : ndarray (Y, X) integers or None
+        What is coloured by `table`, in the place of the result (an error map); None: its labels.
+    table : ndarray (K, 4) float or None
+        Colour of each number, 0 to 1, as on screen; None: outlines only.
+    least_side : int
+        Pixels of the figure's longer side; smaller parts are enlarged further.
     """
 
     dpi: int = 300
     enlarge: int = 2
     box: list[list[int]] | None = None
     colour: tuple[int, int, int] = (240, 228, 66)
+    classes: np.ndarray | None = None
+    table: np.ndarray | None = None
+    least_side: int = 1000
 
 
 def write_figure(result: Snapshot, file: Path, style: FigureStyle) -> Path:
@@ -67,14 +78,21 @@ def draw_figure(result: Snapshot, style: FigureStyle) -> np.ndarray:
     inner = [(max(a, o), min(b, o + n)) for (a, b), o, n in zip(box, result.origin, result.labels.shape, strict=True)]
     if any(b <= a for a, b in inner):
         raise NucleiError("The result lies outside what is on screen.", "Move it into view.")
-    enlarge = max(1, style.enlarge)
+    enlarge = max(1, style.enlarge, -(-style.least_side // max(b - a for a, b in inner)))
     if np.prod([b - a for a, b in inner]) * enlarge**2 > _MOST_PIXELS:
         raise NucleiError("This part is too large for one figure.", "Zoom in, and choose what is on screen.")
     pixels = display_pixels(result.image.read(inner, plane=result.plane), result)
     place = tuple(slice(a - o, b - o) for (a, b), o in zip(inner, result.origin, strict=True))
     labels = np.asarray(result.labels[place])
     picture = np.kron(pixels, np.ones((enlarge, enlarge, 1), np.uint8))
-    picture[inner_edges(np.kron(labels, np.ones((enlarge, enlarge), labels.dtype)))] = style.colour
+    if style.table is None:
+        picture[inner_edges(np.kron(labels, np.ones((enlarge, enlarge), labels.dtype)))] = style.colour
+    else:
+        classes = labels if style.classes is None else np.asarray(style.classes[place])
+        colours = style.table[np.minimum(classes, len(style.table) - 1)]
+        colours = np.repeat(np.repeat(colours, enlarge, axis=0), enlarge, axis=1)
+        part = colours[..., 3:] * _OPACITY
+        picture = np.round(picture * (1 - part) + colours[..., :3] * 255 * part).astype(np.uint8)
     size = result.pixel_size_um[-1] / enlarge if result.pixel_size_um else None
     return draw_scale_bar(picture, size)
 

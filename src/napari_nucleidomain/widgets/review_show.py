@@ -96,6 +96,25 @@ def place_of(subject: Subject, pixels: np.ndarray, entry: ImageEntry) -> tuple[n
     return in_dimensions(pixels, stored.origin, lead_of(stored.plane, len(stored.shape), entry.image))
 
 
+def figure_colours(
+    session: Session, entry: ImageEntry | None, subject: Subject | None, mode: str, found: Assessment | None
+) -> dict[str, Any]:
+    """What `FigureStyle` needs to show a result as it is on screen; nothing for outlines."""
+    if entry is None or subject is None or mode == "outlines" or subject.layer.multiscale:
+        return {}
+    errors = layers.in_viewer(session, entry, ERRORS)
+    if mode == "errors" and errors is not None and found is not None and found.errors is not None:
+        return {"classes": found.errors, "table": _table(errors, int(found.errors.max(initial=0)))}
+    return {"table": _table(subject.layer, int(np.max(subject.layer.data, initial=0)))}
+
+
+def _table(layer: Any, top: int) -> np.ndarray:
+    """Colours of 0 to `top` in a layer, (top + 1, 4) float; background is clear."""
+    table = np.array([layer.colormap.map(number) for number in range(top + 1)], dtype=np.float32).reshape(-1, 4)
+    table[0] = 0
+    return table
+
+
 def hide_errors(session: Session, entry: ImageEntry) -> None:
     """Take the error map away."""
     if ERRORS in entry.layers:

@@ -37,6 +37,10 @@ def order_ids(table: dict[str, np.ndarray], by: str, error_of: dict[int, int] | 
         return ids[chosen[np.argsort(kind[chosen], kind="stable")]]
     column = _ORDERS[by][1]
     values = table.get("area_px", table.get("volume_px")) if column == "size" else table.get(column)
+    score = table.get("score")
+    if by == "unsure" and score is not None and np.isfinite(score).any():
+        # The column a person sees first; the uncertainty need not rise where the score falls.
+        return ids[np.argsort(score, kind="stable")]
     if values is None:
         return ids[:0]
     order = np.argsort(-values if _ORDERS[by][2] else values, kind="stable")
