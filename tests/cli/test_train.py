@@ -156,3 +156,19 @@ def test_model_cut_short_is_refused(run: Callable, model: Path, tmp_path: Path, 
     assert said.code == 2 and "cut short" in said.err
     with pytest.raises(NucleiError):
         model_files.load_weights(copy)
+
+
+def test_models_lists_what_train_made_and_predict_takes_names(train: Callable, run: Callable, tmp_path: Path) -> None:
+    assert train(tiny.centres()).code == 0
+    said = run("models")
+    assert str(tmp_path / "model") in said.out, "a model published elsewhere is listed with its folder"
+    assert run("models", "--project", tmp_path / "elsewhere").out.startswith("No models")
+    project = tmp_path / "nucleidomain-runs"
+    (project / "models").mkdir(exist_ok=True)
+    model_files.copy_model(tmp_path / "model", project / "models" / "liver")
+    assert "liver" in run("models").out
+    picture = tmp_path / "data" / "train" / "images"
+    assert run("predict", "liver", picture, "--out", "found", "--device", "cpu", "--quiet").code == 0
+    assert len(list((tmp_path / "found").iterdir())) == 1
+    missing = run("predict", "kidney", picture, "--out", "none", "--device", "cpu", "--quiet")
+    assert missing.code == 2 and "kidney" in missing.err

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+from pathlib import Path
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import NucleiError, load_card
 from napari_nucleidomain.runs.execute import ExitCode, execute, is_complete
 from napari_nucleidomain.runs.folder import RunFolder
-from napari_nucleidomain.runs.store import Project
+from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.store import Project, StoredModel
 
 from .running import run_here
 
@@ -41,19 +44,35 @@ def _worker(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
-    found = Project(arguments.project).list_models()
+    project = Project(arguments.project)
+    found = project.list_models()
+    found.models += _published(project, {model.folder.resolve() for model in found.models})
     if arguments.json:
         print(
             json.dumps([{"folder": str(model.folder), **model.card.model_dump(mode="json")} for model in found.models])
         )
     else:
         for model in found.models:
-            print(f"{model.name:<24} {model.card.line()}")
+            kept = model.folder.parent == project.models_folder
+            print(f"{model.name if kept else model.folder!s:<24} {model.card.line()}")
         if not found.models:
             print(f"No models in {arguments.project}.")
     for folder, message in found.problems:
         print(f"{folder.name:<24} cannot be used: {message}")
     return ExitCode.SKIPPED if found.problems else ExitCode.DONE
+
+
+def _published(project: Project, known: set[Path]) -> list[StoredModel]:
+    """Models that trainings of the project published elsewhere (`train --out`) and that are still there."""
+    models = []
+    for run in project.runs():
+        with contextlib.suppress(NucleiError):
+            job = run.job
+            if isinstance(job, TrainJob) and job.publish and Path(job.publish).resolve() not in known:
+                folder = Path(job.publish)
+                models.append(StoredModel(folder, load_card(folder)))
+                known.add(folder.resolve())
+    return models
 
 
 def _runs(arguments: argparse.Namespace) -> int:

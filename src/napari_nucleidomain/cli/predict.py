@@ -19,14 +19,13 @@ def command(arguments: argparse.Namespace) -> int:
     """Collect the images, make the run folder, predict, say what was found."""
     if arguments.threads is not None and arguments.threads < 1:
         raise NucleiError(f"--threads must be more than 0, not {arguments.threads}.", "")
-    if arguments.model != CLASSICAL:
-        load_card(arguments.model)
+    model = CLASSICAL if arguments.model == CLASSICAL else str(find_model(arguments.model, arguments.project))
     files = collect(arguments.images)
     understanding: dict[str, Any] | None = None
     if arguments.channels:
         understanding = {"channels": _numbers(arguments.channels)}
     job = PredictJob(
-        model=arguments.model if arguments.model == CLASSICAL else str(Path(arguments.model).absolute()),
+        model=model,
         images=[ImageRef(path=str(file.absolute()), understanding=understanding) for file in files],
         pixel_size_um=arguments.pixel_size,
         diameter_px=arguments.diameter,
@@ -35,7 +34,7 @@ def command(arguments: argparse.Namespace) -> int:
         format=arguments.format,
         device=arguments.device,
         threads=arguments.threads,
-        name=Path(arguments.model).name,
+        name=Path(model).name,
     )
     run = Project.open(arguments.project).new_run(job)
     code = run_here(run, started=arguments.started, quiet=arguments.quiet)
@@ -47,6 +46,22 @@ def command(arguments: argparse.Namespace) -> int:
     if code == ExitCode.STOPPED:
         print(f"stopped: nucleidomain run {run.path} goes on where it was", file=sys.stderr)
     return code if code != ExitCode.DONE or not summary.get("problems") else ExitCode.SKIPPED
+
+
+def find_model(wish: str, project: Path | str) -> Path:
+    """The model's folder: a path, or the name of one that the project holds.
+
+    Raises
+    ------
+    NucleiError
+        Neither is a model that can be read.
+    """
+    folder = Path(wish)
+    named = Project(project).models_folder / wish
+    if not folder.exists() and named.is_dir():
+        folder = named
+    load_card(folder)
+    return folder.absolute()
 
 
 def collect(paths: list[str]) -> list[Path]:
