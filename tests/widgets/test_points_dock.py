@@ -70,6 +70,7 @@ def test_a_region_is_drawn_and_undone_across_layers(work, nuclei):
     dock.tools.buttons["click"].click()
     canvas.click(session.viewer, entry.layers["clicks"], nuclei[1][0])
     dock.tools.region.click()
+    assert not dock.complete.isChecked(), "there is no region whose nuclei could be clicked"
     canvas.drag(session.viewer, entry.layers["regions"], (10, 10), (100, 140))
     assert len(entry.regions) == 1
     np.testing.assert_allclose(entry.regions[0].min(0), (10, 10), atol=1.5)

@@ -334,3 +334,16 @@ def test_job_for_a_cluster_holds_all_and_asks_first_where_it_is_much(
     qtbot.waitUntil(lambda: "Written" in dock.message.text())
     (example,) = open_dataset(RunFolder(folder).job.data)
     assert example.image.is_relative_to(folder) and example.points.is_relative_to(folder)
+
+
+def test_a_training_that_ended_while_the_viewer_was_closed_is_told_once(dock, training, session, qtbot):
+    session.run = None
+    training.publish()
+    training.leave(Finished(summary={}))
+    dock.message.clear()
+    dock._look_round()
+    qtbot.waitUntil(lambda: "is ready" in dock.message.text(), timeout=8000)
+    dock.message.clear()
+    dock.past.refresh(session.project)
+    qtbot.waitUntil(lambda: not dock.past._background.busy)
+    assert "is ready" not in dock.message.text()

@@ -126,7 +126,7 @@ class PointsDock(Dock):
         self.complete.setEnabled(bool(entry and entry.regions))
         self.complete_words.setEnabled(self.complete.isEnabled())
         self.complete.setToolTip("" if self.complete.isEnabled() else "Draw a region first.")
-        self.complete.setChecked(bool(entry and entry.complete))
+        self.complete.setChecked(bool(entry and entry.regions and entry.complete))
         total = sum(len(one.points) for one in usable)
         clicked = sum(len(one.points) > 0 for one in usable)
         here = len(entry.points) if entry else 0

@@ -17,7 +17,7 @@ from .preview import LivePreview
 from .run_follow import training_follower
 from .train_checklist import Check, check_data, questions, stops
 from .train_choices import Planned, TrainChoices
-from .train_past import PastTrainings
+from .train_past import PastTrainings, mark_told
 from .train_portable import PortableJob
 from .train_progress import TrainProgress
 from .train_start import begin, draw_area, in_the_way, look_round
@@ -109,6 +109,7 @@ class TrainDock(Dock):
         self.past.repeat.connect(lambda run: self.choices.repeat(run.job))
         self.past.continue_from.connect(self.choices.continue_from)
         self.past.predict.connect(self._predict_with)
+        self.past.listed.connect(self._tell_ready)
         session.project_changed.connect(self._look_round)
 
     def showEvent(self, event: Any) -> None:
@@ -272,8 +273,15 @@ class TrainDock(Dock):
     def _ended(self, event: Any) -> None:
         """A good end makes the new model the chosen one; after a failure the old one stays."""
         folder = getattr(event, "summary", {}).get("published")
+        mark_told(self.follower.run)
         if folder and Path(folder).exists():
             self.session.model = str(folder)
+
+    def _tell_ready(self) -> None:
+        past = self.past.newly_ready() if self.session.run is None else None
+        if past is not None and past.model is not None:
+            folder = past.model
+            self.message.say("ok", f"{folder.name} is ready.", Predict_with_it=lambda: self._predict_with(str(folder)))
 
     def _predict_with(self, folder: str) -> None:
         self.session.model = folder

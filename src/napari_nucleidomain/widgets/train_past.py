@@ -78,6 +78,21 @@ def _past(run: RunFolder, job: Any) -> Past:
     return Past(run, job.name or run.name, run.state, began, score, model)
 
 
+def mark_told(run: RunFolder | None) -> bool:
+    """Note in the run's folder that its end was told; whether it had not been."""
+    if run is None:
+        return False
+    told = run.path / "told"
+    if told.exists():
+        return False
+    try:
+        told.touch()
+    except OSError:
+        # A project that cannot be written tells nothing, rather than the same at every start.
+        return False
+    return True
+
+
 class PastTrainings(QWidget):
     """Folded list under the Train dock.
 
@@ -185,6 +200,13 @@ class PastTrainings(QWidget):
         self.fold.set_title(f"Past trainings ({len(rows)})" if rows else "Past trainings")
         self._allow()
         self.listed.emit()
+
+    def newly_ready(self) -> Past | None:
+        """The newest training, if it left a model while no viewer followed it; told once."""
+        newest = self._rows[0] if self._rows else None
+        if newest is None or newest.state != "finished" or newest.model is None:
+            return None
+        return newest if mark_told(newest.run) else None
 
     def _allow(self) -> None:
         past = self.chosen
