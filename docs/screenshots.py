@@ -16,7 +16,7 @@ from pathlib import Path
 import napari
 import numpy as np
 from PIL import Image
-from qtpy.QtCore import QSettings
+from qtpy.QtCore import QSettings, Qt
 from qtpy.QtWidgets import QApplication
 
 from napari_nucleidomain.data.samples import load_sample
@@ -155,7 +155,8 @@ class Tour:
         dock = open_dock(self.session, "review")
         wait(lambda: dock.subject and dock.found, 60, "the scores")
         found = dock.found
-        place = dock.compare.findText("outlines")
+        wait(lambda: dock.compare.findText("outlines", Qt.MatchFlag.MatchContains) >= 0, 30, "outlines to compare with")
+        place = dock.compare.findText("outlines", Qt.MatchFlag.MatchContains)
         dock.compare.setCurrentIndex(place)
         dock.compare.activated.emit(place)
         wait(lambda: dock.found is not found, 60, "the scores against outlines")
