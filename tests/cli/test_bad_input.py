@@ -390,7 +390,7 @@ def test_models_that_cannot_be_used(run: Callable, data: Data, model: Path, tmp_
         foreign: "magic",
     }
     for folder, message in cases.items():
-        for said in (run("predict", folder, path, "--out", "found"), data.train("--from", folder)):
+        for said in (run("predict", folder, path, "--out", "found"), data.train("--from", folder, "--overwrite")):
             assert said.code == 2, folder.name
             assert message.lower() in said.err.lower() or (folder == wider and "other networks" in said.err), said.err
             assert "Traceback" not in said.err

@@ -51,15 +51,16 @@ def test_writer_starts_a_clean_line_after_a_kill(tmp_path: Path) -> None:
 
 def test_last_event_of_a_prediction_of_many_images_is_found(tmp_path: Path) -> None:
     images = [{"name": f"image-{n:03d}", "labels": f"results/{'x' * 200}-{n}.tif", "nuclei": n} for n in range(200)]
-    writer = EventWriter(tmp_path)
+    run = RunFolder.create(tmp_path / "run", PredictJob(model="otsu", images=[]))
+    writer = EventWriter(run.path)
     writer.write(Started())
     writer.write(Finished(summary={"images": images, "problems": []}))
-    assert (tmp_path / "events.jsonl").stat().st_size > 3 * 16_384
-    assert RunFolder(tmp_path).state == "finished"
-    assert len(RunFolder(tmp_path).summary()["images"]) == 200
-    with open(tmp_path / "events.jsonl", "ab") as handle:
+    assert (run.path / "events.jsonl").stat().st_size > 3 * 16_384
+    assert RunFolder(run.path).state == "finished"
+    assert len(RunFolder(run.path).summary()["images"]) == 200
+    with open(run.path / "events.jsonl", "ab") as handle:
         handle.write(b'{"kind":"progr' + b"x" * 20_000)
-    assert isinstance(last_event(tmp_path), Finished), "what is half-written is no event yet"
+    assert isinstance(last_event(run.path), Finished), "what is half-written is no event yet"
 
 
 def test_unknown_events_of_a_newer_program_are_skipped(tmp_path: Path) -> None:
