@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 from common import data_folder, print_table, write_results
 
 from napari_nucleidomain.contracts import load_card
@@ -34,6 +33,10 @@ from napari_nucleidomain.methods.spn_ien.segment import load
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
+
+# The tests' small training: what is measured here is what they prove.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
+from scene import write_scene  # noqa: E402
 
 STAGES = ("labels", "SPN", "instances", "IEN")
 # Seconds after the moment aimed at within which the kill falls. The two stages without steps last a few hundredths of a
@@ -65,21 +68,6 @@ SETTINGS: dict[str, Any] = {
     "ien_steps": 500,
     "precision": "32-true",
 }
-
-
-def make_data(folder: Path) -> Path:
-    """A grey image of 96 × 96 px with 36 discs, and their centres as clicks."""
-    lattice = np.stack(np.meshgrid(*[np.arange(6) * 16 + 8] * 2, indexing="ij"), -1).reshape(-1, 2)
-    y, x = np.mgrid[:96, :96]
-    image = np.random.default_rng(0).integers(20, 50, (96, 96))
-    for row, column in lattice:
-        image[(y - row) ** 2 + (x - column) ** 2 <= 20] += 150
-    for name in ("images", "points"):
-        (folder / "train" / name).mkdir(parents=True)
-    tifffile.imwrite(folder / "train" / "images" / "a.tif", image.astype(np.uint8))
-    lines = ["index,axis-0,axis-1", *(f"{k},{r},{c}" for k, (r, c) in enumerate(lattice))]
-    (folder / "train" / "points" / "a.csv").write_text("\n".join(lines) + "\n")
-    return folder
 
 
 def start(run: RunFolder, child: str = CHILD) -> subprocess.Popen[bytes]:
@@ -270,7 +258,7 @@ def main() -> None:
     chance = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as place:
         project = Project.open(Path(place) / "project")
-        data = (four_images if arguments.real else make_data)(Path(place) / "data")
+        data = (four_images if arguments.real else write_scene)(Path(place) / "data")
         common: dict[str, Any] = {"method": "spn-ien", "preset": "quick", "data": str(data), "device": "cpu"}
 
         def new() -> RunFolder:

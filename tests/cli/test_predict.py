@@ -151,17 +151,18 @@ def test_threads_must_be_some(run: Callable, pictures: Path, tmp_path: Path) -> 
     assert not (tmp_path / "nucleidomain-runs").exists()
 
 
-def test_threads_are_those_asked_for(tmp_path: Path) -> None:
+def test_threads_are_those_asked_for(tmp_path: Path, model: Path) -> None:
     """In a process of its own, as the command is used: torch reads the number when it is loaded."""
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((32, 32), np.uint8))
     code = (
         "import sys; from napari_nucleidomain.cli import main; code = main(sys.argv[1:]);"
-        "import torch; print('threads', torch.get_num_threads()); sys.exit(code)"
+        "assert 'torch' in sys.modules; import os, torch;"
+        "print('threads', torch.get_num_threads(), os.environ.get('OMP_NUM_THREADS')); sys.exit(code)"
     )
-    command = ["predict", "otsu", "a.tif", "--out", "o", "--threads", "1", "--device", "cpu", "--quiet"]
+    command = ["predict", str(model), "a.tif", "--out", "o", "--threads", "1", "--device", "cpu", "--quiet"]
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     done = subprocess.run(
         [sys.executable, "-c", code, *command], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "threads 1" in done.stdout
+    assert "threads 1 None" in done.stdout, "and a script that goes on finds its own setting"

@@ -72,3 +72,15 @@ def image_file(tmp_path, nuclei):
     path = tmp_path / "cells 1.png"
     skimage.io.imsave(path, nuclei[0], check_contrast=False)
     return path
+
+
+@pytest.fixture
+def bare_entry(session, image_file, nuclei):
+    """An image in the viewer, current, without clicks."""
+    from napari_nucleidomain.data.images import open_image
+
+    made = session.add_entry(image_file.stem, path=image_file)
+    made.image = open_image(image_file)
+    made.layers["image"] = session.viewer.add_image(nuclei[0], name="cells 1")
+    session.set_current(made)
+    return made

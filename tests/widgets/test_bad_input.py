@@ -10,7 +10,6 @@ import pytest
 import tifffile
 
 from napari_nucleidomain.contracts.events import Progress
-from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.data.points import read_points, write_points
 from napari_nucleidomain.runs import launch
@@ -24,12 +23,9 @@ from .trainer import TOY, Trainer, Worker, make_model
 
 
 @pytest.fixture
-def entry(session, image_file, nuclei):
+def entry(session, bare_entry, nuclei):
     """An image in the viewer with a click in every nucleus."""
-    made = session.add_entry(image_file.stem, path=image_file)
-    made.image = open_image(image_file)
-    made.layers["image"] = session.viewer.add_image(nuclei[0], name="cells 1")
-    session.set_current(made)
+    made = bare_entry
     session.set_points(made, nuclei[1])
     return made
 

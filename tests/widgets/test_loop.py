@@ -7,7 +7,6 @@ import sys
 import numpy as np
 import pytest
 
-from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.instances.scores import score_labels
 from napari_nucleidomain.runs.launch import device_holder
 from napari_nucleidomain.widgets import predict_dock, train_dock
@@ -18,11 +17,8 @@ _PATIENCE = 150_000
 
 
 @pytest.fixture
-def entry(session, image_file, nuclei):
-    made = session.add_entry(image_file.stem, path=image_file)
-    made.image = open_image(image_file)
-    made.layers["image"] = session.viewer.add_image(nuclei[0], name="cells 1")
-    session.set_current(made)
+def entry(session, bare_entry, nuclei):
+    made = bare_entry
     session.viewer.fit_to_view()
     session.set_points(made, nuclei[1])
     session.set_regions(made, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])

@@ -7,7 +7,6 @@ import pytest
 from qtpy.QtCore import Qt
 
 from napari_nucleidomain.contracts.events import Failed, Finished, Progress, StageEvent, Started, Stopped, Warned
-from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.labels_io import read_labels
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.widgets import layers, predict_dock, predict_run
@@ -37,11 +36,8 @@ def dock(session, worker, monkeypatch, qtbot):
 
 
 @pytest.fixture
-def entry(session, image_file, nuclei):
-    made = session.add_entry(image_file.stem, path=image_file)
-    made.image = open_image(image_file)
-    made.layers["image"] = session.viewer.add_image(nuclei[0], name="cells 1")
-    session.set_current(made)
+def entry(session, bare_entry, nuclei):
+    made = bare_entry
     session.viewer.fit_to_view()
     return made
 

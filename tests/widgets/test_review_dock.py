@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.data.tables import read_table
 from napari_nucleidomain.runs.job import ImageRef, PredictJob
@@ -20,11 +19,8 @@ from .trainer import Predictor
 
 
 @pytest.fixture
-def entry(session, image_file, nuclei):
-    made = session.add_entry(image_file.stem, path=image_file)
-    made.image = open_image(image_file)
-    made.layers["image"] = session.viewer.add_image(nuclei[0], name="cells 1")
-    session.set_current(made)
+def entry(session, bare_entry, nuclei):
+    made = bare_entry
     session.viewer.fit_to_view()
     return made
 

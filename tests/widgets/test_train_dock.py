@@ -8,7 +8,6 @@ import pytest
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.events import Failed, Finished, Metric, Progress, StageEvent, Stopped, Warned
 from napari_nucleidomain.data.dataset import open_dataset
-from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.runs import launch
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
@@ -38,12 +37,9 @@ def dock(session, monkeypatch, started, qtbot):
 
 
 @pytest.fixture
-def entry(session, image_file, nuclei):
+def entry(session, bare_entry, nuclei):
     """An image in the viewer with a click in every nucleus."""
-    made = session.add_entry(image_file.stem, path=image_file)
-    made.image = open_image(image_file)
-    made.layers["image"] = session.viewer.add_image(nuclei[0], name="cells 1")
-    session.set_current(made)
+    made = bare_entry
     session.set_points(made, nuclei[1])
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -153,11 +154,24 @@ def score_points_large(labels: Any, points: object, block: int = 2048) -> PointS
 
 def _from_hits(hits: np.ndarray, extra: int) -> PointScores:
     """Scores from the clicks on the background (first) and on each nucleus, and the nuclei without a click."""
-    missed, per_nucleus = int(hits[0]), hits[1:]
-    found = int((per_nucleus == 1).sum())
-    merged = int(per_nucleus[per_nucleus > 1].sum())
-    clicks = int(hits.sum())
-    n_predicted = int((per_nucleus > 0).sum()) + extra
+    per_nucleus = hits[1:]
+    return _from_counts(
+        found=int((per_nucleus == 1).sum()),
+        merged=int(per_nucleus[per_nucleus > 1].sum()),
+        missed=int(hits[0]),
+        extra=extra,
+        n_predicted=int((per_nucleus > 0).sum()) + extra,
+    )
+
+
+def add_scores(parts: Sequence[PointScores]) -> PointScores:
+    """Scores of several images as if they were one: counts are added, ratios made of the sums."""
+    names = ("found", "merged", "missed", "extra", "n_predicted")
+    return _from_counts(**{name: sum(getattr(part, name) for part in parts) for name in names})
+
+
+def _from_counts(*, found: int, merged: int, missed: int, extra: int, n_predicted: int) -> PointScores:
+    clicks = found + merged + missed
     nothing = clicks == 0 and n_predicted == 0
     return PointScores(
         n_clicks=clicks,

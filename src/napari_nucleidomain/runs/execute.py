@@ -7,7 +7,8 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,22 @@ def _refuse_without_inputs(run: RunFolder) -> None:
         )
 
 
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Have torch use so many threads if it is loaded herein; a warm worker keeps what it began with."""
+    name = "OMP_NUM_THREADS"
+    before = os.environ.get(name)
+    if count:
+        os.environ[name] = str(count)
+    try:
+        yield
+    finally:
+        if before is not None:
+            os.environ[name] = before
+        elif count:
+            del os.environ[name]
+
+
 def _do(
     run: RunFolder,
     events: EventWriter,
@@ -152,9 +169,6 @@ def _do(
     models: LoadedModels | None,
 ) -> ExitCode:
     logger = logging.getLogger("napari_nucleidomain")
-    if run.job.threads and "torch" not in sys.modules:
-        # Read once, when torch is loaded; trainings set it again themselves, a warm worker keeps what it began with.
-        os.environ["OMP_NUM_THREADS"] = str(run.job.threads)
     try:
         spare.keep()
         for folder in _written_to(run.path):
@@ -164,7 +178,8 @@ def _do(
         if isinstance(run.job, TrainJob):
             summary = train(run, events, requests, started)
         else:
-            summary = predict(run, events, requests, models or LoadedModels())
+            with _threads(run.job.threads):
+                summary = predict(run, events, requests, models or LoadedModels())
         events.write(Finished(summary=summary_to_stored(summary, run.path)))
         return ExitCode.SKIPPED if summary.get("problems") else ExitCode.DONE
     except StopRun as stop:

@@ -97,8 +97,19 @@ class RunFolder:
         return control is not None and control.get("request") == "pause"
 
     def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
-        """Events from a byte offset on, and the offset to go on from."""
-        return read_events(self.path, offset)
+        """Events from a byte offset on, with paths of where the folder is now, and the offset to go on from."""
+        events, after = read_events(self.path, offset)
+        return [self._here(event) for event in events], after
+
+    def last_event(self) -> Event | None:
+        """The newest event, with paths of where the folder is now."""
+        event = last_event(self.path)
+        return None if event is None else self._here(event)
+
+    def _here(self, event: Event) -> Event:
+        if not isinstance(event, Finished | Stopped) or not event.summary:
+            return event
+        return event.model_copy(update={"summary": summary_to_real(event.summary, self.path, self.job.written_in)})
 
     def request(self, what: Request) -> None:
         """Ask the process to stop, pause, go on, or make a model of what there is now."""
@@ -155,10 +166,8 @@ class RunFolder:
 
     def summary(self) -> dict[str, Any]:
         """The last event's summary; empty while it works."""
-        event = last_event(self.path)
-        if not isinstance(event, Finished | Stopped):
-            return {}
-        return summary_to_real(event.summary, self.path, self.job.written_in)
+        event = self.last_event()
+        return event.summary if isinstance(event, Finished | Stopped) else {}
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"

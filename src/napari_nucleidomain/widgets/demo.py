@@ -61,7 +61,7 @@ class Demo:
 
     def _look(self) -> None:
         entry = self._session.current
-        if entry is not None and len(entry.points):
+        if entry is not None and entry.image is not None and len(entry.points):
             self._keep_left_half(entry)
         if (self._out / "done.json").exists():
             self._timer.stop()
@@ -86,13 +86,13 @@ class Demo:
         if "preview" in self._viewer.layers:
             self._viewer.layers["preview"].visible = False
 
-    def _keep_left_half(self, entry: object) -> None:
+    def _keep_left_half(self, entry: ImageEntry) -> None:
         """Only the clicks that teach are shown, and the region they fill."""
-        points = np.asarray(entry.points)  # type: ignore[attr-defined]
-        middle = entry.image.spatial_shape[1] // 2  # type: ignore[attr-defined]
+        assert entry.image is not None
+        points, (height, width) = np.asarray(entry.points), entry.image.spatial_shape[-2:]
+        middle = width // 2
         left = points[points[:, -1] < middle - 0.5]
         if len(left) < len(points):
-            height = entry.image.spatial_shape[0]  # type: ignore[attr-defined]
             corners = np.array([[0, 0], [0, middle], [height, middle], [height, 0]], float) - 0.5
             self._session.annotations.change(entry, points=left, regions=[corners])
 

@@ -270,12 +270,10 @@ class TrainDock(Dock):
         if state in ("finished", "stopped", "failed", "interrupted"):
             self._look_round()
 
-    def _ended(self, _event: Any) -> None:
+    def _ended(self, event: Any) -> None:
         """A good end makes the new model the chosen one; after a failure the old one stays."""
-        run = self.follower.run
-        # The event names what lies in the project relative to the run; the run knows where that is now.
-        folder = run.summary().get("published") if run is not None else None
-        mark_told(run)
+        folder = getattr(event, "summary", {}).get("published")
+        mark_told(self.follower.run)
         if folder and Path(folder).exists():
             self.session.model = str(folder)
 

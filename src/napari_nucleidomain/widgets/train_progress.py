@@ -225,9 +225,7 @@ class TrainProgress(QWidget):
 
     def _show_model(self, level: Any, summary: dict[str, Any], name: str, fallback: str) -> None:
         run = self._follower.run
-        # The job knows where the project is now.
-        published = str(getattr(run.job, "publish", "")) if run is not None and summary.get("published") else ""
-        folder = published or (str(run.model_folder) if run is not None else "")
+        folder = summary.get("published") or (str(run.model_folder) if run is not None else "")
         words = points_sentence(self._story.points) or fallback
         took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
         self.message.say(

@@ -13,7 +13,7 @@ from napari_nucleidomain.contracts import NucleiError, RunContext, ScoreOnData, 
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
-from napari_nucleidomain.instances.pointscores import PointScores, score_points
+from napari_nucleidomain.instances.pointscores import PointScores, add_scores, score_points
 
 from .clicked import Clicked
 from .segment import SpnIenSegmenter
@@ -129,18 +129,16 @@ class Checker:
         parts: list[PointScores] = []
         pixels = 0
         began = time.perf_counter()
-        for one in self._strips:
-            if parts and pixels > _CHECK_PIXELS:
-                break
-            if len(parts) == 1 and not self._chosen:
-                self._choose_strips(time.perf_counter() - began, segmenter.decoder)
-                return self.score(segmenter)
+        while len(parts) < len(self._strips) and pixels <= _CHECK_PIXELS:
+            one = self._strips[len(parts)]
             parts.append(_score_strip(one, segmenter))
             pixels += int(np.prod([stop - start for start, stop in one.check_box or ()]))
+            if not self._chosen:
+                self._choose_strips(time.perf_counter() - began, segmenter.decoder)
         if not parts:
             return None
         self._cost += time.perf_counter() - began
-        total = _sum(parts)
+        total = add_scores(parts)
         self._latest[segmenter.decoder] = total
         self._checked = len({one.name for one in self._strips[: len(parts)]})
         self._run.metric(
@@ -156,7 +154,7 @@ class Checker:
     def _choose_strips(self, seconds: float, decoder: str) -> None:
         """Leave out images, evenly, where a check of all would take too much of the user's minutes.
 
-        Once a run, so that all its checks are of the same images.
+        Once a process, so that its checks are of the same images; the first of them is always one.
         """
         self._chosen = True
         if self._run.minutes is None:
@@ -231,15 +229,3 @@ def _middle(box: list[tuple[int, ...]]) -> tuple[tuple[int, int], ...]:
     centre = [(int(a) + int(b)) // 2 for a, b in box]
     half = [min(_PREVIEW_SIDE, int(b) - int(a)) // 2 for a, b in box]
     return tuple((max(0, c - h), c + max(1, h)) for c, h in zip(centre, half, strict=True))
-
-
-def _sum(parts: Sequence[PointScores]) -> PointScores:
-    """Scores of several strips as if they were one."""
-    counts = {name: sum(getattr(part, name) for part in parts) for name in ("n_clicks", "found", "merged", "missed")}
-    extra, predicted = sum(part.extra for part in parts), sum(part.n_predicted for part in parts)
-    precision = counts["found"] / predicted if predicted else float(counts["n_clicks"] == 0)
-    recall = counts["found"] / counts["n_clicks"] if counts["n_clicks"] else 1.0
-    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    return PointScores(
-        **counts, extra=extra, n_predicted=predicted, point_precision=precision, point_recall=recall, point_f1=f1
-    )

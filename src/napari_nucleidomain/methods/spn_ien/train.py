@@ -23,7 +23,7 @@ from .clicked import Clicked, load_clicked
 from .config import SpnIenConfig
 from .labels import instance_planes, make_instance_maps, make_semantic, semantic_planes
 from .losses import discriminative_loss, partial_cross_entropy
-from .models import Encoding, begin_from_imagenet, side_multiple, u_net
+from .models import Encoding, begin_from_imagenet, trained_side, u_net
 from .normalise import Normalise
 from .pseudo_labels import IGNORED, INSTANCE_IGNORED
 from .segment import SpnIenSegmenter, networks_from, read_config, weights_of
@@ -194,11 +194,7 @@ class _Training:
     def _source_side(self) -> int:
         """Side of the crop from which a view is taken: larger, so that turned views are filled."""
         turned = 1.42 if self.config.rotation > 0 else 1.0
-        return int(self._side() * min(turned / self.config.zoom_least, 1.5))
-
-    def _side(self) -> int:
-        multiple = side_multiple(self.config)
-        return -(-self.config.crop_px // multiple) * multiple
+        return int(trained_side(self.config) * min(turned / self.config.zoom_least, 1.5))
 
     def _total(self, steps: int) -> int:
         """The stage's steps, scaled to the user's budget where there is one."""
@@ -214,7 +210,7 @@ class _Training:
         smooth, sharp = sampler.draw(step.rng, config.batch)
         matrices = draw_matrices(step.rng, config.batch, geometry)
         smooth, sharp = smooth.to(self.device), sharp.to(self.device)
-        x, y, seen = sample_views(smooth, sharp, matrices, self._side())
+        x, y, seen = sample_views(smooth, sharp, matrices, trained_side(self.config))
         x = jitter_intensity(x, step.rng, config.jitter)
         outside = torch.tensor(fill, device=y.device).view(1, -1, 1, 1)
         y = torch.where(seen[:, None], y, outside)
