@@ -36,7 +36,7 @@ from napari_nucleidomain.runs.store import Project
 
 # The tests' small training: what is measured here is what they prove.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "e2e"))
-from scene import write_scene  # noqa: E402
+from scene import write_scene
 
 STAGES = ("labels", "SPN", "instances", "IEN")
 # Seconds after the moment aimed at within which the kill falls. The two stages without steps last a few hundredths of a
