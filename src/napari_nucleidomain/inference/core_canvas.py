@@ -19,7 +19,7 @@ class CoreCanvas:
     Parameters
     ----------
     path : Path
-        Folder to make or replace.
+        Folder to make; it must not be there yet.
     grid : Grid
     origin : tuple of int
         Place of its first pixel in the grid.
@@ -44,7 +44,7 @@ class CoreCanvas:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._array: Any = zarr.create_array(
-                str(path), shape=whole, chunks=chunks, dtype="uint32", fill_value=0, overwrite=True
+                str(path), shape=whole, chunks=chunks, dtype="uint32", fill_value=0
             )
         except OSError as error:
             raise disk_error(error, path) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import uuid
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import write_atomic
+from napari_nucleidomain.contracts.files import remove_folder, write_atomic
 from napari_nucleidomain.instances.stitching import Grid, TileInstances
 
 from .core_canvas import CoreCanvas
@@ -91,7 +91,10 @@ class TileStore:
         """An empty label image to stitch into; on disk where it is large and the store has a folder."""
         if self._folder is None or int(np.prod(shape)) <= self.large:
             return np.zeros(shape, dtype=np.uint32)
-        return CoreCanvas(self._folder / "stitched.zarr", grid, origin, shape)
+        for old in self._folder.glob("stitched*"):
+            remove_folder(old)
+        # A name of its own: threads of a writer that failed may still put their last chunks into the old folder.
+        return CoreCanvas(self._folder / f"stitched-{uuid.uuid4().hex[:8]}.zarr", grid, origin, shape)
 
     def clear(self) -> None:
         """Remove everything, once the result is safe."""
@@ -99,4 +102,4 @@ class TileStore:
         self._ours.clear()
         if self._folder is not None:
             # What an antivirus still holds open is of no harm.
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_folder(self._folder)
