@@ -73,6 +73,7 @@ def add_image(session: Any, path: Path, points: Path | None = None) -> Any:
         session.set_points(entry, read_points(points))
         corners = np.array([[0, 0], [0, width], [height, width], [height, 0]], float) - 0.5
         session.set_regions(entry, [corners])
+        entry.complete = True
     return entry
 
 

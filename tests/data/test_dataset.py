@@ -98,6 +98,7 @@ def test_file_round_trip_and_move(plain: Path, tmp_path: Path) -> None:
     again = open_dataset(plain)
     assert again.path == path
     assert again.all == dataset.all
+    assert [one.complete for one in again.all][:2] == [False, None]
     moved = tmp_path / "elsewhere"
     shutil.move(plain, moved)
     found = open_dataset(moved / "dataset.json")

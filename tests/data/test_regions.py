@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shapely import Polygon, contains_xy
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.data.coverage import covers_image
+from napari_nucleidomain.data.coverage import clicks_every_outline, covers_image
 from napari_nucleidomain.data.polygons import area, contains, fill
 from napari_nucleidomain.data.regions import (
     Region,
@@ -190,3 +190,17 @@ def test_whether_clicks_cover_the_image() -> None:
     assert not covers_image(np.array([[5, 5], [495, 395], [250, 200]]), shape), "three in a line"
     assert not covers_image(_grid(10, 2000, 10, 2000) + 1000, shape), "clicks of another image"
     assert covers_image(np.c_[np.ones(500), _grid(10, 495, 10, 395)[:500]], (30, *shape))
+
+
+def test_clicks_of_all_outlines_are_told_from_some() -> None:
+    labels = np.zeros((200, 200), np.int32)
+    centres = np.array([(20.0 + 12 * k, 30.0) for k in range(12)])
+    for number, (row, column) in enumerate(centres.astype(int), start=1):
+        labels[row - 3 : row + 4, column - 3 : column + 4] = number
+    assert not covers_image(centres, labels.shape)
+    assert clicks_every_outline(centres, labels)
+    assert clicks_every_outline(np.vstack([centres[1:], [[0.0, 0.0]]]), labels), "a middle beside a bent nucleus"
+    assert not clicks_every_outline(centres[:10], labels)
+    assert not clicks_every_outline(np.repeat(centres[:6], 2, axis=0), labels), "half of them twice"
+    assert not clicks_every_outline(centres, np.zeros_like(labels))
+    assert not clicks_every_outline(np.zeros((0, 2)), labels)

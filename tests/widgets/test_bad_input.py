@@ -225,6 +225,7 @@ def test_clicks_that_cannot_teach_stop_the_button(session, entry, nuclei, starte
 def test_napari_closed_while_training(session, entry, nuclei, started, qtbot, make_napari_viewer):
     """Clicks made a moment before are on disk; the training is not stopped, and is found by the next viewer."""
     session.set_regions(entry, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
+    entry.complete = True
     dock = _train_dock(session, qtbot)
     dock._refresh_soon.stop()
     dock.refresh()

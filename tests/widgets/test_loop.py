@@ -22,6 +22,7 @@ def entry(session, bare_entry, nuclei):
     session.viewer.fit_to_view()
     session.set_points(made, nuclei[1])
     session.set_regions(made, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
+    made.complete = True
     return made
 
 

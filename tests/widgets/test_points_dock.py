@@ -76,6 +76,10 @@ def test_a_region_is_drawn_and_undone_across_layers(work, nuclei):
     np.testing.assert_allclose(entry.regions[0].min(0), (10, 10), atol=1.5)
     np.testing.assert_allclose(entry.regions[0].max(0), (100, 140), atol=1.5)
     assert "1 region" in dock._status(entry)
+    dock.refresh()
+    assert dock.complete.isEnabled() and not dock.complete.isChecked(), "only the person can say it"
+    dock.complete.click()
+    assert entry.complete
     canvas.key(session.viewer, Qt.Key.Key_Z, CTRL)
     assert (len(entry.regions), len(entry.points)) == (0, 1)
     canvas.key(session.viewer, Qt.Key.Key_Z, CTRL)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.widgets.entry import ImageEntry
 from napari_nucleidomain.widgets.train_checklist import check_data, questions, stops
 
@@ -20,6 +21,7 @@ def entry(number=0, clicks=0, spread=90.0, **facts):
     rng = np.random.default_rng(number)
     points = rng.uniform(5, spread, (clicks, 2))
     facts.setdefault("image", image())
+    facts.setdefault("complete", bool(facts.get("regions")))
     return ImageEntry(id=f"i{number}", name=f"image {number}", points=points, **facts)
 
 
@@ -57,7 +59,22 @@ def test_clicks_in_a_corner_without_a_region_are_asked_about():
 
 def test_a_region_that_is_not_complete_is_told():
     one = entry(4, 40, regions=[box(0, 99)], complete=False)
-    assert "not every nucleus in its regions" in texts(check_data([one], "points"))
+    assert "What lies between the clicks there is taken for background" in texts(check_data([one], "points"))
+    assert questions(check_data([one], "points")) == ["i4"]
+    one.complete = True
+    assert questions(check_data([one], "points")) == []
+
+
+def test_clicks_in_every_attached_outline_are_not_asked_about(tmp_path):
+    labels = np.zeros((100, 100), np.uint16)
+    for number, row in enumerate(range(5, 90, 4), start=1):
+        labels[row : row + 2, 60:70] = number
+    path = write_labels(labels, tmp_path / "outlines.tif")
+    few = entry(3, 22, image=image(), labels=path)
+    few.points = np.array([(row + 0.5, 65.0) for row in range(5, 90, 4)])
+    assert questions(check_data([few], "points")) == []
+    few.points = few.points[:20] * (0.5, 0.5)
+    assert questions(check_data([few], "points")) == ["i3"]
 
 
 def test_clicks_over_the_whole_image_are_not_asked_about():

@@ -59,6 +59,7 @@ def test_without_images_it_says_what_to_do(dock):
 
 def test_choices_become_the_job(dock, entry, started, session):
     session.set_regions(entry, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
+    entry.complete = True
     ready(dock).choices.name.setText("liver")
     dock.choices._name_edited()
     dock.choices.advanced.open()
@@ -90,6 +91,40 @@ def test_clicks_without_a_region_are_asked_about_once(dock, entry, started, sess
     (region,) = entry.regions
     assert region[:, 0].max() < 120
     assert (region.min(axis=0) >= -0.5).all()
+
+
+def test_a_region_is_no_statement_and_is_asked_about_once(dock, entry, started, session):
+    session.set_regions(entry, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
+    assert not entry.complete, "drawing a region says nothing about its nuclei"
+    ready(dock).train.click()
+    assert started == []
+    assert "Is every nucleus inside the regions of cells 1 clicked?" in dock.question.text()
+    assert "taken for background" in dock.question.text()
+    dock._train_anyway([entry.id])
+    assert len(started) == 1
+    assert not entry.complete, "the box stays the person's"
+    (example,) = open_dataset(started[0].job.data)
+    assert example.complete is False
+
+
+def test_yes_to_the_question_ticks_the_box(dock, entry, started, session):
+    session.set_regions(entry, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
+    ready(dock).train.click()
+    dock._accept_areas([entry.id])
+    assert len(started) == 1 and entry.complete
+    (example,) = open_dataset(started[0].job.data)
+    assert example.complete is True
+    session.set_regions(entry, [*entry.regions, entry.regions[0] / 2])
+    assert not entry.complete, "a new region has not been spoken of"
+
+
+def test_the_whole_image_can_be_what_was_clicked(dock, entry, started, session):
+    session.set_points(entry, entry.points[:24] * 0.4)
+    ready(dock).train.click()
+    dock._accept_areas([entry.id], whole=True)
+    assert len(started) == 1 and entry.complete
+    (region,) = entry.regions
+    np.testing.assert_array_equal([region.min(0), region.max(0)], [[-0.5, -0.5], [199.5, 239.5]])
 
 
 def test_showing_the_area_draws_it_and_goes_to_points(dock, entry, started, session):

@@ -15,6 +15,34 @@ SIDE_SHARE = 0.15
 QUARTER_SHARE = 0.05
 
 
+def clicks_every_outline(points: np.ndarray, labels: np.ndarray) -> bool:
+    """Say whether clicks are those of complete outlines that lie beside them, so that they cover the whole image.
+
+    Parameters
+    ----------
+    points : ndarray (N, 2)
+        Pixels of the image.
+    labels : ndarray (Y, X), integers
+        Label image; 0 is background.
+
+    Returns
+    -------
+    bool
+        True if there are as many clicks as nuclei (a twentieth may lack) and all but a tenth of the nuclei, or one,
+        hold one: the middle of a bent nucleus may lie beside it.
+    """
+    ids = np.unique(labels)
+    ids = ids[ids != 0]
+    points = np.asarray(points, np.float64)
+    if not len(ids) or points.size == 0:
+        return False
+    points = points[inside(points, labels.shape)]
+    at = np.floor(points + 0.5).astype(np.int64)
+    hit = np.unique(labels[tuple(at.T)])
+    missed = len(ids) - int((hit != 0).sum())
+    return len(points) >= 0.95 * len(ids) and missed <= max(1, len(ids) // 10)
+
+
 def covers_image(points: np.ndarray, shape: Sequence[int]) -> bool:
     """Say whether the clicks plausibly are all nuclei of the image.
 

@@ -39,8 +39,10 @@ class Example:
         Target: images like those to segment. Source: images of another kind that have outlines.
     group : str
         Patient or slide: examples of one group never lie in different splits. Empty: the image stands alone.
-    complete : bool
-        Whether every nucleus inside the regions is clicked.
+    complete : bool or None
+        Whether somebody said that every nucleus is clicked: inside the regions, or in the whole image where there are
+        none. None: nothing was said; then regions are taken at their word, and without one an area round the clicks is
+        used unless they cover the image.
     understanding : Understanding
         What a person corrected about the image.
     """
@@ -52,7 +54,7 @@ class Example:
     split: Split = "train"
     domain: Domain = "target"
     group: str = ""
-    complete: bool = True
+    complete: bool | None = None
     understanding: Understanding = field(default_factory=Understanding)
 
     @property
@@ -151,8 +153,8 @@ class Example:
             entry["domain"] = self.domain
         if self.group:
             entry["group"] = self.group
-        if not self.complete:
-            entry["complete"] = False
+        if self.complete is not None:
+            entry["complete"] = self.complete
         said = self.understanding.to_json()
         if said:
             entry["understanding"] = said
@@ -189,7 +191,7 @@ class Example:
             split=split,
             domain=domain,
             group=str(entry.get("group", "")),
-            complete=bool(entry.get("complete", True)),
+            complete=None if entry.get("complete") is None else bool(entry["complete"]),
             understanding=Understanding.from_json(entry.get("understanding")),
             **paths,
         )

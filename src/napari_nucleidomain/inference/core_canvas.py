@@ -43,9 +43,7 @@ class CoreCanvas:
         chunks = tuple(min(s, n) for s, n in zip(grid.stride, whole, strict=True))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._array: Any = zarr.create_array(
-                str(path), shape=whole, chunks=chunks, dtype="uint32", fill_value=0
-            )
+            self._array: Any = zarr.create_array(str(path), shape=whole, chunks=chunks, dtype="uint32", fill_value=0)
         except OSError as error:
             raise disk_error(error, path) from error
         self._path = path

@@ -42,7 +42,7 @@ class ImageEntry:
     labels : Path or None
         Nuclei outlines (an instance label image), where there are any.
     complete : bool
-        Every nucleus inside the regions is clicked; a region means this until the person says otherwise.
+        The person said that every nucleus inside the regions is clicked; never ticked for them.
     use : {"train", "check", "predict"}
         "train": train and check; "check": only check; "predict": neither.
     group : str
@@ -65,6 +65,8 @@ class ImageEntry:
         The file is being opened in the background.
     plane_axes, planes : str, list of int
         As in `data.images.Image`, and the planes with clicks, while the image is not open.
+    outlines_clicked : tuple or None
+        For which clicks and outlines it was looked up whether every outline is clicked, and the answer.
     """
 
     id: str
@@ -75,7 +77,7 @@ class ImageEntry:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     regions: list[np.ndarray] = field(default_factory=list)
     labels: Path | None = None
-    complete: bool = True
+    complete: bool = False
     use: Use = "train"
     group: str = ""
     domain: str = ""
@@ -88,6 +90,7 @@ class ImageEntry:
     reading: bool = False
     plane_axes: str = ""
     planes: list[int] = field(default_factory=list)
+    outlines_clicked: tuple[Any, bool] | None = None
 
     @property
     def ndim(self) -> int:

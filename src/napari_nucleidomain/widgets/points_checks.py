@@ -139,7 +139,8 @@ def advice(clicks_here: int, regions_here: int, images_with_clicks: int, images:
     """
     if not clicks_here:
         return (
-            "Click once inside every nucleus in a small area. Draw the area with Region. 60 nuclei are enough to start."
+            "Click once inside every nucleus in a small area. Draw the area with Region. "
+            "20 clicks are the least that works, 60 a good start."
         )
     if clicks_in_all < 20:
         missing = "1 more click" if clicks_in_all == 19 else f"{20 - clicks_in_all} more clicks"

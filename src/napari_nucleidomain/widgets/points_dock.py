@@ -18,10 +18,12 @@ from .menus import menu_button, tool_button
 from .points_checklist import CheckList
 from .points_checks import advice
 from .points_files import READABLE, export_file, import_file
-from .points_region import hull_corners, needs_region
+from .points_region import hull_corners, needs_region, whole_corners
 from .points_suggest_box import SuggestBox
 from .points_tools import ToolRow, keys_text
 from .wording import clock, count
+
+_COMPLETE = "Only you can know: what lies between the clicks of a region teaches what is no nucleus."
 
 
 class PointsDock(Dock):
@@ -125,7 +127,7 @@ class PointsDock(Dock):
         self.export_button.setEnabled(bool(entry and (len(entry.points) or entry.regions)))
         self.complete.setEnabled(bool(entry and entry.regions))
         self.complete_words.setEnabled(self.complete.isEnabled())
-        self.complete.setToolTip("" if self.complete.isEnabled() else "Draw a region first.")
+        self.complete.setToolTip(_COMPLETE if self.complete.isEnabled() else "Draw a region first.")
         self.complete.setChecked(bool(entry and entry.regions and entry.complete))
         total = sum(len(one.points) for one in usable)
         clicked = sum(len(one.points) > 0 for one in usable)
@@ -133,7 +135,9 @@ class PointsDock(Dock):
         self.advice.setText(
             advice(here, len(entry.regions) if entry else 0, clicked, len(usable), total) if entry else ""
         )
-        self.train.allow("" if total else "Click inside some nuclei first: 60 are enough to start.")
+        self.train.allow(
+            "" if total else "Click inside some nuclei first: 20 are the least that works, 60 a good start."
+        )
 
     def _later(self, *_: Any) -> None:
         self._refresh_soon.start()
@@ -230,13 +234,16 @@ class PointsDock(Dock):
                 "No region was drawn, so I drew one round your clicks. Is every nucleus inside it clicked?",
                 "What lies outside is not used. You can drag its corners with Region, or undo it.",
                 Yes_all_clicked=lambda: self._answer(entry, True),
+                Yes_and_in_the_whole_image=lambda: self._answer(entry, True, whole=True),
                 Not_yet=lambda: self._answer(entry, before),
             )
             return
         open_dock(self.session, "train")
 
-    def _answer(self, entry: ImageEntry, complete: bool) -> None:
+    def _answer(self, entry: ImageEntry, complete: bool, whole: bool = False) -> None:
         self.ask.clear()
+        if whole:
+            self.session.annotations.change(entry, regions=whole_corners(entry))
         entry.complete = complete
         self.session.touch(entry, "regions")
         if complete:

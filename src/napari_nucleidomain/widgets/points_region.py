@@ -10,6 +10,9 @@ import numpy as np
 if TYPE_CHECKING:
     from .entry import ImageEntry
 
+# Outlines of larger images are not read in the viewer's process to spare a question.
+_MOST_PIXELS = 4_000_000
+
 
 def needs_region(entry: ImageEntry) -> bool:
     """Whether a training has to ask: there are clicks, no region, and they plainly do not cover the image."""
@@ -19,7 +22,42 @@ def needs_region(entry: ImageEntry) -> bool:
 
     if entry.image.plane_axes:
         return True
-    return not covers_image(entry.points, entry.image.spatial_shape)
+    return not covers_image(entry.points, entry.image.spatial_shape) and not _outlines_clicked(entry)
+
+
+def _outlines_clicked(entry: ImageEntry) -> bool:
+    """Whether outlines attached to the image show that every nucleus of it is clicked; looked up once."""
+    shape = entry.image.spatial_shape if entry.image is not None else ()
+    if entry.labels is None or len(shape) != 2 or np.prod(shape) > _MOST_PIXELS:
+        return False
+    key = (entry.labels, entry.points.tobytes())
+    if entry.outlines_clicked is None or entry.outlines_clicked[0] != key:
+        entry.outlines_clicked = (key, _look_at_outlines(entry))
+    return entry.outlines_clicked[1]
+
+
+def _look_at_outlines(entry: ImageEntry) -> bool:
+    from napari_nucleidomain.contracts import NucleiError
+    from napari_nucleidomain.data.coverage import clicks_every_outline
+    from napari_nucleidomain.data.labels_io import read_labels, split_binary
+
+    assert entry.labels is not None and entry.image is not None
+    try:
+        read = read_labels(entry.labels, tuple(entry.image.spatial_shape))
+    except NucleiError:
+        # Said where the outlines are used; here they only spare a question.
+        return False
+    return clicks_every_outline(entry.points, split_binary(read.labels) if read.binary else read.labels)
+
+
+def whole_corners(entry: ImageEntry) -> list[np.ndarray]:
+    """The whole image as a region: one rectangle, or one for each plane with clicks."""
+    if entry.image is None:
+        return []
+    height, width = entry.image.spatial_shape[-2:]
+    flat = np.array([[0, 0], [0, width - 1], [height - 1, width - 1], [height - 1, 0]], float)
+    flat += np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, 0.5], [0.5, -0.5]])
+    return [lifted(flat, corners[0, :-2]) for corners in hull_corners(entry)]
 
 
 def hull_corners(entry: ImageEntry) -> list[np.ndarray]:

@@ -151,7 +151,7 @@ def _clicks(entry: ImageEntry) -> Callable[[], Reference]:
     """Clicks with the area where they are complete: the regions; else the image, if they cover it; else their hull."""
     from .storage import as_regions
 
-    points, image, complete = entry.points.copy(), entry.image, entry.complete
+    points, image = entry.points.copy(), entry.image
     regions = as_regions(entry.regions, image.plane_axes if image is not None else "")
 
     def make() -> Reference:
@@ -160,7 +160,7 @@ def _clicks(entry: ImageEntry) -> Callable[[], Reference]:
 
         if regions:
             return Reference("clicks", "clicks", points=points, regions=regions, note="inside the regions")
-        if image is None or complete or covers_image(points[:, -2:], tuple(image.spatial_shape)[-2:]):
+        if image is None or covers_image(points[:, -2:], tuple(image.spatial_shape)[-2:]):
             return Reference("clicks", "clicks", points=points)
         hull = hull_region(points[:, -2:], shape=tuple(image.spatial_shape)[-2:])
         return Reference("clicks", "clicks", points=points, regions=[hull], note="in the area round the clicks")

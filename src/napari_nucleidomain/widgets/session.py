@@ -237,7 +237,12 @@ class Session(QObject):
         self.autosave.changed(entry)
 
     def set_regions(self, entry: ImageEntry, regions: Sequence[np.ndarray]) -> None:
-        """Take over the regions of an image; on disk within seconds."""
+        """Take over the regions of an image; on disk within seconds.
+
+        That every nucleus in them is clicked was said of the old ones: for a new one it is taken back.
+        """
+        if not len(regions) or len(regions) > len(entry.regions):
+            entry.complete = False
         entry.regions = [np.array(one, dtype=np.float64, copy=True) for one in regions]
         self.entry_changed.emit(entry, "regions")
         self.autosave.changed(entry)

@@ -224,7 +224,7 @@ def _entry(item: dict[str, Any], folder: Path) -> ImageEntry:
     entry.path = _real_path(item.get("path"), folder)
     entry.labels = _real_path(item.get("labels"), folder)
     entry.understanding = dict(item.get("understanding") or {})
-    entry.complete, entry.use = bool(item.get("complete", True)), item.get("use", "train")
+    entry.complete, entry.use = bool(item.get("complete", False)), item.get("use", "train")
     entry.group, entry.domain = str(item.get("group", "")), str(item.get("domain", ""))
     entry.plane_axes, entry.planes = str(item.get("plane_axes", "")), list(item.get("planes") or [])
     if entry.path is None or not entry.path.exists():
@@ -287,7 +287,8 @@ def write_dataset(folder: Path, items: Sequence[dict[str, Any]]) -> Path:
             split="val" if item.get("use") == "check" else "train",
             domain="source" if item["domain"] == "source" else "target",
             group=item["group"],
-            complete=item["complete"],
+            # Without a region nothing was said about the whole image.
+            complete=item["complete"] if item["regions"] else None,
             understanding=said,
         )
         here = item.get("planes")

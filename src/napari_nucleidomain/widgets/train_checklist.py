@@ -32,7 +32,7 @@ class Check:
     goto : str
         Dock that mends it ("images", "points"), or "".
     ask : str
-        Id of the image about which to ask whether every nucleus round its clicks is clicked, or "".
+        Id of the image about which to ask whether every nucleus round its clicks, or in its regions, is clicked; or "".
     """
 
     level: Literal["ok", "warning", "stop"]
@@ -136,8 +136,11 @@ def _check_area(entry: ImageEntry) -> list[Check]:
         if outside:
             found.append(Check("warning", f"{entry.name}: {count(outside, 'click')} outside every region.", "points"))
         if not entry.complete:
-            text = f"{entry.name}: you said that not every nucleus in its regions is clicked yet."
-            found.append(Check("warning", text, "points"))
+            text = (
+                f"{entry.name}: is every nucleus in its regions clicked? What lies between the clicks there is taken "
+                "for background."
+            )
+            found.append(Check("warning", text, "points", ask=entry.id))
         return found
     if not needs_region(entry):
         return []

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from napari_nucleidomain.runs.folder import RunFolder
     from napari_nucleidomain.runs.store import StoredModel
 
+    from .entry import ImageEntry
+
 _ALIVE = ("running", "paused", "waiting")
 
 
@@ -189,27 +191,48 @@ class TrainDock(Dock):
         self._begin(planned)
 
     def _ask_about(self, ids: list[str], planned: Planned) -> None:
-        names = [entry.name for entry in self.session.images if entry.id in ids]
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        asked = [entry for entry in self.session.images if entry.id in ids]
+        drawn = [entry for entry in asked if entry.regions]
+        if drawn:
+            # One question at a time: about what was drawn, then about what was not.
+            here = [entry.id for entry in drawn]
+            self.question.say(
+                "warning",
+                f"Is every nucleus inside the regions of {_names(drawn)} clicked? "
+                "What lies between the clicks there is taken for background.",
+                Yes_train=lambda: self._accept_areas(here),
+                Train_anyway=lambda: self._train_anyway(here),
+                Back_to_Points=lambda: self._goto("points"),
+            )
+            return
         self.question.say(
             "warning",
-            f"No region is drawn on {shown}. Only the area round the clicks will be used: "
+            f"No region is drawn on {_names(asked)}. Only the area round the clicks will be used: "
             "is every nucleus in it clicked?",
             Yes_train=lambda: self._accept_areas(ids),
+            Yes_and_in_the_whole_image=lambda: self._accept_areas(ids, whole=True),
             Show_the_area=lambda: self._draw_areas(ids),
         )
 
-    def _accept_areas(self, ids: list[str]) -> None:
-        """The person says that the clicks are complete round themselves: that area becomes a region, once for all."""
-        self._draw_areas(ids, complete=True)
+    def _accept_areas(self, ids: list[str], *, whole: bool = False) -> None:
+        """The person says that the clicks are complete: where no area is drawn one becomes a region, once for all."""
+        self._draw_areas(ids, complete=True, whole=whole)
         self.question.clear()
         self.start()
 
-    def _draw_areas(self, ids: list[str], *, complete: bool = False) -> None:
+    def _train_anyway(self, ids: list[str]) -> None:
+        """Nothing is said about the clicks; it is not asked again."""
+        self._asking.update(ids)
+        self.question.clear()
+        self.start()
+
+    def _draw_areas(self, ids: list[str], *, complete: bool = False, whole: bool = False) -> None:
         for entry in self.session.images:
             if entry.id in ids:
-                entry.complete = entry.complete or complete
-                draw_area(self.session, entry)
+                draw_area(self.session, entry, whole=whole)
+                if complete:
+                    entry.complete = True
+                    self.session.touch(entry, "regions")
         if not complete:
             self._asking.update(ids)
             self.question.say("info", "The area is drawn. Correct it in Points if need be, then press Train.")
@@ -289,6 +312,12 @@ class TrainDock(Dock):
 
     def _goto(self, dock: str) -> None:
         open_dock(self.session, dock)
+
+
+def _names(entries: list[ImageEntry]) -> str:
+    """Up to three names."""
+    more = f" and {len(entries) - 3} more" if len(entries) > 3 else ""
+    return ", ".join(entry.name for entry in entries[:3]) + more
 
 
 def _line(check: Check) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_nucleidomain.contracts import NucleiError
 
-from .points_region import hull_corners, needs_region
+from .points_region import hull_corners, needs_region, whole_corners
 
 if TYPE_CHECKING:
     from napari_nucleidomain.runs.folder import RunFolder
@@ -49,10 +49,10 @@ def _left_over(project: Project) -> RunFolder | None:
     return None
 
 
-def draw_area(session: Session, entry: ImageEntry) -> None:
-    """Draw the area that will be used where a person drew none, as one step that can be undone."""
+def draw_area(session: Session, entry: ImageEntry, *, whole: bool = False) -> None:
+    """Draw the area that will be used where a person drew none, or the whole image; a step that can be undone."""
     if needs_region(entry):
-        session.annotations.change(entry, regions=hull_corners(entry))
+        session.annotations.change(entry, regions=whole_corners(entry) if whole else hull_corners(entry))
 
 
 def in_the_way(project: Project, run: RunFolder | None = None) -> RunFolder | None:

@@ -43,7 +43,8 @@ def clicked_areas(
     points : ndarray (N, 2)
         Clicks, in pixels of the image.
     outlined : bool
-        Whether the points are of complete outlines, so that the whole image is covered.
+        Whether it is known that the points are all nuclei of the image: they are of complete outlines, or somebody said
+        so.
     warn : callable
         Told (message, hint).
 
@@ -62,7 +63,7 @@ def clicked_areas(
             return [((slice(0, shape[0]), slice(0, shape[1])), np.ones(shape, bool))]
         warn(
             f"{name}: no area is drawn and the clicks do not cover the image; an area round them is used.",
-            "Draw the area in which every nucleus is clicked.",
+            "Draw the area in which every nucleus is clicked; the whole image, if it is all of it.",
         )
         regions = [hull_region(points, shape=shape)]
     areas = []

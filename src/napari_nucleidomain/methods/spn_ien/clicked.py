@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.coverage import clicks_every_outline, covers_image
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
@@ -20,6 +21,7 @@ from .telling import (
     BLANK,
     is_blank,
     not_finite,
+    tell_about_area,
     tell_about_blank,
     tell_about_clicks,
     tell_about_image,
@@ -165,9 +167,12 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         return []
     if not outlined:
         tell_about_clicks(example.name, points, shape, warn)
+    regions = example.load_regions(image)
+    tell_about_area(example.name, example.complete, bool(regions), warn)
     areas = []
     taught = np.zeros(len(points), bool)
-    for window, inside in clicked_areas(example.name, shape, example.load_regions(image), points, outlined, warn):
+    whole = outlined or (not regions and _is_whole(example, image, points, shape))
+    for window, inside in clicked_areas(example.name, shape, regions, points, whole, warn):
         origin = (window[0].start, window[1].start)
         within = _lie_in(points - origin, inside)
         taught |= within
@@ -198,6 +203,14 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         )
     tell_about_pixels(example.name, missing, size, warn)
     return made
+
+
+def _is_whole(example: Example, image: Image, points: np.ndarray, shape: tuple[int, int]) -> bool:
+    """Whether the clicks are all nuclei of the image: somebody said so, or outlines beside them have no others."""
+    if example.complete is not None or example.labels is None or covers_image(points, shape):
+        return bool(example.complete)
+    labels = example.load_labels(image)
+    return labels is not None and clicks_every_outline(points, labels)
 
 
 def _lie_in(points: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -27,6 +27,16 @@ def tell_about_clicks(name: str, points: np.ndarray, shape: Sequence[int], warn:
             warn(f"{name}: {finding.message}", "Two clicks on one nucleus cut it in two: remove one of them.")
 
 
+def tell_about_area(name: str, complete: bool | None, regions: bool, warn: Warn) -> None:
+    """Say what a region is taken for where a person did not say that it is clicked completely."""
+    if regions and complete is False:
+        warn(
+            f"{name}: nobody said that every nucleus in its regions is clicked; what lies between the clicks there is "
+            "taken for background all the same.",
+            "Click the rest, or draw the region smaller.",
+        )
+
+
 def not_finite(raw: np.ndarray) -> int:
     """How many of the numbers (h, w, C) of a file are missing."""
     return int((~np.isfinite(raw)).sum()) if raw.dtype.kind == "f" else 0
