@@ -8,12 +8,13 @@ import json
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError, load_card
+from napari_nucleidomain.runs.devices import Busy, refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode, execute, is_complete
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project, StoredModel
 
-from .running import run_here
+from .running import run_here, when_busy
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -28,9 +29,14 @@ def _run(arguments: argparse.Namespace) -> int:
     if is_complete(run):
         print(f"{run.name} is finished already; all it made is there.")
         return ExitCode.DONE
+    busy = when_busy(arguments)
+    if busy is Busy.REFUSE and run.job.background:
+        # Started by the viewer, where a person sees the warning and can stop either.
+        busy = Busy.WARN
+    refuse_if_in_use(run.job, busy)
     if arguments.progress:
-        return run_here(run, started=arguments.started)
-    return execute(run.path, started=arguments.started)
+        return run_here(run, started=arguments.started, busy=busy)
+    return execute(run.path, started=arguments.started, busy=busy)
 
 
 def _worker(arguments: argparse.Namespace) -> int:

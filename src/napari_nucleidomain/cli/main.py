@@ -54,6 +54,18 @@ def _add(commands: argparse._SubParsersAction, name: str, module: str, text: str
 def _device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
+    _busy(parser)
+
+
+def _busy(parser: argparse.ArgumentParser) -> None:
+    busy = parser.add_mutually_exclusive_group()
+    busy.add_argument(
+        "--wait",
+        action="store_true",
+        help="where another job has the device, wait until it is free (default: refused on a graphics card; on the "
+        "processor a warning is printed and it goes on)",
+    )
+    busy.add_argument("--share", action="store_true", help="where another job has the device, go on beside it")
 
 
 def _train(commands: argparse._SubParsersAction) -> None:
@@ -177,6 +189,7 @@ def _folder_commands(commands: argparse._SubParsersAction) -> None:
     parser = _add(commands, "run", "folders", "Execute a run folder, or go on with an interrupted one.")
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
     parser.add_argument("--progress", action="store_true", help="show a progress bar")
+    _busy(parser)
     parser = _add(commands, "worker", "folders", "Execute a project's predictions in turn, with the model kept loaded.")
     parser.add_argument("--project", type=Path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")
     parser.add_argument(

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, load_card
+from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import CLASSICAL, ImageRef, PredictJob
 from napari_nucleidomain.runs.store import Project
 
-from .running import run_here
+from .running import run_here, when_busy
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -36,8 +37,10 @@ def command(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
         name=Path(model).name,
     )
+    busy = when_busy(arguments)
+    refuse_if_in_use(job, busy)
     run = Project.open(arguments.project).new_run(job)
-    code = run_here(run, started=arguments.started, quiet=arguments.quiet)
+    code = run_here(run, started=arguments.started, quiet=arguments.quiet, busy=busy)
     summary = run.summary()
     for entry in summary.get("images", []):
         print(f"{entry['labels']}  {entry['nuclei']} nuclei  ({entry['scale_reason']})")

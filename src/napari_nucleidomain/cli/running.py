@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 from types import FrameType
 from typing import Any
 
 from napari_nucleidomain.contracts.events import Failed
+from napari_nucleidomain.runs.devices import Busy
 from napari_nucleidomain.runs.event_log import last_event
 from napari_nucleidomain.runs.execute import ExitCode, execute
 from napari_nucleidomain.runs.folder import RunFolder
@@ -16,7 +18,12 @@ from napari_nucleidomain.runs.requests import Requests
 from .bars import Bar
 
 
-def run_here(run: RunFolder, *, started: float, quiet: bool = False) -> ExitCode:
+def when_busy(arguments: argparse.Namespace) -> Busy:
+    """What the user said to do where another job has the device."""
+    return Busy.WAIT if arguments.wait else Busy.SHARE if arguments.share else Busy.REFUSE
+
+
+def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy = Busy.WARN) -> ExitCode:
     """Execute a run and show it.
 
     Ctrl+C once asks for a stop, which leaves a model where one exists; twice ends the process at once.
@@ -33,7 +40,7 @@ def run_here(run: RunFolder, *, started: float, quiet: bool = False) -> ExitCode
 
     try:
         with Bar(run, quiet=quiet):
-            code = execute(run.path, started=started, watch=watch)
+            code = execute(run.path, started=started, watch=watch, busy=busy)
     finally:
         if before:
             signal.signal(signal.SIGINT, before[0])

@@ -10,11 +10,12 @@ from typing import Any
 from napari_nucleidomain.contracts import NucleiError, find_method
 from napari_nucleidomain.contracts.card import CARD_FILE, load_card
 from napari_nucleidomain.data.dataset import open_dataset
+from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
 
-from .running import run_here
+from .running import run_here, when_busy
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -33,9 +34,11 @@ def command(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
         overwrite=arguments.overwrite,
     )
+    busy = when_busy(arguments)
+    refuse_if_in_use(job, busy)
     run = Project.open(arguments.project).new_run(job)
     print(f"run    {run.path}", flush=True)
-    code = run_here(run, started=arguments.started, quiet=arguments.quiet)
+    code = run_here(run, started=arguments.started, quiet=arguments.quiet, busy=busy)
     if code in (ExitCode.DONE, ExitCode.SKIPPED, ExitCode.STOPPED) and run.model_folder:
         card = load_card(arguments.out)
         print(f"model  {arguments.out}  ({card.line()})")

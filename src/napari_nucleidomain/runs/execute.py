@@ -18,6 +18,7 @@ from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import Failed, Finished, Started, Stopped
 from napari_nucleidomain.contracts.files import remove_halves
 
+from .devices import Busy, hold
 from .event_log import EventWriter, last_event
 from .folder import RunFolder
 from .job import CLASSICAL, TrainJob
@@ -48,6 +49,7 @@ def execute(
     started: float | None = None,
     watch: Callable[[Requests], None] | None = None,
     models: LoadedModels | None = None,
+    busy: Busy = Busy.WARN,
 ) -> ExitCode:
     """Do what a run folder says, or go on with it.
 
@@ -61,6 +63,8 @@ def execute(
         Given the requests once they are watched, so that Ctrl+C can ask for a stop.
     models : LoadedModels, optional
         Models the worker keeps warm.
+    busy : Busy
+        What to do where another job has the device.
 
     Returns
     -------
@@ -89,7 +93,8 @@ def execute(
                 watch(requests)
             if job.background:
                 _lower_priority()
-            return _do(run, events, requests, spare, time.monotonic() if started is None else started, models)
+            began = time.monotonic() if started is None else started
+            return _do(run, events, requests, spare, lambda: _work(run, events, requests, began, models, busy))
         finally:
             requests.close()
             logging.getLogger("napari_nucleidomain").removeHandler(log)
@@ -160,13 +165,29 @@ def _threads(count: int | None) -> Iterator[None]:
             del os.environ[name]
 
 
+def _work(
+    run: RunFolder,
+    events: EventWriter,
+    requests: Requests,
+    started: float,
+    models: LoadedModels | None,
+    busy: Busy,
+) -> dict[str, Any]:
+    """What the job is, on a device that it has to itself unless the user wished otherwise."""
+    threads = None if isinstance(run.job, TrainJob) else run.job.threads
+    with _threads(threads), hold(run, events, requests, busy) as waited:
+        if isinstance(run.job, TrainJob):
+            # The time it waited for the device is not counted.
+            return train(run, events, requests, started + waited)
+        return predict(run, events, requests, models or LoadedModels())
+
+
 def _do(
     run: RunFolder,
     events: EventWriter,
     requests: Requests,
     spare: Spare,
-    started: float,
-    models: LoadedModels | None,
+    work: Callable[[], dict[str, Any]],
 ) -> ExitCode:
     logger = logging.getLogger("napari_nucleidomain")
     try:
@@ -175,11 +196,7 @@ def _do(
             remove_halves(folder)
         resumed = bool(run.read_events()[0])
         events.write(Started(device=run.job.device, resumed=resumed))
-        if isinstance(run.job, TrainJob):
-            summary = train(run, events, requests, started)
-        else:
-            with _threads(run.job.threads):
-                summary = predict(run, events, requests, models or LoadedModels())
+        summary = work()
         events.write(Finished(summary=summary_to_stored(summary, run.path)))
         return ExitCode.SKIPPED if summary.get("problems") else ExitCode.DONE
     except StopRun as stop:

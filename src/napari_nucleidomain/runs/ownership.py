@@ -54,7 +54,7 @@ def is_alive(folder: Path) -> bool:
     if owner is None:
         return _just_written(folder)
     if owner.here:
-        return _process_alive(owner)
+        return process_alive(owner.process, owner.process_started)
     try:
         return time.time() - (folder / OWNER_FILE).stat().st_mtime < STALE_ELSEWHERE_SECONDS
     except FileNotFoundError:
@@ -69,13 +69,14 @@ def _just_written(folder: Path) -> bool:
         return False
 
 
-def _process_alive(owner: Owner) -> bool:
+def process_alive(number: int, started: float) -> bool:
+    """Whether the process of this number that began then (seconds since 1970) still runs on this machine."""
     import psutil
 
     try:
-        process = psutil.Process(owner.process)
+        process = psutil.Process(number)
         # A process number is used again after a restart; the start time tells the two apart.
-        return abs(process.create_time() - owner.process_started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
+        return abs(process.create_time() - started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:

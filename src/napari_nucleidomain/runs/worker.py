@@ -15,9 +15,10 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import read_json, write_json
 from napari_nucleidomain.data.example import real_path, stored_path
 
+from .devices import Busy, holders
 from .execute import execute
 from .folder import RunFolder
-from .launch import device_holder, spawn
+from .launch import spawn
 from .ownership import Ownership, is_alive
 from .predict import LoadedModels, warm_up
 from .store import Project
@@ -158,8 +159,8 @@ class Worker:
 
     def _every_second(self, ownership: Ownership) -> None:
         ownership.beat()
-        if self._models.on_accelerator and device_holder(self._project):
-            # A training wants the memory of the graphics card more than we need to be quick.
+        if self._models.on_accelerator and any(one.kind == "train" for one in holders()):
+            # A training, of whatever project, wants the memory of the graphics card more than we need to be quick.
             self._models.clear()
 
     def _take_one(self) -> bool:
@@ -170,7 +171,7 @@ class Worker:
         tickets[0].unlink(missing_ok=True)
         if folder is not None:
             try:
-                execute(folder, models=self._models)
+                execute(folder, models=self._models, busy=Busy.SHARE)
             except NucleiError as error:
                 print(error, flush=True)
         return True

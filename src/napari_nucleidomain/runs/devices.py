@@ -1,0 +1,250 @@
+"""Who computes on which device of this computer: one job at a time, across projects and programs of one user.
+
+Each job writes a small record into a folder of the user for as long as it computes. A record whose process is gone
+counts for nothing, so nothing has to be cleaned up after a crash.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import re
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+
+from napari_nucleidomain.contracts import NucleiError, StopRun, WriteError
+from napari_nucleidomain.contracts.events import Warned
+from napari_nucleidomain.contracts.files import remove_with_retry, write_json
+
+from .event_log import EventWriter
+from .folder import RunFolder
+from .job import CLASSICAL, PredictJob, TrainJob
+from .lock import exclusive
+from .ownership import process_alive
+from .places import PROJECT_FILE
+from .requests import Requests
+
+_LOOK_SECONDS = 1.0
+# In methods' layers, and with torch: imported when a job runs, as the methods are.
+_NAMING = "napari_nucleidomain.training.device_name"
+
+
+class Busy(StrEnum):
+    """What to do where the device is in use."""
+
+    REFUSE = "refuse"
+    """On a graphics card, whose memory two jobs seldom fit into; on the processor as `WARN`."""
+    WAIT = "wait"
+    WARN = "warn"
+    SHARE = "share"
+    """Go on without a word."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A job that computes now.
+
+    Attributes
+    ----------
+    device : str
+        Key of the device, see `training.device_name`.
+    words : str
+        The device for a person.
+    kind, name : str
+        "train" or "predict", and what the user calls it.
+    run, project : str
+        Folders.
+    since : float
+        Seconds since 1970.
+    cpus : list of int or None
+        Processors it may use; a cluster gives each job its own. None where the system does not say.
+    """
+
+    device: str
+    words: str
+    kind: str
+    name: str
+    run: str
+    project: str
+    since: float
+    process: int
+    process_started: float
+    cpus: list[int] | None = None
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process still runs."""
+        return process_alive(self.process, self.process_started)
+
+    def meets(self, other: Holder) -> bool:
+        """Whether the two would compute on the same hardware."""
+        if self.device != other.device or self.token == other.token:
+            return False
+        if self.device != "cpu" or self.cpus is None or other.cpus is None:
+            return True
+        return bool(set(self.cpus) & set(other.cpus))
+
+    def sentence(self) -> str:
+        """Who has what since when, for a person."""
+        what = "training" if self.kind == "train" else "prediction"
+        paused = ", which is paused," if RunFolder(self.run).state == "paused" else ""
+        day = "%H:%M" if time.time() - self.since < 12 * 3600 else "%Y-%m-%d %H:%M"
+        since = time.strftime(day, time.localtime(self.since))
+        of = f" of the project {self.project}" if self.project else ""
+        return f"The {what} {self.name}{of}{paused} has had {self.words} since {since}"
+
+
+def registry() -> Path:
+    """Where this user's jobs on this computer are recorded; a home may be shared by many computers."""
+    import platformdirs
+
+    host = re.sub(r"[^\w.-]+", "-", socket.gethostname()) or "here"
+    return Path(platformdirs.user_state_dir("napari-nucleidomain", appauthor=False)) / "devices" / host
+
+
+def holders() -> list[Holder]:
+    """Jobs that compute on this computer now, oldest first; records of processes that are gone are removed."""
+    found = []
+    for path in registry().glob("[!.]*.json"):
+        try:
+            holder = Holder(**json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            # Just removed, or of a later version of this program.
+            continue
+        if holder.alive:
+            found.append(holder)
+        else:
+            remove_with_retry(path)
+    return sorted(found, key=lambda one: one.since)
+
+
+def in_use(job: TrainJob | PredictJob) -> Holder | None:
+    """Who has the device that a job would compute on. torch is imported only where anybody computes at all."""
+    return _first_met(_me(job, Path())) if holders() else None
+
+
+def refuse_if_in_use(job: TrainJob | PredictJob, busy: Busy) -> None:
+    """Say that a job cannot begin before a folder is made for it.
+
+    Raises
+    ------
+    NucleiError
+        A graphics card is in use, and the user neither waits nor shares.
+    """
+    if busy is Busy.REFUSE:
+        holder = in_use(job)
+        if holder is not None and holder.device != "cpu":
+            raise _refusal(holder)
+
+
+@contextmanager
+def hold(run: RunFolder, events: EventWriter, requests: Requests, busy: Busy) -> Iterator[float]:
+    """Have the device of a run, by the rules of `Busy`.
+
+    Yields
+    ------
+    float
+        Seconds that it was waited for.
+
+    Raises
+    ------
+    NucleiError
+        It is in use, or it is not there.
+    StopRun
+        The user stopped it while it waited.
+    """
+    mine = _me(run.job, run.path)
+    began = time.monotonic()
+    other = _take(mine, share=False)
+    if other is not None:
+        if busy is Busy.REFUSE and other.device != "cpu":
+            raise _refusal(other)
+        if busy is Busy.WAIT:
+            events.write(Warned(message=f"{other.sentence()}: this waits until it is free.", hint=_stopping(other)))
+            while _take(mine, share=False) is not None:
+                requests.refuse_if_lost()
+                if requests.stopped:
+                    raise StopRun
+                time.sleep(_LOOK_SECONDS)
+        else:
+            if busy is not Busy.SHARE:
+                flag = " Or begin with --wait." if busy is Busy.REFUSE else ""
+                hint = f"Both are slower; stop one of them if that takes too long.{flag}"
+                events.write(Warned(message=f"{other.sentence()}.", hint=hint))
+            _take(mine, share=True)
+    try:
+        yield time.monotonic() - began if other is not None and busy is Busy.WAIT else 0.0
+    finally:
+        remove_with_retry(_record(mine))
+
+
+def _take(mine: Holder, *, share: bool) -> Holder | None:
+    """Write the record unless another job has the device; that job, or None where it is ours."""
+    try:
+        registry().mkdir(parents=True, exist_ok=True)
+        # To look and then to write is two moments: of two jobs that both find nobody, one must wait.
+        with exclusive(registry() / "lock"):
+            other = None if share else _first_met(mine)
+            if other is None:
+                write_json(_record(mine), asdict(replace(mine, since=time.time())))
+            return other
+    except (OSError, WriteError):
+        # A home that cannot be written to, as on some clusters: nobody can be told, so nobody is kept out.
+        return None
+
+
+def _first_met(mine: Holder) -> Holder | None:
+    return next((one for one in holders() if mine.meets(one)), None)
+
+
+def _record(holder: Holder) -> Path:
+    return registry() / f"{holder.token}.json"
+
+
+def _me(job: TrainJob | PredictJob, folder: Path) -> Holder:
+    import psutil
+
+    process = psutil.Process()
+    key, words = _device_of(job)
+    # Absent on a Mac.
+    cpus: Callable[[], list[int]] | None = getattr(process, "cpu_affinity", None)
+    project = folder.absolute().parent.parent
+    return Holder(
+        device=key,
+        words=words,
+        kind=job.kind,
+        name=job.name or folder.name,
+        run=str(folder.absolute()),
+        project=str(project) if (project / PROJECT_FILE).exists() else "",
+        since=time.time(),
+        process=os.getpid(),
+        process_started=process.create_time(),
+        cpus=cpus() if cpus else None,
+    )
+
+
+def _device_of(job: TrainJob | PredictJob) -> tuple[str, str]:
+    if job.device.lower() == "cpu" or (isinstance(job, PredictJob) and job.model == CLASSICAL):
+        return "cpu", "the processor"
+    key, words = importlib.import_module(_NAMING).name_device(job.device)
+    return str(key), str(words)
+
+
+def _refusal(holder: Holder) -> NucleiError:
+    return NucleiError(
+        f"{holder.sentence()}; one job at a time on a graphics card.",
+        "Wait for it with --wait, go on beside it with --share (slower, and the memory may not do for both), or choose "
+        f"another --device. {_stopping(holder)}",
+    )
+
+
+def _stopping(holder: Holder) -> str:
+    return f'To stop it: nucleidomain runs --stop "{holder.run}"'
