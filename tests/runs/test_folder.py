@@ -174,6 +174,28 @@ def test_name_that_differs_in_capitals_is_not_free(tmp_path: Path) -> None:
     assert project.free_model_name("liver") == "liver-3", "one folder to Windows and to a Mac"
 
 
+@pytest.mark.parametrize(
+    ("taken", "wish", "free"),
+    [
+        ([], "patient-12", "patient-12"),
+        (["patient-12"], "patient-12", "patient-12-2"),
+        (["patient-12", "patient-12-2"], "patient-12-2", "patient-12-3"),
+        (["patient-1", "patient-2"], "patient-2", "patient-2-2"),
+        (["patient", "patient-12"], "patient-12", "patient-12-2"),
+        (["liver", "liver-2"], "liver-2", "liver-3"),
+        (["liver", "liver-2", "liver-3"], "liver-2", "liver-4"),
+        (["2024-11-21"], "2024-11-21", "2024-11-21-2"),
+        (["liver-02"], "liver-02", "liver-02-2"),
+        (["a", "a-99999999999999999999"], "a-99999999999999999999", "a-99999999999999999999-2"),
+    ],
+)
+def test_only_numbers_of_this_program_are_versions(tmp_path: Path, taken: list[str], wish: str, free: str) -> None:
+    project = Project.open(tmp_path)
+    for name in taken:
+        (project.models_folder / name).mkdir(parents=True)
+    assert project.free_model_name(wish) == free
+
+
 def test_two_runs_in_one_second_have_two_folders(tmp_path: Path) -> None:
     project = Project.open(tmp_path)
     job = PredictJob(model="otsu", images=[])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from napari_nucleidomain.data.labels_out import boxes
 from napari_nucleidomain.data.points import read_points
 from napari_nucleidomain.instances.contingency import added_up
 from napari_nucleidomain.instances.pointscores import score_points_large
-from napari_nucleidomain.instances.scores import score_labels, score_points, score_table
+from napari_nucleidomain.instances.scores import score_labels, score_points
+from napari_nucleidomain.instances.scores import score_table as score_contingency
 from napari_nucleidomain.runs.execute import ExitCode
 
 from .pairing import pair
+from .table import score_table
 
 _LARGEST = 1 << 30  # pixels
 _SHOWN = ("aji", "aji_plus", "pq", "f1@0.5", "object_dice", "seg", "pixel_f1", "pixel_iou")
@@ -115,7 +118,7 @@ def _score_large(predicted: Path, truth: Path, clicks: bool) -> dict[str, Any]:
                     "Both must belong to the same image, at the same size.",
                 )
             parts = ((np.asarray(labels[box]), np.asarray(reference[box])) for box in boxes(labels.shape, 2048))
-            return dict(score_table(added_up(parts)).as_dict())
+            return dict(score_contingency(added_up(parts)).as_dict())
 
 
 def _by(shape: tuple[int, ...]) -> str:
@@ -157,7 +160,6 @@ def _means(rows: dict[str, dict[str, Any]]) -> tuple[dict[str, float], dict[str,
 
 def _print(rows: dict[str, dict[str, Any]], means: tuple[dict[str, float], dict[str, float]]) -> None:
     known = [name for name in _SHOWN if name in means[0]] or list(means[0])
-    width = max(len("mean"), *(len(name) for name in rows))
-    print(" " * width + "".join(f"{name:>14}" for name in known))
-    for label, row in [*rows.items(), ("mean", means[0]), ("sd", means[1])]:
-        print(f"{label:<{width}}" + "".join(f"{row.get(name, float('nan')):14.4f}" for name in known))
+    # A file takes lines of any length.
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(score_table(rows, *means, known, width))

@@ -166,15 +166,19 @@ class Project:
         raise NucleiError(f"There are too many runs named {base}.", "Choose another name.")
 
     def free_model_name(self, base: str) -> str:
-        """`liver`, then `liver-2`, `liver-3`, ...: a name no model has and no training will take."""
-        stem = re.sub(r"-\d+$", "", file_name(base))
+        """`liver`, then `liver-2`, `liver-3`, ...: a name no model has and no training will take.
+
+        `patient-12` becomes `patient-12-2`: only a number that this program appended is a version.
+        """
+        wish = file_name(base)
         taken = {folder.name for folder in self.models_folder.glob("*") if folder.is_dir()}
         taken |= {Path(run.job.publish).name for run in self._trainings() if run.job.publish}  # type: ignore[union-attr]
         # To Windows and Macs Liver and liver are one folder.
         taken = {one.casefold() for one in taken}
-        name, number = stem, 2
+        name, (stem, number) = wish, _version(wish, taken)
         while name.casefold() in taken:
-            name, number = f"{stem}-{number}", number + 1
+            number += 1
+            name = f"{stem}-{number}"
         return name
 
     def _trainings(self) -> list[RunFolder]:
@@ -202,6 +206,19 @@ class Project:
     def export_model(self, folder: Path | str, file: Path | str) -> Path:
         """Write a model as one file."""
         return pack_model(folder, file)
+
+
+def _version(name: str, taken: set[str]) -> tuple[str, int]:
+    """Stem and number of a version; (name, 1) where the number is a person's.
+
+    The program counts from the bare stem on without a gap; who numbers patients or slides hardly has that stem too.
+    """
+    match = re.fullmatch(r"(.+)-([2-9]|[1-9]\d+)", name)
+    if match is None:
+        return name, 1
+    stem, number = match[1], int(match[2])
+    before = (stem if k == 1 else f"{stem}-{k}" for k in range(1, number))
+    return (stem, number) if all(one.casefold() in taken for one in before) else (name, 1)
 
 
 def _now() -> str:

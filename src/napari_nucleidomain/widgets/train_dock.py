@@ -148,7 +148,7 @@ class TrainDock(Dock):
         if run is not None and self.session.run is None:
             self.session.run = run
 
-    _free_name = "model-1"
+    _free_name = "model"
 
     def _offer_models(self, *_: Any) -> None:
         channels = {entry.image.n_channels for entry in self.session.images if entry.image is not None}

@@ -32,7 +32,7 @@ def look_round(project: Project, want_run: bool) -> tuple[list[StoredModel], str
     from napari_nucleidomain.runs.launch import device_holder
 
     models = project.models()
-    name = project.free_model_name(models[0].name if models else "model-1")
+    name = project.free_model_name(models[0].name if models else "model")
     return models, name, (device_holder(project) or _left_over(project)) if want_run else None
 
 
