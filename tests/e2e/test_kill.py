@@ -71,6 +71,20 @@ def test_killed_in_every_stage_and_inside_checkpoints(trainings: Any, undisturbe
     assert list((run.path / "checkpoint").glob(".*")) == [], "halves of checkpoints are cleaned away"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows asks no process to end")
+def test_ended_by_the_system_goes_on_exactly(trainings: Any, undisturbed: Any) -> None:
+    run = trainings.new()
+    for hold in ("labels", "IEN:20"):
+        process = start(run, hold)
+        held(run, process)
+        process.terminate()
+        let_go(run)
+        assert process.wait(300) == ExitCode.INTERRUPTED, said_by(run)
+        assert (run.state, stage_of(run)[0]) == ("interrupted", hold.partition(":")[0])
+    assert start(run).wait(300) == 0, said_by(run)
+    check_equal(run, undisturbed)
+
+
 def test_stopped_in_every_stage(trainings: Any, undisturbed: Any, tmp_path: Path) -> None:
     """Acknowledged while the stage still works, obeyed at its next chance, with a model as soon as there is one."""
     target = tmp_path / "published"

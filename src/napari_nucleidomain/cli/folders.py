@@ -9,12 +9,12 @@ from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError, load_card
 from napari_nucleidomain.runs.devices import Busy, refuse_if_in_use
-from napari_nucleidomain.runs.execute import ExitCode, execute, is_complete
+from napari_nucleidomain.runs.execute import ExitCode, is_complete
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project, StoredModel
 
-from .running import run_here, when_busy
+from .running import run_here, run_quietly, wait_for_owner, when_busy
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -33,10 +33,12 @@ def _run(arguments: argparse.Namespace) -> int:
     if busy is Busy.REFUSE and run.job.background:
         # Started by the viewer, where a person sees the warning and can stop either.
         busy = Busy.WARN
+    if busy is Busy.WAIT:
+        wait_for_owner(run)
     refuse_if_in_use(run.job, busy)
     if arguments.progress:
         return run_here(run, started=arguments.started, busy=busy)
-    return execute(run.path, started=arguments.started, busy=busy)
+    return run_quietly(run, started=arguments.started, busy=busy)
 
 
 def _worker(arguments: argparse.Namespace) -> int:

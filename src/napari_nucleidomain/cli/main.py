@@ -19,6 +19,7 @@ EXIT_CODES = """exit status:
   2  something you can mend: the message says what
   3  done, but some files were left out: each is reported
   4  stopped on request; what was finished is kept
+  75 the system ended it (SIGTERM: walltime, shutdown); saved, run it again to go on
 """
 DEFAULT_PROJECT = "nucleidomain-runs"
 
@@ -62,8 +63,8 @@ def _busy(parser: argparse.ArgumentParser) -> None:
     busy.add_argument(
         "--wait",
         action="store_true",
-        help="where another job has the device, wait until it is free (default: refused on a graphics card; on the "
-        "processor a warning is printed and it goes on)",
+        help="where another job has the device, or the run itself, wait until it is free (default: refused on a "
+        "graphics card; on the processor a warning is printed and it goes on)",
     )
     busy.add_argument("--share", action="store_true", help="where another job has the device, go on beside it")
 

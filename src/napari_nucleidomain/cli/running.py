@@ -1,10 +1,14 @@
-"""A run in the foreground: progress bar, Ctrl+C asks for a stop, the last event becomes words."""
+"""A run in the foreground: progress bar, Ctrl+C asks for a stop, SIGTERM saves, the last event becomes words."""
 
 from __future__ import annotations
 
 import argparse
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -13,9 +17,62 @@ from napari_nucleidomain.runs.devices import Busy
 from napari_nucleidomain.runs.event_log import last_event
 from napari_nucleidomain.runs.execute import ExitCode, execute
 from napari_nucleidomain.runs.folder import RunFolder
+from napari_nucleidomain.runs.ownership import is_alive, read_owner
 from napari_nucleidomain.runs.requests import Requests
 
 from .bars import Bar
+
+_LOOK_SECONDS = 2.0
+
+
+@contextmanager
+def saving_when_ended() -> Iterator[Callable[[Requests], None]]:
+    """Within it SIGTERM (walltime of a cluster, shutdown) has the run save and end, instead of ending it at once.
+
+    Yields
+    ------
+    callable
+        To be told the requests of the run under way. Until then there is nothing to save, and SIGTERM ends the process
+        as ever.
+
+    Notes
+    -----
+    A cluster may send the signal several times, to the process and to its group, so another one changes nothing.
+    Windows ends processes without asking them; there the last checkpoint is what is left.
+    """
+    under_way: list[Requests] = []
+    if threading.current_thread() is not threading.main_thread():
+        # Signals are the main thread's.
+        yield under_way.append
+        return
+
+    def on_end(_number: int, _frame: FrameType | None) -> None:
+        if not under_way:
+            raise SystemExit(128 + signal.SIGTERM)
+        under_way[0].interrupt()
+
+    before = signal.signal(signal.SIGTERM, on_end)
+    try:
+        yield under_way.append
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run_quietly(run: RunFolder, *, started: float, busy: Busy = Busy.WARN) -> ExitCode:
+    """Execute a run without showing it; what it says is in its folder."""
+    with saving_when_ended() as tell:
+        return execute(run.path, started=started, watch=tell, busy=busy)
+
+
+def wait_for_owner(run: RunFolder) -> None:
+    """Wait for a process that works on a run; on a cluster a node that died counts as alive for two minutes."""
+    told = False
+    while is_alive(run.path):
+        if not told:
+            owner = read_owner(run.path)
+            print(f"{run.name} is being worked on{f' on {owner.host}' if owner else ''}; waiting for that.", flush=True)
+            told = True
+        time.sleep(_LOOK_SECONDS)
 
 
 def when_busy(arguments: argparse.Namespace) -> Busy:
@@ -26,11 +83,14 @@ def when_busy(arguments: argparse.Namespace) -> Busy:
 def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy = Busy.WARN) -> ExitCode:
     """Execute a run and show it.
 
-    Ctrl+C once asks for a stop, which leaves a model where one exists; twice ends the process at once.
+    Ctrl+C once asks for a stop, which leaves a model where one exists; twice ends the process at once. SIGTERM saves
+    and ends.
     """
     before: list[Any] = []
 
     def watch(requests: Requests) -> None:
+        tell(requests)
+
         def on_interrupt(_number: int, _frame: FrameType | None) -> None:
             print("\nStopping; press Ctrl+C again to end at once.", file=sys.stderr)
             requests.stop()
@@ -39,12 +99,14 @@ def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy 
         before.append(signal.signal(signal.SIGINT, on_interrupt))
 
     try:
-        with Bar(run, quiet=quiet):
+        with saving_when_ended() as tell, Bar(run, quiet=quiet):
             code = execute(run.path, started=started, watch=watch, busy=busy)
     finally:
         if before:
             signal.signal(signal.SIGINT, before[0])
     event = last_event(run.path)
+    if code == ExitCode.INTERRUPTED:
+        print(f"nucleidomain: ended by the system, saved. Go on with: nucleidomain run {run.path}", file=sys.stderr)
     if isinstance(event, Failed):
         print(f"nucleidomain: {event.message}", file=sys.stderr)
         if event.hint:

@@ -6,12 +6,13 @@ from .card import ModelCard, ScoreOnData, load_card, save_card
 from .config import MethodConfig, setting
 from .errors import DiskFull, NucleiError, WriteError
 from .method import MethodSpec, Preset, find_method, methods
-from .run import Checkpoints, RunContext, Step, StopRun
+from .run import Checkpoints, Interrupted, RunContext, Step, StopRun
 from .segmenter import Segmenter, SegmenterSpec
 
 __all__ = [
     "Checkpoints",
     "DiskFull",
+    "Interrupted",
     "MethodConfig",
     "MethodSpec",
     "ModelCard",

@@ -22,6 +22,10 @@ class StopRun(Exception):  # noqa: N818 - a request, not an error
     """Raised inside a loop when the user asked to stop; everything is saved before it is raised."""
 
 
+class Interrupted(StopRun):
+    """The system asked the process to end (walltime, shutdown); everything is saved, and the run is to go on later."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One turn of a loop.

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucleidomain.contracts import Checkpoints, ModelCard, Step, StopRun
+from napari_nucleidomain.contracts import Checkpoints, Interrupted, ModelCard, Step, StopRun
 from napari_nucleidomain.contracts.events import (
     CheckpointSaved,
     Event,
@@ -245,6 +245,9 @@ class FolderRun:
         if self._requests.stopped:
             self.save_checkpoint()
             raise StopRun
+        if self._requests.interrupted:
+            self.save_checkpoint()
+            raise Interrupted
 
     # -- reports ---------------------------------------------------------------------------------------------
     def emit(self, event: Event) -> None:

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from napari_nucleidomain.contracts import NucleiError, StopRun, WriteError
+from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, WriteError
 from napari_nucleidomain.contracts.events import Warned
 from napari_nucleidomain.contracts.files import remove_with_retry, write_json
 
@@ -173,6 +173,8 @@ def hold(run: RunFolder, events: EventWriter, requests: Requests, busy: Busy) ->
                 requests.refuse_if_lost()
                 if requests.stopped:
                     raise StopRun
+                if requests.interrupted:
+                    raise Interrupted
                 time.sleep(_LOOK_SECONDS)
         else:
             if busy is not Busy.SHARE:

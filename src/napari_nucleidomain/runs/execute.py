@@ -13,9 +13,9 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from napari_nucleidomain.contracts import NucleiError, StopRun, WriteError
+from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, WriteError
 from napari_nucleidomain.contracts.card import CARD_FILE
-from napari_nucleidomain.contracts.events import Failed, Finished, Started, Stopped
+from napari_nucleidomain.contracts.events import Failed, Finished, Started, Stopped, Warned
 from napari_nucleidomain.contracts.files import remove_halves
 
 from .devices import Busy, hold
@@ -31,6 +31,9 @@ from .spare import Spare
 from .train import train
 
 _GO_ON = "Resume it then: it goes on from what was saved last."
+_INTERRUPTED = (
+    "The computer asked the program to end (time limit, shutdown): all was saved, and it can go on from here."
+)
 
 
 class ExitCode(IntEnum):
@@ -41,6 +44,7 @@ class ExitCode(IntEnum):
     USER = 2
     SKIPPED = 3
     STOPPED = 4
+    INTERRUPTED = 75
 
 
 def execute(
@@ -199,6 +203,10 @@ def _do(
         summary = work()
         events.write(Finished(summary=summary_to_stored(summary, run.path)))
         return ExitCode.SKIPPED if summary.get("problems") else ExitCode.DONE
+    except Interrupted:
+        # No last event: whoever looks at the folder reads *interrupted*, and the next process goes on.
+        _say_last(events, spare, Warned(message=_INTERRUPTED, hint="Run the folder again; nothing is lost."))
+        return ExitCode.INTERRUPTED
     except StopRun as stop:
         summary = summary_to_stored(dict(stop.args[0]) if stop.args else {}, run.path)
         _say_last(events, spare, Stopped(model=run.model_folder is not None, summary=summary))
@@ -226,13 +234,13 @@ def _written_to(folder: Path) -> list[Path]:
     return [*(folder / name for name in names), *(one for one in folder.glob("stages/*") if one.is_dir())]
 
 
-def _say_last(events: EventWriter, spare: Spare, event: Failed | Stopped) -> None:
+def _say_last(events: EventWriter, spare: Spare, event: Failed | Stopped | Warned) -> None:
     """Write the last event into the place kept back for it; if even that is gone, the console has it."""
     spare.give_up()
     try:
         events.write(event)
     except WriteError as error:
-        words = f"{event.message} {event.hint}" if isinstance(event, Failed) else str(error)
+        words = str(error) if isinstance(event, Stopped) else f"{event.message} {event.hint}"
         print(words, file=sys.stderr)
 
 

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError, StopRun
-from napari_nucleidomain.contracts.files import disk_error
+from napari_nucleidomain.contracts.files import disk_error, remove_with_retry
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.inference.model_files import SINGLE_FILE_SUFFIX, copy_model
 
 from .folder import RunFolder
 from .job import JOB_FILE, TrainJob
+from .portable_script import SCRIPT_FILE, write_script
 from .spare import require_space
 from .store import file_name
 
@@ -38,7 +39,8 @@ def write_portable(
 ) -> RunFolder:
     """Write a run folder with a copy of everything a training reads; paths in it are relative to it.
 
-    When the training finishes or is stopped, its model lies in the folder as one file, NAME.nucleidomain.
+    When the training finishes or is stopped, its model lies in the folder as one file, NAME.nucleidomain. `job.sh`
+    in it is a SLURM script.
 
     Parameters
     ----------
@@ -85,11 +87,13 @@ def write_portable(
             "device": "auto",
             "background": False,
         }
+        write_script(folder)
         # Last: a folder that was copied only in part is no run.
         return RunFolder.create(folder, job.model_copy(update=changes))
     except BaseException:
         for half in (folder / "data", folder / "parent"):
             shutil.rmtree(half, ignore_errors=True)
+        remove_with_retry(folder / SCRIPT_FILE)
         raise
 
 

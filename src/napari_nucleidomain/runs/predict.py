@@ -12,7 +12,16 @@ from typing import Any, Literal
 
 import numpy as np
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, StopRun, WriteError, find_method, load_card
+from napari_nucleidomain.contracts import (
+    Interrupted,
+    ModelCard,
+    NucleiError,
+    Segmenter,
+    StopRun,
+    WriteError,
+    find_method,
+    load_card,
+)
 from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import StageEvent, Warned
 from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
@@ -138,6 +147,8 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
         except NucleiError as error:
             problems.append([ref.path, str(error)])
             events.write(Warned(message=f"{Path(ref.path).name}: {error.message}", hint=error.hint))
+        except Interrupted:
+            raise
         except StopRun:
             raise StopRun({"images": done, "problems": problems}) from None
     if problems and not done:

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 
-from napari_nucleidomain.contracts import StopRun
+from napari_nucleidomain.contracts import Interrupted, StopRun
 from napari_nucleidomain.contracts.events import Preview, Progress, Warned
 from napari_nucleidomain.inference.segment import Hooks
 
@@ -77,6 +77,8 @@ class Report:
         self._requests.wait_while_paused()
         if self._requests.stopped:
             raise StopRun
+        if self._requests.interrupted:
+            raise Interrupted
 
     def joining(self, done: int, total: int) -> None:
         """Tiles are being joined."""

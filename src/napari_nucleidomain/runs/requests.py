@@ -61,6 +61,7 @@ class Requests:
         self._use_now = threading.Event()
         self._closed = threading.Event()
         self._lost = False
+        self._interrupted = False
         self._seen = 0.0
         _drop_old_request(run, ownership.owner.process_started)
         self._thread = threading.Thread(target=self._watch, name="requests", daemon=True)
@@ -74,7 +75,12 @@ class Requests:
     @property
     def paused(self) -> bool:
         """Whether a pause was asked for and not taken back."""
-        return not self._go_on.is_set() and not self._stop.is_set()
+        return not self._go_on.is_set() and not self._stop.is_set() and not self._interrupted
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the system wants this process to end; the run is to go on later."""
+        return self._interrupted
 
     def refuse_if_lost(self) -> None:
         """End the work where the folder has another owner by now; two must not write to it.
@@ -105,6 +111,10 @@ class Requests:
         """Ask for a stop from within this process (Ctrl+C on the command line)."""
         self._stop.set()
         self._go_on.set()
+
+    def interrupt(self) -> None:
+        """Ask the run to save and end, to be gone on with later. May be called from a signal handler: no locks."""
+        self._interrupted = True
 
     def close(self) -> None:
         """End the thread."""

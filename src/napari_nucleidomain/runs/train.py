@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from napari_nucleidomain.contracts import NucleiError, StopRun, find_method
+from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, find_method
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
 
 from .context import FolderRun
@@ -33,6 +33,8 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
         The method, the settings or the data will not do.
     StopRun
         The user stopped it; a model is left where one existed.
+    Interrupted
+        The system ends the process; a checkpoint is left.
     """
     job = run.job
     if not isinstance(job, TrainJob):
@@ -49,6 +51,9 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
         context.warn(f"{path}: {message}", "It is left out; the rest is used.")
     try:
         spec.resolve(spec.train)(context, dataset, config)
+    except Interrupted:
+        # Seconds are left, and the checkpoint has all there is: the run goes on from it.
+        raise
     except StopRun:
         folder = context.publish()
         raise StopRun(_summary(run, context, folder, dataset)) from None

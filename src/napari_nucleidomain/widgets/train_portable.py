@@ -69,6 +69,7 @@ class PortableJob(QObject):
     def _written(self, run: Any) -> None:
         self._message.say(
             "ok",
-            f"Written, {run.name}. Copy the folder to the cluster; there: nucleidomain run {run.name}",
+            f"Written, {run.name}. Copy the folder to the cluster; there, within it: sbatch job.sh "
+            "(or, without SLURM: nucleidomain run .)",
             f"When it is done, copy {Path(run.job.pack).name} out of it and choose Predict > Import.",
         )
