@@ -8,6 +8,7 @@ or Ubuntu as root, installs the system libraries Qt needs); later calls start at
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -15,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -262,9 +264,34 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def test(arguments: argparse.Namespace) -> int:
-    """Run the tests; further arguments go to pytest."""
+    """Run the tests: the docks' beside all others; or one pytest with the arguments given."""
     # pytest-xvfb, where somebody has it, would start a second screen inside ours
-    return run_on_screen(python_program("-m", "pytest", "-p", "no:xvfb", *arguments.rest))
+    pytest = python_program("-m", "pytest", "-p", "no:xvfb")
+    if arguments.rest:
+        return run_on_screen([*pytest, *arguments.rest])
+    return run_beside_each_other([[*pytest, "tests/widgets"], [*pytest, "tests", "--ignore", "tests/widgets"]])
+
+
+def run_beside_each_other(commands: Sequence[Sequence[str]]) -> int:
+    """Run commands that may open windows at once; what the first prints is seen at once, the others' afterwards."""
+    display = has_display()
+    ensure_system(display)
+    ensure_venv()
+    # threads of several programs that wait for each other on few cores make all of them slow
+    calm = {"OMP_NUM_THREADS": "1", **os.environ}
+    first, *others = (on_screen(command, display, calm) for command in commands)
+    with contextlib.ExitStack() as stack:
+        begun = []
+        for command, environment in others:
+            output = stack.enter_context(tempfile.TemporaryFile())
+            begun.append((subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output), output))
+        codes = [run(*first)]
+        for process, output in begun:
+            codes.append(process.wait())
+            output.seek(0)
+            sys.stdout.write(output.read().decode("utf-8", "replace"))
+            sys.stdout.flush()
+    return next((code for code in codes if code), 0)
 
 
 def lint(_: argparse.Namespace) -> int:

@@ -144,6 +144,28 @@ def test_arguments_reach_pytest(dev, monkeypatch) -> None:
     assert dev.ran[0][-6:] == ["-p", "no:xvfb", "tests/x.py", "-k", "a or b", "--lf"]
 
 
+def test_all_tests_run_in_two_halves_and_either_may_fail(dev, monkeypatch, capfd) -> None:
+    monkeypatch.setattr(dev, "ensure_system", lambda display: None)
+    monkeypatch.setattr(dev, "ensure_venv", lambda: None)
+    monkeypatch.setattr(dev, "has_display", lambda: True)
+    monkeypatch.setattr(dev, "run", lambda command, env: subprocess.run(command, env=env, check=False).returncode)
+    say = "import sys, os; print(sys.argv[1], os.environ['OMP_NUM_THREADS']); sys.exit(int(sys.argv[2]))"
+
+    def commands(*codes: int) -> list[list[str]]:
+        return [[sys.executable, "-c", say, f"half-{k}", str(code)] for k, code in enumerate(codes)]
+
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert dev.run_beside_each_other(commands(0, 0)) == 0
+    assert capfd.readouterr().out.split() == ["half-0", "1", "half-1", "1"]
+    assert dev.run_beside_each_other(commands(0, 3)) == 3
+    assert dev.run_beside_each_other(commands(4, 0)) == 4
+    halves = []
+    monkeypatch.setattr(dev, "run_beside_each_other", lambda two: halves.extend(two) or 0)
+    assert dev.main(["test"]) == 0
+    assert [half[-1] for half in halves] == ["tests/widgets", "tests/widgets"]
+    assert "--ignore" not in halves[0] and "--ignore" in halves[1]
+
+
 def test_an_unknown_benchmark_is_answered_with_those_there_are(dev, capsys) -> None:
     assert dev.main(["bench", "no-such"]) == 2
     assert "no benchmark 'no-such'" in capsys.readouterr().err

@@ -15,6 +15,17 @@ from napari_nucleidomain.widgets.session import get_session
 sys.path.insert(0, str(Path(__file__).parent))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _imported_stays():
+    """What was imported is no garbage: looking through it again after every viewer took two seconds a test."""
+    import napari._qt.qt_main_window  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def _no_garbage_for_threads():
     """Closed viewers are collected here, in the main thread, after napari's own fixture has closed them.

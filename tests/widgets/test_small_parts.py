@@ -7,6 +7,7 @@ import math
 import threading
 
 import numpy as np
+import pint
 import pytest
 from qtpy.QtWidgets import QApplication, QLabel, QPushButton
 
@@ -140,7 +141,15 @@ def test_labels_are_prepared_once_a_process(monkeypatch):
     monkeypatch.setattr(labels_ahead, "_once", threading.Lock())
     made = []
     monkeypatch.setattr("napari.layers.Labels", lambda data: made.append((data.dtype, threading.current_thread().name)))
+    monkeypatch.setattr(pint, "get_application_registry", lambda: Registry())
+
+    class Registry:
+        @property
+        def pixel(self):
+            made.append(("units", threading.current_thread().name))
+
     thread = labels_ahead.prepare_labels()
     thread.join(30)
     assert labels_ahead.prepare_labels() is None
-    assert made == [(np.dtype(np.uint32), "nuclei-labels")]
+    # An image the user opens meanwhile would find pint's table of units half made by another thread.
+    assert made == [("units", "MainThread"), (np.dtype(np.uint32), "nuclei-labels")]

@@ -24,6 +24,11 @@ def prepare_labels() -> threading.Thread | None:
     """
     if not _once.acquire(blocking=False):
         return None
+    # The table of units that every layer asks is made on first use, and halves of it are no good to a layer that
+    # is added meanwhile: it is made here, not in the thread.
+    import pint
+
+    pint.get_application_registry().pixel  # noqa: B018
     # Not a daemon: a program must not end in the middle of a compilation.
     thread = threading.Thread(target=_make_one, name="nuclei-labels")
     thread.start()
