@@ -34,6 +34,16 @@ def test_model_has_a_card(model: Path) -> None:
     assert card.trained_on["clicks"] + card.trained_on["kept_back"] == 36
 
 
+def test_a_model_below_the_classical_method_is_told(train: Callable, tmp_path: Path) -> None:
+    """Bright discs on dark ground are Otsu's; four steps of a tiny network are nothing."""
+    said = train(tiny.centres())
+    card = load_card(tmp_path / "model")
+    assert said.code == 0 and card.verdict()
+    assert card.classical[0].value > 0.9
+    assert card.classical[0].on == card.scores[0].on
+    assert f"{card.verdict()} Use it with: nucleidomain predict otsu" in said.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

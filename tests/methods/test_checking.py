@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from napari_nucleidomain.contracts import ModelCard, ScoreOnData
+from napari_nucleidomain.inference.classical import ClassicalSegmenter
 from napari_nucleidomain.instances.pointscores import PointScores
 from napari_nucleidomain.methods.spn_ien import checking
 from napari_nucleidomain.methods.spn_ien.checking import Checker
@@ -123,3 +125,35 @@ def test_a_variant_of_one_network_is_not_called_untrained(wish: str) -> None:
     decoder, notes = Checker(Run(), []).choose(wish, False, two_stages=False)  # type: ignore[arg-type]
     assert decoder == "components"
     assert "not trained" not in " ".join(notes)
+
+
+def test_the_classical_method_is_scored_on_the_same_clicks(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = crowded(3)
+    one = kept_back(labels, 3)
+
+    def found(image: object, segmenter: object, scale: object, *, box: tuple[tuple[int, int], ...]) -> SimpleNamespace:
+        part = labels[tuple(slice(*side) for side in box)]
+        return SimpleNamespace(labels=part if isinstance(segmenter, ClassicalSegmenter) else np.zeros_like(part))
+
+    monkeypatch.setattr(checking, "segment", found)
+    checker = Checker(Run(), [one])  # type: ignore[arg-type]
+    checker.score(SimpleNamespace(decoder="ien", spec=SimpleNamespace(diameter_px=17.0)))  # type: ignore[arg-type]
+    ours, floor = checker.scores_for_card("ien"), checker.classical_for_card("ien")
+    assert (ours[0].value, floor[0].value) == (0.0, 1.0)
+    assert floor[0].on == ours[0].on
+    card = ModelCard(name="m", method="spn-ien", scores=ours, classical=floor)
+    assert card.verdict() == "On your kept-back clicks Otsu + watershed does better: 1.00 against 0.00."
+    assert checker.classical_for_card("watershed") == [], "that decoder was not scored"
+
+
+@pytest.mark.parametrize(
+    ("ours", "floor", "said"),
+    [(0.761, 0.794, "does better: 0.79 against 0.76"), (0.761, 0.758, "does as well: 0.76"), (0.8, 0.7, "")],
+)
+def test_the_card_says_where_training_gained_nothing(ours: float, floor: float, said: str) -> None:
+    def score(value: float) -> ScoreOnData:
+        return ScoreOnData(name="point_f1", value=value, on="40 kept-back clicks of 1 image")
+
+    verdict = ModelCard(name="m", method="spn-ien", scores=[score(ours)], classical=[score(floor)]).verdict()
+    assert said in verdict and bool(verdict) is bool(said)
+    assert ModelCard(name="m", method="spn-ien", scores=[score(ours)]).verdict() == ""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 
+from napari_nucleidomain.contracts import ScoreOnData
 from napari_nucleidomain.contracts.events import Failed, Finished, Progress, StageEvent, Started, Stopped, Warned
 from napari_nucleidomain.data.labels_io import read_labels
 from napari_nucleidomain.runs.job import TrainJob
@@ -298,6 +299,15 @@ def test_models_with_cards_are_listed_and_imported(dock, session, qtbot, tmp_pat
     dock.models.import_file(tmp_path / "bad.nucleidomain")
     qtbot.waitUntil(lambda: dock.models.message.level == "error")
     assert "damaged or is not a model" in dock.models.message.text()
+
+
+def test_a_model_below_the_classical_method_is_told_here_too(dock, session, entry):
+    floor = [ScoreOnData(name="points_f1", value=0.9, on="kept-back clicks")]
+    session.model = str(make_model(session.project.models_folder / "m", 0.8, channels=1, classical=floor))
+    assert "Otsu + watershed does better: 0.90 against 0.80." in dock.models.verdict.text()
+    dock.models.verdict._row.itemAt(0).widget().click()
+    assert session.model == dock.models.model == "otsu"
+    assert not dock.models.verdict.text()
 
 
 def test_a_model_of_another_channel_count_is_refused_before_the_run(dock, session, entry, qtbot):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import NucleiError, load_card, save_card
 from napari_nucleidomain.contracts.events import Failed, Finished, Metric, Progress, StageEvent, Stopped, Warned
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs import launch
@@ -195,6 +195,21 @@ def test_a_good_end_chooses_the_new_model(dock, training, session):
     dock.progress.message._row.itemAt(0).widget().click()
     assert dock.opened == ["predict"]
     assert dock.train.isVisibleTo(dock) or ready(dock).train.isVisibleTo(dock)
+
+
+def test_a_model_below_the_classical_method_is_told_with_the_way_out(dock, training, session):
+    poll(dock)
+    folder = training.publish(0.76)
+    card = load_card(folder)
+    save_card(card.model_copy(update={"classical": [card.scores[0].model_copy(update={"value": 0.79})]}), folder)
+    training.leave(Finished(summary={"published": str(folder), "seconds": 61.0}))
+    poll(dock)
+    message = dock.progress.message
+    assert "Otsu + watershed does better: 0.79 against 0.76." in message.text()
+    buttons = {message._row.itemAt(k).widget().text(): message._row.itemAt(k).widget() for k in range(2)}
+    buttons["Use the classical method"].click()
+    assert session.model == "otsu"
+    assert dock.opened == ["predict"]
 
 
 def test_a_failure_says_why_keeps_the_old_model_and_has_a_report(dock, training, session):

@@ -44,6 +44,8 @@ def command(arguments: argparse.Namespace) -> int:
         print(f"model  {arguments.out}  ({card.line()})")
         for note in card.notes:
             print(f"       {note}")
+        if verdict := card.verdict():
+            print(f"       {verdict} Use it with: nucleidomain predict otsu IMAGE... --out DIR")
     return code
 
 

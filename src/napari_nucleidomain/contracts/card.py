@@ -60,6 +60,9 @@ class ModelCard(BaseModel):
     seed: int = 0
     parent: str = Field("", description="Name of the model training continued from.")
     scores: list[ScoreOnData] = Field(default_factory=list)
+    classical: list[ScoreOnData] = Field(
+        default_factory=list, description="What the classical method (`otsu`) scores on the same clicks."
+    )
     notes: list[str] = Field(default_factory=list)
     licence: str = ""
 
@@ -73,6 +76,17 @@ class ModelCard(BaseModel):
         if self.scores:
             parts.append(f"{self.scores[0].name} {self.scores[0].value:.2f} on {self.scores[0].on}")
         return " · ".join(parts)
+
+    def verdict(self) -> str:
+        """One sentence where the classical method does no worse on the clicks kept back; else ""."""
+        known = {score.name: score.value for score in self.classical}
+        for score in self.scores:
+            if score.name in known and (score.name.endswith("_f1") or score.name == "f1"):
+                ours, floor = f"{score.value:.2f}", f"{known[score.name]:.2f}"
+                if float(floor) > float(ours):
+                    return f"On your kept-back clicks Otsu + watershed does better: {floor} against {ours}."
+                return f"On your kept-back clicks Otsu + watershed does as well: {floor}." if floor == ours else ""
+        return ""
 
 
 def save_card(card: ModelCard, folder: Path | str) -> Path:

@@ -49,6 +49,7 @@ class ModelPicker(QWidget):
         self.combo.setMinimumContentsLength(14)
         self.line = QLabel()
         self.line.setWordWrap(True)
+        self.verdict = Inline()
         self.card_fold = Fold("Model card")
         self.card = QLabel()
         self.card.setWordWrap(True)
@@ -62,6 +63,7 @@ class ModelPicker(QWidget):
         layout.addWidget(QLabel("<b>Model</b>"))
         layout.addWidget(self.combo)
         layout.addWidget(self.line)
+        layout.addWidget(self.verdict)
         layout.addLayout(row(self.take_in, self.share))
         layout.addWidget(self.card_fold)
         layout.addWidget(self.message)
@@ -147,8 +149,17 @@ class ModelPicker(QWidget):
         card = self.model_card
         self.line.setText(_CLASSICAL_LINE if card is None else card_line(card))
         self.card.setText("" if card is None else card_text(card))
+        verdict = card.verdict() if card is not None else ""
+        if verdict:
+            self.verdict.say("warning", verdict, Use_the_classical_method=lambda: self._take(CLASSICAL))
+        else:
+            self.verdict.clear()
         self.card_fold.setVisible(card is not None)
         self.share.allow("The classical method needs no file." if card is None else "")
+
+    def _take(self, model: str) -> None:
+        self._theirs = True
+        self.choose(model)
 
     # ---- files
 
@@ -218,4 +229,5 @@ def card_text(card: ModelCard) -> str:
         + (" (seen in training)" if score.seen_in_training else "")
         for score in card.scores
     ]
+    lines += [f"Otsu + watershed, {quality_words(one.name)}: {one.value:.3f} on {one.on}" for one in card.classical]
     return "\n".join([*lines, *card.notes])

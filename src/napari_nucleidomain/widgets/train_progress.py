@@ -17,6 +17,7 @@ from .bars import Bar
 from .folding import Fold
 from .inline import Inline, WhyButton
 from .plots import CurvePlot
+from .predict_models import CLASSICAL
 from .run_story import RunStory
 from .train_words import device_words, log_tail, quality_words, stage_words
 from .wording import clock, count, duration, points_sentence
@@ -228,13 +229,26 @@ class TrainProgress(QWidget):
         folder = summary.get("published") or (str(run.model_folder) if run is not None else "")
         words = points_sentence(self._story.points) or fallback
         took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
+        verdict = self._verdict(folder)
         self.message.say(
-            level,
+            "warning" if verdict else level,
             f"{name}{words}.{took}",
-            self._compared(folder),
+            "\n".join(line for line in (self._compared(folder), verdict) if line),
             Predict_with_it=lambda: self.predict_asked.emit(str(folder)),
+            **({"Use_the_classical_method": lambda: self.predict_asked.emit(CLASSICAL)} if verdict else {}),
             **({"Resume": self._resume} if isinstance(self._story.end, Stopped) else {}),
         )
+
+    @staticmethod
+    def _verdict(folder: str) -> str:
+        """Whether the classical method does no worse on the same clicks."""
+        from napari_nucleidomain.contracts import load_card
+
+        try:
+            return load_card(folder).verdict() if folder else ""
+        except NucleiError:
+            # The model was removed since; its scores are told from the events.
+            return ""
 
     def _compared(self, folder: str) -> str:
         """How the model it was continued from did on its own kept-back clicks."""

@@ -1,26 +1,17 @@
-"""Otsu + watershed as a segmenter."""
+"""Otsu + watershed as a method."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
-from napari_nucleidomain.data.images import Image
-from napari_nucleidomain.instances.classical import ClassicalParameters, fit_classical, segment_classical
-from napari_nucleidomain.instances.stitching import TileInstances
+from napari_nucleidomain.contracts import ModelCard
+from napari_nucleidomain.inference.classical import ClassicalSegmenter
 
 from .config import OtsuConfig
 
-_SAMPLE_SIDE = 512
-_SAMPLES = 12
 
-
-class OtsuSegmenter:
-    """The classical method; nothing is loaded and nothing runs on a graphics card.
+class OtsuSegmenter(ClassicalSegmenter):
+    """The classical method as its settings say.
 
     Parameters
     ----------
@@ -29,54 +20,7 @@ class OtsuSegmenter:
     """
 
     def __init__(self, config: OtsuConfig, ndim: int) -> None:
-        self._config = config
-        tile, halo = ((1024, 1024), (64, 64)) if ndim == 2 else ((128, 256, 256), (16, 32, 32))
-        self.spec = SegmenterSpec(ndim=ndim, channels=0, tile=tile, halo=halo, fixed=False)
-
-    def prepare(self, image: Image, plane: int | None) -> ClassicalParameters:
-        """Range, threshold and size of the image's nuclei."""
-        overview = image.overview(plane=plane)
-        ndim = self.spec.ndim
-        shape = tuple(image.spatial_shape)[-ndim:] if ndim == 3 or plane is None else tuple(image.spatial_shape)[1:]
-        size = image.pixel_size_um
-        spacing = tuple(size[-ndim:]) if size else (1.0,) * ndim
-        reduced = overview.shape[:ndim] != shape
-        return fit_classical(
-            overview,
-            image.rgb,
-            diameter=self._config.diameter_px,
-            least_pixels=self._config.min_area_px,
-            spacing=spacing,
-            channel=image.nuclei_channel if not image.rgb and image.n_channels > 1 else None,
-            scale=overview.shape[ndim - 1] / shape[-1],
-            # An overview of a slide shows no nuclei: threshold and size are read off pieces at full resolution.
-            samples=_samples(image, shape, plane, overview) if reduced else (),
-        )
-
-    def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
-        """Segment tiles; see `contracts.Segmenter`."""
-        found = []
-        for tile in tiles:
-            labels, scores, uncertainty = segment_classical(tile, constants)
-            found.append(TileInstances(labels, scores, uncertainty))
-        return found
-
-
-def _samples(image: Image, shape: tuple[int, ...], plane: int | None, overview: np.ndarray) -> list[np.ndarray]:
-    """Pieces of the image at full resolution, where its overview varies most."""
-    side = [min(_SAMPLE_SIDE if axis >= len(shape) - 2 else 64, n) for axis, n in enumerate(shape)]
-    grid = [range(0, max(1, n - s + 1), s) for n, s in zip(shape, side, strict=True)]
-    corners = np.stack(np.meshgrid(*grid, indexing="ij"), -1).reshape(-1, len(shape))
-    ratio = np.array(overview.shape[: len(shape)]) / np.array(shape)
-    contrast = []
-    for corner in corners:
-        low = np.floor(corner * ratio).astype(int)
-        high = np.maximum(low + 1, np.ceil((corner + side) * ratio).astype(int))
-        piece = overview[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-        contrast.append(float(np.nanstd(piece.astype(np.float32))))
-    best = np.argsort(contrast)[::-1][:_SAMPLES]
-    boxes = [tuple((int(c), int(c + s)) for c, s in zip(corners[k], side, strict=True)) for k in best]
-    return [image.read(box, plane=plane) for box in boxes]
+        super().__init__(ndim, config.diameter_px, config.min_area_px)
 
 
 def load(_folder: Path | str, card: ModelCard, _device: str) -> OtsuSegmenter:

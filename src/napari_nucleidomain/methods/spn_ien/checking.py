@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucleidomain.contracts import NucleiError, RunContext, ScoreOnData, Step
+from napari_nucleidomain.contracts import NucleiError, RunContext, ScoreOnData, Segmenter, Step
 from napari_nucleidomain.data.images import Image, open_image
+from napari_nucleidomain.inference.classical import ClassicalSegmenter
 from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.instances.pointscores import PointScores, add_scores, score_points
@@ -27,6 +28,8 @@ _CHECK_AT = (0.3, 0.6)
 _CHECK_SHARE = 0.05
 # Segmenting with the second network takes so many times as long as without.
 _IEN_COSTS = 3.0
+# Name under which the classical method's scores are kept beside those of the decoders.
+_CLASSICAL = "otsu"
 # Two ways of telling nuclei apart differ by chance by about so much, checked on 150 clicks.
 _CLEARLY = 0.03
 
@@ -48,6 +51,7 @@ class Checker:
         self._marks_passed = 0
         self._checked = 0
         self._chosen = False
+        self._compared: list[PointScores] = []
         self._cost = 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -137,6 +141,7 @@ class Checker:
                 self._choose_strips(time.perf_counter() - began, segmenter.decoder)
         if not parts:
             return None
+        self._compare(len(parts))
         self._cost += time.perf_counter() - began
         total = add_scores(parts)
         self._latest[segmenter.decoder] = total
@@ -150,6 +155,12 @@ class Checker:
             points_f1=total.point_f1,
         )
         return total
+
+    def _compare(self, count: int) -> None:
+        """Score the classical method on the same strips, each of them once a process."""
+        for one in self._strips[len(self._compared) : count]:
+            self._compared.append(_score_strip(one, ClassicalSegmenter(2)))
+        self._latest[_CLASSICAL] = add_scores(self._compared[:count])
 
     def _choose_strips(self, seconds: float, decoder: str) -> None:
         """Leave out images, evenly, where a check of all would take too much of the user's minutes.
@@ -195,8 +206,15 @@ class Checker:
         names = ("point_f1", "point_recall", "point_precision")
         return [ScoreOnData(name=name, value=round(float(values[name]), 4), on=on) for name in names]
 
+    def classical_for_card(self, decoder: str) -> list[ScoreOnData]:
+        """The classical method's scores, where they are of the same clicks."""
+        ours, floor = self._latest.get(decoder), self._latest.get(_CLASSICAL)
+        if ours is None or floor is None or ours.n_clicks != floor.n_clicks:
+            return []
+        return self.scores_for_card(_CLASSICAL)
 
-def _score_strip(one: Clicked, segmenter: SpnIenSegmenter) -> PointScores:
+
+def _score_strip(one: Clicked, segmenter: Segmenter) -> PointScores:
     """Score the strip kept back of one image.
 
     A margin about the strip is segmented too, so that a nucleus on its edge is judged by its whole and by its own

@@ -291,6 +291,7 @@ class _Training:
             seed=self.run.seed,
             parent=self.run.parent.name if self.run.parent else "",
             scores=self.checker.scores_for_card(decoder),
+            classical=self.checker.classical_for_card(decoder),
             notes=notes,
         )
         return weights_of(self.spn_average.network, ien), card
