@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
+import tifffile
 
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.data.regions import Region, write_regions
@@ -74,3 +76,30 @@ def test_one_image_of_two_areas_trains(tmp_path: Path) -> None:
     assert set(card.trained_on["images"]) == {"0"}
     assert card.trained_on["clicks"] + card.trained_on["kept_back"] == 2 * len(own)
     assert all(np.isfinite(value).all() for value in weights.values())
+
+
+def test_outlines_with_huge_numbers_teach_as_others_do(tmp_path: Path) -> None:
+    truth, clicks = discs(140, 26, 8)
+    painted = truth.astype(np.uint32)
+    painted[painted == 3] = 4_000_000_000
+    painted[painted == 5] = 300_000_000
+    found = []
+    for name, labels in (("plain", truth), ("painted", painted)):
+        write_folder(tmp_path / name, [stained(truth)], [clicks], [truth])
+        # TIFF, for a PNG holds no such number.
+        for old in (tmp_path / name / "labels").glob("*"):
+            old.unlink()
+        tifffile.imwrite(tmp_path / name / "labels" / "0.tif", labels.astype(np.uint32))
+        for old in (tmp_path / name / "points").glob("*"):
+            old.unlink()
+        tracemalloc.start()
+        found += load_clicked(open_dataset(tmp_path / name), config(variant="fully"), lambda message, hint: None)
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+        tracemalloc.stop()
+    plain, other = found
+    assert plain.labels is not None
+    assert other.labels is not None
+    assert other.labels.max() == plain.labels.max()
+    assert sorted(map(tuple, np.concatenate([other.points, other.check_points]))) == sorted(
+        map(tuple, np.concatenate([plain.points, plain.check_points]))
+    )

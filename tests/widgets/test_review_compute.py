@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -84,6 +86,25 @@ def test_outside_the_clicked_area_nothing_is_an_error(truth):
     assert found.sentence == "1 of 1 found"
     assert found.error_of == {1: ErrorClass.FOUND}
     assert set(np.unique(found.errors)) == {0, 1}
+
+
+@pytest.mark.parametrize("regions", [[], [Region.box(0, 0, 40, 60)]])
+def test_a_nucleus_painted_with_a_huge_number_costs_no_memory(truth, regions):
+    truth = truth.astype(np.uint32)
+    truth[truth == 2] = 300_000_000
+    clicks = np.array([[5, 5], [5, 22], [5, 27], [35, 50]], float)
+    tracemalloc.start()
+    try:
+        found = assess(snapshot(truth), Reference("clicks", "clicks", points=clicks, regions=regions))
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
+    assert found.error_of == {
+        1: ErrorClass.FOUND,
+        3: ErrorClass.FALSE_ALARM,
+        4: ErrorClass.FALSE_ALARM,
+        300_000_000: ErrorClass.MERGED,
+    }
 
 
 def test_clicks_elsewhere_are_told(truth):

@@ -36,8 +36,7 @@ def score_table(
     """
     counts = {name for name in columns if all(isinstance(row.get(name, 0), int) for row in rows.values())}
     cells = [[_cell(row.get(name), 0 if name in counts else 4) for name in columns] for row in rows.values()]
-    for line in (mean, deviation):
-        cells.append([_cell(line.get(name), 1 if name in counts else 4) for name in columns])
+    cells += [[_cell(of.get(name), 1 if name in counts else 4) for name in columns] for of in (mean, deviation)]
     names = [*rows, "mean", "sd"]
     longest = max(len(name) for name in names)
     if width is not None:

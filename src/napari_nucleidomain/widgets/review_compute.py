@@ -175,11 +175,13 @@ def _mark_click_errors(
 ) -> None:
     """Errors as clicks show them: whole nuclei found, merged or extra, and a dot where a click has no nucleus."""
     from napari_nucleidomain.instances.errormap import ErrorClass
+    from napari_nucleidomain.instances.labelimage import compact
 
-    top = int(labels.max(initial=0))
+    # A person may paint with any number; no array can be that long.
+    labels, ids = compact(labels)
     at = labels[tuple(pixels.T)]
-    hits = np.bincount(at, minlength=top + 1)
-    kind = np.full(top + 1, int(ErrorClass.FALSE_ALARM), np.uint8)
+    hits = np.bincount(at, minlength=len(ids) + 1)
+    kind = np.full(len(ids) + 1, int(ErrorClass.FALSE_ALARM), np.uint8)
     kind[hits == 1], kind[hits > 1], kind[0] = ErrorClass.FOUND, ErrorClass.MERGED, 0
     if mask is not None:
         # Outside the clicked area nobody knows: those are not errors and not shown as such.
@@ -187,7 +189,7 @@ def _mark_click_errors(
         names = [f"centroid_{axis}_px" for axis in ("z", "y", "x")[-labels.ndim :]]
         centres = np.stack([table[name] for name in names], axis=1) - origin
         place = np.clip(np.floor(centres + 0.5).astype(int), 0, np.asarray(labels.shape) - 1)
-        outside = table["id"][~mask[tuple(place.T)]]
+        outside = np.searchsorted(ids, table["id"][~mask[tuple(place.T)]]) + 1
         kind[outside[hits[outside] == 0]] = 0
     errors = kind[labels]
     missed = pixels[at == 0]
@@ -198,8 +200,7 @@ def _mark_click_errors(
         errors[box][near & (labels[box] == 0)] = ErrorClass.MISSED
     found.errors = errors
     found.missed = missed + origin
-    ids = found.table["id"]
-    found.error_of = {int(one): int(kind[one]) for one in ids if kind[one]}
+    found.error_of = {int(one): int(what) for one, what in zip(ids, kind[1:], strict=True) if what}
 
 
 def cut_to(labels: Any, result: Snapshot) -> np.ndarray:

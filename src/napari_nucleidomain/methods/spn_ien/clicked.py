@@ -14,6 +14,7 @@ from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
+from napari_nucleidomain.instances.labelimage import compact
 
 from .areas import clicked_areas
 from .config import SpnIenConfig
@@ -144,6 +145,9 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
     """The clicked areas of one image; none where nothing in it is clicked."""
     image = example.open()
     labels = example.load_labels(image) if config.variant == "fully" or config.derive_points else None
+    if labels is not None:
+        # Outlines drawn by hand bear any number; networks count in float32.
+        labels, _ = compact(labels)
     points = example.load_points(image)
     # Outlines are taken to be complete; clicks of one's own beside them need not be.
     outlined = labels is not None and config.variant == "fully"
@@ -225,7 +229,7 @@ def centres_of(labels: np.ndarray) -> np.ndarray:
     """Middle of the bounding box of each nucleus, as the paper's points were made; ndarray (N, 2) float."""
     from scipy import ndimage
 
-    boxes = [box for box in ndimage.find_objects(labels.astype(np.int32)) if box is not None]
+    boxes = [box for box in ndimage.find_objects(compact(labels)[0]) if box is not None]
     return np.array([[(piece.start + piece.stop - 1) // 2 for piece in box] for box in boxes], float).reshape(-1, 2)
 
 
