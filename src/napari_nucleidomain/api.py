@@ -17,7 +17,7 @@ from napari_nucleidomain.cli.train import new_job
 from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, load_card
 from napari_nucleidomain.contracts.events import Failed
 from napari_nucleidomain.data.images import Image, open_image
-from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.data.labels_io import read_labels, separated
 from napari_nucleidomain.data.points import read_points
 from napari_nucleidomain.inference.scale import choose_scale
 from napari_nucleidomain.inference.segment import Hooks, Segmentation, segment
@@ -257,5 +257,5 @@ def evaluate(predicted: Any, truth: Any = None, *, points: Any = None) -> dict[s
 
 def _labels_of(source: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:
     if isinstance(source, str | Path):
-        return read_labels(source, shape).labels
+        return separated(read_labels(source, shape)).labels
     return np.asarray(source.labels if isinstance(source, Segmentation) else source)

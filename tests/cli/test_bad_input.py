@@ -447,6 +447,7 @@ def test_a_device_that_is_not_there(run: Callable, data: Data, model: Path, devi
 def test_exports_that_cannot_be_made(run: Callable, tmp_path: Path) -> None:
     write_labels(LABELS, tmp_path / "l.tif", format="tif")
     write_labels(LABELS, tmp_path / "l.geojson", format="geojson")
+    write_labels(LABELS, tmp_path / "l.zip")
     write_labels(np.stack([LABELS] * 3), tmp_path / "deep.tif", format="tif")
     tifffile.imwrite(tmp_path / "colour.tif", RGB, photometric="rgb")
     tifffile.imwrite(tmp_path / "part.tif", LABELS / 7)
@@ -463,6 +464,7 @@ def test_exports_that_cannot_be_made(run: Callable, tmp_path: Path) -> None:
         ("part.tif", "o.csv", "no label image"),
         ("l.tif", "o.docx", ".docx"),
         ("l.geojson", "o.csv", "without the size of their image"),
+        ("l.zip", "o.csv", "without the size of their image"),
         ("deep.tif", "o.geojson", "cannot hold a volume"),
         ("many.tif", "kept.png", "65,535"),
     ):
@@ -478,8 +480,9 @@ def test_exports_that_cannot_be_made(run: Callable, tmp_path: Path) -> None:
     assert said.code == 2 and "notes.txt is not an image" in said.err
 
 
-def test_outlines_are_exported_with_their_image(run: Callable, tmp_path: Path) -> None:
-    write_labels(LABELS, tmp_path / "l.geojson", format="geojson")
+@pytest.mark.parametrize("labels", ["l.geojson", "l.zip"])
+def test_outlines_are_exported_with_their_image(run: Callable, tmp_path: Path, labels: str) -> None:
+    write_labels(LABELS, tmp_path / labels)
     tifffile.imwrite(tmp_path / "a.tif", GREY)
-    assert run("export", "l.geojson", "--out", "o.tif", "--image", "a.tif").code == 0
+    assert run("export", labels, "--out", "o.tif", "--image", "a.tif").code == 0
     np.testing.assert_array_equal(read_labels("o.tif").labels, LABELS)

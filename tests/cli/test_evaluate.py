@@ -31,12 +31,23 @@ def mean(run: Callable, predicted: object, truth: object) -> dict[str, Any]:
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     for name, labels in (("mine", MINE), ("truth", TRUTH)):
-        for kind in ("tif", "geojson"):
-            write_labels(labels, tmp_path / f"{name}.{kind}", format=kind)
+        for kind in ("tif", "geojson", "zip"):
+            write_labels(labels, tmp_path / f"{name}.{kind}")
+        np.save(tmp_path / f"{name}_seg.npy", {"masks": labels}, allow_pickle=True)
     return tmp_path
 
 
-@pytest.mark.parametrize(("mine", "truth"), [("tif", "geojson"), ("geojson", "tif"), ("geojson", "geojson")])
+@pytest.mark.parametrize(
+    ("mine", "truth"),
+    [
+        ("tif", "geojson"),
+        ("geojson", "tif"),
+        ("geojson", "geojson"),
+        ("tif", "zip"),
+        ("zip", "geojson"),
+        ("zip", "zip"),
+    ],
+)
 def test_outlines_score_as_labels(run: Callable, files: Path, mine: str, truth: str) -> None:
     expected = score_labels(MINE, TRUTH).as_dict()
     assert 0 < expected["aji"] < 1
@@ -45,8 +56,26 @@ def test_outlines_score_as_labels(run: Callable, files: Path, mine: str, truth: 
         assert scores[name] == pytest.approx(expected[name], abs=1e-9), name
 
 
-@pytest.mark.parametrize("clicks", ["csv", "geojson"])
-@pytest.mark.parametrize("mine", ["tif", "geojson"])
+def test_cellpose_against_a_zip(run: Callable, files: Path) -> None:
+    assert mean(run, "mine_seg.npy", "truth.zip")["aji"] == pytest.approx(score_labels(MINE, TRUTH).as_dict()["aji"])
+
+
+def test_a_black_and_white_mask_is_split_and_said(run: Callable, files: Path) -> None:
+    write_labels(np.where(TRUTH > 0, 255, 0), files / "mask.tif")
+    said = run("evaluate", "mine.tif", "mask.tif", "--json", "s.json")
+    assert said.code == 0 and "mask.tif: It is a black-and-white mask" in said.err
+    scores = json.loads(Path("s.json").read_text(encoding="utf-8"))["mean"]
+    assert scores["pq"] > 0.3, "one nucleus of all pixels together would match none"
+
+
+def test_names_of_other_programs(run: Callable, files: Path) -> None:
+    for folder, name, labels in (("p", "a_rois.zip", MINE), ("t", "a_gt.tif", TRUTH)):
+        write_labels(labels, files / folder / name)
+    assert mean(run, "p", "t")["pq"] == pytest.approx(score_labels(MINE, TRUTH).as_dict()["pq"])
+
+
+@pytest.mark.parametrize("clicks", ["csv", "geojson", "zip"])
+@pytest.mark.parametrize("mine", ["tif", "geojson", "zip"])
 def test_clicks_score_labels_and_outlines(run: Callable, files: Path, mine: str, clicks: str) -> None:
     write_points(tiny.centres(), files / f"clicks.{clicks}")
     expected = score_points(MINE, tiny.centres()).as_dict()

@@ -43,7 +43,7 @@ def test_evaluate_outlines_and_clicks(run: Callable, tmp_path: Path) -> None:
     assert run("evaluate", "truth.tif", "nowhere.tif").code == 2
 
 
-@pytest.mark.parametrize("ending", [".csv", ".geojson", ".ome.tif", ".ome.zarr", ".png"])
+@pytest.mark.parametrize("ending", [".csv", ".geojson", ".zip", ".ome.tif", ".ome.zarr", ".png"])
 def test_export(run: Callable, tmp_path: Path, pictures: Path, ending: str) -> None:
     write_labels(LABELS, tmp_path / "l.tif", format="tif")
     said = run("export", "l.tif", "--out", f"made{ending}", "--image", pictures / "a.tif")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +14,20 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import write_json
-from napari_nucleidomain.data.geojson import read_features
 from napari_nucleidomain.data.labels_geojson import outlines_reach
-from napari_nucleidomain.data.labels_io import labels_shape, read_labels
+from napari_nucleidomain.data.labels_io import labels_shape, read_labels, says_no_size, separated
 from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import boxes
+from napari_nucleidomain.data.labels_rois import roi_reach
+from napari_nucleidomain.data.pairing import kind_of, pair
 from napari_nucleidomain.data.points import read_points
+from napari_nucleidomain.data.rois import ROI_SUFFIXES
 from napari_nucleidomain.instances.contingency import added_up
 from napari_nucleidomain.instances.pointscores import score_points_large
 from napari_nucleidomain.instances.scores import score_labels, score_points
 from napari_nucleidomain.instances.scores import score_table as score_contingency
 from napari_nucleidomain.runs.execute import ExitCode
 
-from .pairing import pair
 from .table import score_table
 
 _LARGEST = 1 << 30  # pixels
@@ -37,7 +40,7 @@ def command(arguments: argparse.Namespace) -> int:
     rows: dict[str, dict[str, Any]] = {}
     for name, predicted, truth in pairs:
         try:
-            rows[name] = score(predicted, truth)
+            rows[name] = score(predicted, truth, lambda note: print(note, file=sys.stderr))
         except NucleiError as error:
             if len(pairs) == 1:
                 raise
@@ -54,8 +57,10 @@ def command(arguments: argparse.Namespace) -> int:
     return ExitCode.SKIPPED if problems else ExitCode.DONE
 
 
-def score(predicted: Path, truth: Path) -> dict[str, Any]:
+def score(predicted: Path, truth: Path, tell: Callable[[str], None] = lambda note: None) -> dict[str, Any]:
     """Scores of one pair: against outlines where the reference holds some, else against its clicks.
+
+    `tell` hears what was changed on reading (a black-and-white mask split into pieces).
 
     Raises
     ------
@@ -63,47 +68,55 @@ def score(predicted: Path, truth: Path) -> dict[str, Any]:
         A file cannot be read, or the two are not of one image.
     """
     clicks = is_points(truth)
-    if is_large(predicted) and (clicks or not _is_geojson(truth)):
+    if is_large(predicted) and (clicks or not says_no_size(truth)):
         return _score_large(predicted, truth, clicks)
     if not clicks:
         shape = _common_shape(predicted, truth)
-        labels, reference = read_labels(predicted, shape).labels, read_labels(truth, shape).labels
+        labels, reference = _labels(predicted, shape, tell), _labels(truth, shape, tell)
         return dict(score_labels(labels, reference).as_dict())
     points = read_points(truth)
     shape = None
-    if _is_geojson(predicted):
+    if says_no_size(predicted):
         # The image was at least as large as what is drawn and clicked on it.
         clicked = np.ceil(points[:, -2:].max(axis=0, initial=0.0)).astype(int) + 1
-        shape = tuple(np.maximum(_reach(predicted), clicked).tolist())
-    return dict(score_points(read_labels(predicted, shape).labels, points).as_dict())
+        reach = _reach(predicted)
+        shape = (*reach[:-2], *np.maximum(reach[-2:], clicked).tolist())
+    return dict(score_points(_labels(predicted, shape, tell), points).as_dict())
+
+
+def _labels(path: Path, shape: tuple[int, ...] | None, tell: Callable[[str], None]) -> np.ndarray:
+    found = separated(read_labels(path, shape))
+    for note in found.notes:
+        tell(f"{path.name}: {note}")
+    return found.labels
 
 
 def _common_shape(predicted: Path, truth: Path) -> tuple[int, ...] | None:
     """The image's size for outlines, which do not say it: that of the label image beside them, else what holds both."""
-    drawn = [path for path in (predicted, truth) if _is_geojson(path)]
+    drawn = [path for path in (predicted, truth) if says_no_size(path)]
     if len(drawn) == 1:
         return labels_shape(truth if drawn[0] == predicted else predicted)
     if not drawn:
         return None
     # How much empty ground there is beyond changes none of the scores.
-    rows, columns = np.max([_reach(path) for path in drawn], axis=0).tolist()
-    return max(1, rows), max(1, columns)
+    reaches = [_reach(path) for path in drawn]
+    # A flat one has its nuclei on no plane: how it is read says so.
+    deep = [reach[:-2] for reach in reaches if len(reach) > 2]
+    rows, columns = np.max([reach[-2:] for reach in reaches], axis=0).tolist()
+    return (*(max(deep) if deep else ()), max(1, rows), max(1, columns))
 
 
-def _reach(path: Path) -> tuple[int, int]:
-    reach = outlines_reach(path)
+def _reach(path: Path) -> tuple[int, ...]:
+    reach = roi_reach(path) if path.suffix.lower() in ROI_SUFFIXES else outlines_reach(path)
     if reach is None:
         raise NucleiError(f"{path.name} holds no outlines.", "Export the nuclei as polygons, or give a label image.")
-    if reach[0] * reach[1] > _LARGEST:
+    if math.prod(reach) > _LARGEST:
         raise NucleiError(
-            f"The outlines of {path.name} reach to {reach[0]}×{reach[1]} pixels, too far to be compared in one piece.",
+            f"The outlines of {path.name} reach to {'×'.join(map(str, reach))} pixels, too far to be compared in "
+            "one piece.",
             "Compare label images of parts of the slide.",
         )
     return reach
-
-
-def _is_geojson(path: Path) -> bool:
-    return path.suffix.lower() in {".geojson", ".json"}
 
 
 def _score_large(predicted: Path, truth: Path, clicks: bool) -> dict[str, Any]:
@@ -126,25 +139,14 @@ def _by(shape: tuple[int, ...]) -> str:
 
 
 def is_points(path: Path) -> bool:
-    """Whether a reference holds clicks: a table does, GeoJSON where it has points and no polygons.
+    """Whether a reference holds clicks: a table does, GeoJSON and ImageJ regions where there are points and no areas.
 
     Raises
     ------
     NucleiError
-        GeoJSON with neither or with both.
+        A file with neither or with both.
     """
-    if not _is_geojson(path):
-        return path.suffix.lower() == ".csv"
-    kinds = {feature["geometry"]["type"] for feature in read_features(path)}
-    points, polygons = bool(kinds & {"Point", "MultiPoint"}), bool(kinds & {"Polygon", "MultiPolygon"})
-    if points == polygons:
-        raise NucleiError(
-            f"{path.name} holds both points and outlines."
-            if points
-            else f"{path.name} holds no outlines and no points.",
-            "A reference is either the outlines of all nuclei or one click in each: save one of them alone.",
-        )
-    return points
+    return kind_of(path) == "points"
 
 
 def _means(rows: dict[str, dict[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import Any
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.images import Image, open_image
-from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.data.labels_io import read_labels, read_labels_of, separated
 from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import format_of, write_labels
 from napari_nucleidomain.data.tables import write_table
@@ -27,7 +28,9 @@ def command(arguments: argparse.Namespace) -> int:
             _export(arguments, kind, labels, image)
     else:
         # Outlines do not say how large their image is.
-        found = read_labels(arguments.labels, image.spatial_shape if image else None)
+        found = separated(read_labels_of(arguments.labels, image) if image else read_labels(arguments.labels))
+        for note in found.notes:
+            print(f"{arguments.labels.name}: {note}", file=sys.stderr)
         _export(arguments, kind, found.labels, image)
     print(arguments.out)
     return ExitCode.DONE
@@ -36,7 +39,8 @@ def command(arguments: argparse.Namespace) -> int:
 def _export(arguments: argparse.Namespace, kind: str, labels: Any, image: Image | None) -> None:
     """Labels in memory, or of a slide, in its file."""
     shape = tuple(labels.shape)
-    if image is not None and tuple(image.spatial_shape) != shape:
+    planes = (*image.plane_shape, *image.spatial_shape) if image is not None else ()
+    if image is not None and tuple(image.spatial_shape) != shape and (kind == "csv" or planes != shape):
         raise NucleiError(
             f"The labels are {_by(shape)} px, the image is {_by(image.spatial_shape)} px.",
             "Give the image these labels were made from.",
@@ -44,7 +48,12 @@ def _export(arguments: argparse.Namespace, kind: str, labels: Any, image: Image 
     size = _pixel_size(arguments, image, len(shape))
     name = image.name if image else arguments.labels.stem
     if kind != "csv":
-        write_labels(labels, arguments.out, format=kind, pixel_size_um=size, image_name=name)
+        channels = image.file_channels if image else 1
+        # A stack that is no volume is a film.
+        axis = "T" if image is not None and image.plane_axes[-1:] == "T" else "Z"
+        write_labels(
+            labels, arguments.out, format=kind, pixel_size_um=size, image_name=name, axis=axis, channels=channels
+        )
         return
     rgb = bool(image and image.rgb)
     if isinstance(labels, np.ndarray):

@@ -124,7 +124,7 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--format",
         default="tif",
-        choices=["tif", "ome-tif", "zarr", "geojson", "png"],
+        choices=["tif", "ome-tif", "zarr", "geojson", "roi-zip", "png"],
         help="of the labels (default: tif)",
     )
     scale = parser.add_mutually_exclusive_group()
@@ -154,7 +154,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         "truth",
         type=Path,
         metavar="LABELS_OR_POINTS",
-        help="a label file, a CSV or GeoJSON of points, or a folder of them, paired by name",
+        help="a label file, points (CSV, GeoJSON, ROI zip), or a folder of them, paired by name",
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all scores, per image with mean and standard deviation"
@@ -163,15 +163,23 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
 
 def _export(commands: argparse._SubParsersAction) -> None:
     parser = _add(
-        commands, "export", "export", "Convert labels: GeoJSON for QuPath, CSV measurements, OME-TIFF, OME-Zarr, PNG."
+        commands,
+        "export",
+        "export",
+        "Convert outlines: GeoJSON for QuPath, ROI zip for Fiji, CSV measurements, OME-TIFF, OME-Zarr, PNG.",
     )
-    parser.add_argument("labels", type=Path, metavar="LABELS", help="a label file")
+    parser.add_argument(
+        "labels",
+        type=Path,
+        metavar="LABELS",
+        help="a label image, cellpose _seg.npy, black-and-white mask, GeoJSON or ROI zip (the last two with --image)",
+    )
     parser.add_argument(
         "--out",
         required=True,
         type=Path,
         metavar="FILE",
-        help="by its ending: .geojson .csv .tif .ome.tif .ome.zarr .png",
+        help="by its ending: .geojson .zip (Fiji) .csv .tif .ome.tif .ome.zarr .png",
     )
     parser.add_argument(
         "--image", type=Path, metavar="I", help="the image, for intensities (CSV), pixel size and slide offset"

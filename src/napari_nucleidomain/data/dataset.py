@@ -16,7 +16,7 @@ from napari_nucleidomain.contracts.files import read_json, write_json
 
 from .example import SPLITS, Example, Split
 from .images import Image
-from .labels_io import labels_shape, mismatch
+from .labels_io import labels_shape, mismatch, says_no_size
 from .plainfolder import examples_in
 from .points import check_points, read_points
 
@@ -258,7 +258,7 @@ def _checked(example: Example, image: Image, problems: list[tuple[Path, str]]) -
 
 
 def _points_problem(example: Example, image: Image) -> str | None:
-    points = read_points(example.points or "", image.ndim + len(image.plane_axes))
+    points = read_points(example.points or "", image.ndim + len(image.plane_axes), channels=image.file_channels)
     deep = points.shape[1] > image.ndim
     shape: Sequence[int] = (*image.plane_shape, *image.spatial_shape) if deep else image.spatial_shape
     errors = [f for f in check_points(points, shape) if f.severity == "error"]
@@ -267,7 +267,7 @@ def _points_problem(example: Example, image: Image) -> str | None:
 
 def _labels_problem(example: Example, image: Image) -> str | None:
     path = example.labels or Path()
-    if path.suffix.lower() in {".geojson", ".json"}:
+    if says_no_size(path):
         example.load_labels(image)
         return None
     return mismatch(labels_shape(path), image)

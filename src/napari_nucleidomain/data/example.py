@@ -12,7 +12,7 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 
 from .images import Image, open_image
-from .labels_io import mismatch, read_labels, split_binary
+from .labels_io import mismatch, read_labels_of, separated
 from .points import read_points
 from .readers import plain_name
 from .regions import Region, read_regions
@@ -92,7 +92,7 @@ class Example:
         if self.points is None:
             return None
         opened = image or self.open()
-        points = read_points(self.points, opened.ndim + len(opened.plane_axes))
+        points = read_points(self.points, opened.ndim + len(opened.plane_axes), channels=opened.file_channels)
         return points_on_plane(points, opened, self.points.name)
 
     def load_labels(self, image: Image | None = None) -> np.ndarray | None:
@@ -112,8 +112,7 @@ class Example:
         if self.labels is None:
             return None
         opened = image or self.open()
-        found = read_labels(self.labels, opened.spatial_shape)
-        labels = split_binary(found.labels) if found.binary else found.labels
+        labels = separated(read_labels_of(self.labels, opened)).labels
         wrong = mismatch(labels.shape, opened)
         if wrong:
             raise NucleiError(f"{self.labels.name}: {wrong}", "Attach the outlines of this very image.")

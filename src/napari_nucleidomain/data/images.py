@@ -130,6 +130,11 @@ class Image:
         """Channels that `read` gives."""
         return len(self.channels)
 
+    @property
+    def file_channels(self) -> int:
+        """Channels of the file, read or not; the colours of a picture count as one."""
+        return 1 if self.rgb or "C" not in self.axes else int(self.shape[self.axes.index("C")])
+
     def _spatial(self, level: LazyArray) -> tuple[int, ...]:
         return tuple(level.shape[self.axes.index(a)] for a in self.spatial_axes)
 

@@ -145,7 +145,7 @@ def read_labels_geojson(path: Path, shape: Sequence[int] | None, offset: Sequenc
         raise NucleiError(f"{path.name} holds no outlines.", "Export the detections from QuPath as GeoJSON.")
     moved = np.asarray(offset, np.float64)
     lengths = (int(shape[0]), int(shape[1]))
-    _check_place(path, found, moved, lengths)
+    check_place(path, found, moved, lengths)
 
     def shapes() -> Iterable[Outline]:
         for nucleus, polygons in found:
@@ -179,7 +179,7 @@ def _outlines(path: Path) -> list[tuple[int, list[list[np.ndarray]]]]:
     return list(zip(_ids(items), many, strict=True))
 
 
-def _check_place(
+def check_place(
     path: Path, found: list[tuple[int, list[list[np.ndarray]]]], moved: np.ndarray, shape: tuple[int, int]
 ) -> None:
     """Refuse outlines of another image: as with clicks, more than a tenth of them (and more than two) beside it."""

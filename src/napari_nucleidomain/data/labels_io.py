@@ -1,4 +1,4 @@
-"""Label images in: PNG, TIFF, OME-TIFF, OME-Zarr, NPY, GeoJSON. Out: see `labels_out`."""
+"""Label images in: PNG, TIFF, OME-TIFF, OME-Zarr, NPY, GeoJSON, ImageJ regions, cellpose. Out: see `labels_out`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,29 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 
 from .axes import UNKNOWN, LazyArray
+from .cellpose_seg import is_pickled, read_masks
 from .images import Image
 from .labels_out import FORMATS, write_labels
-from .readers import RawImage, read_file
+from .readers import IMAGE_SUFFIXES, RawImage, read_file
+from .rois import ROI_SUFFIXES
 
-__all__ = ["FORMATS", "ReadLabels", "labels_shape", "mismatch", "read_labels", "split_binary", "write_labels"]
+__all__ = [
+    "FORMATS",
+    "LABEL_SUFFIXES",
+    "ReadLabels",
+    "labels_shape",
+    "mismatch",
+    "read_labels",
+    "read_labels_of",
+    "says_no_size",
+    "separated",
+    "split_binary",
+    "write_labels",
+]
+
+_GEOJSON = (".geojson", ".json")
+# Outlines may lie in files of these endings; .json only where it was named as such.
+LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".geojson", *ROI_SUFFIXES)
 
 _LARGEST = np.iinfo(np.uint32).max
 _HINT = "Outlines are an image of whole numbers: 0 for background, another number for each nucleus."
@@ -42,16 +60,18 @@ class ReadLabels:
     notes: list[str] = field(default_factory=list)
 
 
-def read_labels(path: Path | str, shape: Sequence[int] | None = None) -> ReadLabels:
+def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: int = 1) -> ReadLabels:
     """Read a label image.
 
     Parameters
     ----------
     path : Path or str
-        PNG (8 or 16 bit, or with a colour table, whose numbers are taken), TIFF, OME-TIFF, OME-Zarr, NPY, or
-        GeoJSON outlines.
+        PNG (8 or 16 bit, or with a colour table, whose numbers are taken), TIFF, OME-TIFF, OME-Zarr, NPY, a
+        ``_seg.npy`` of cellpose, GeoJSON outlines, or ImageJ regions (``.zip`` of Fiji's ROI Manager, ``.roi``).
     shape : sequence of int, optional
-        Lengths of the image; needed for GeoJSON alone, which does not say them.
+        Lengths of the image; needed for GeoJSON and ImageJ regions alone, which do not say them.
+    channels : int
+        Of the image, for ImageJ regions; see `rois.Roi.plane`.
 
     Returns
     -------
@@ -63,10 +83,19 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None) -> ReadLab
         The file cannot be read, is a colour picture or has several channels, or holds fractions or negative numbers.
     """
     path = Path(path)
-    if path.suffix.lower() in {".geojson", ".json"}:
+    if path.suffix.lower() in _GEOJSON:
         from .labels_geojson import read_labels_geojson
 
         return ReadLabels(read_labels_geojson(path, shape))
+    if path.suffix.lower() in ROI_SUFFIXES:
+        from .labels_rois import read_labels_rois
+
+        labels, said = read_labels_rois(path, shape, channels=channels)
+        return ReadLabels(labels, False, said)
+    if is_pickled(path):
+        # cellpose numbers its nuclei; a single one with the number 1 is no mask.
+        found = _checked(path, read_masks(path), [])
+        return ReadLabels(found.labels, False, found.notes)
     raw, view, axes = _open(path)
     try:
         pixels = np.asarray(view)
@@ -84,8 +113,48 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None) -> ReadLab
     return _checked(path, pixels, notes)
 
 
+def read_labels_of(path: Path | str, image: Image) -> ReadLabels:
+    """Read outlines for an image, whose size and planes are told to formats that are silent about them.
+
+    Parameters
+    ----------
+    path : Path or str
+    image : Image
+
+    Returns
+    -------
+    ReadLabels
+        Of the plane that is used, or of all of them, (*plane_shape, *spatial): `mismatch` tells what fits.
+
+    Raises
+    ------
+    NucleiError
+        See `read_labels`.
+    """
+    shape = image.spatial_shape
+    if Path(path).suffix.lower() in ROI_SUFFIXES and image.plane_axes:
+        from .labels_rois import has_planes
+
+        if has_planes(Path(path)):
+            shape = (*image.plane_shape, *shape)
+    return read_labels(path, shape, image.file_channels)
+
+
+def says_no_size(path: Path) -> bool:
+    """Whether a file holds outlines as polygons, which do not say how large their image is."""
+    return path.suffix.lower() in (*_GEOJSON, *ROI_SUFFIXES)
+
+
 def labels_shape(path: Path | str) -> tuple[int, ...]:
-    """Lengths of a label image, from the file's header alone; channels left out."""
+    """Lengths of a label image, from the file's header where it has one; channels left out.
+
+    Raises
+    ------
+    NucleiError
+        The file cannot be read, or holds polygons, which have no size.
+    """
+    if is_pickled(Path(path)):
+        return tuple(read_masks(Path(path)).shape)
     raw, view, axes = _open(Path(path))
     raw.close()
     return view.shape[:-1] if "C" in axes else view.shape
@@ -183,6 +252,29 @@ def split_binary(mask: np.ndarray) -> np.ndarray:
 
     pieces, _ = label(np.asarray(mask) > 0, structure=generate_binary_structure(mask.ndim, mask.ndim))
     return np.asarray(pieces, dtype=np.uint32)
+
+
+def separated(found: ReadLabels) -> ReadLabels:
+    """Outlines with one number per nucleus: a black-and-white mask is split into its connected pieces, and it is said.
+
+    Parameters
+    ----------
+    found : ReadLabels
+
+    Returns
+    -------
+    ReadLabels
+        `binary` stays as it was found.
+    """
+    if not found.binary:
+        return found
+    labels = split_binary(found.labels)
+    pieces = int(labels.max(initial=0))
+    note = f"It is a black-and-white mask: each of its {pieces:,} connected pieces counts as one nucleus"
+    notes = [*found.notes, f"{note}, nuclei that touch as one together."]
+    if np.count_nonzero(labels) > labels.size / 2:
+        notes.append("More than half of it is marked as nuclei: are black and white exchanged?")
+    return ReadLabels(labels, True, notes)
 
 
 def mismatch(shape: Sequence[int], image: Image) -> str | None:

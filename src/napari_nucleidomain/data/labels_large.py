@@ -12,16 +12,17 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 
 from .axes import ArrayLike
-from .labels_io import _open, labels_shape
+from .cellpose_seg import is_pickled
+from .labels_io import _open, labels_shape, says_no_size
 
 # Pixels of a label image that is still read as a whole: 256 MB of ids.
 LARGE = 1 << 26
 
 
 def is_large(path: Path | str, large: int | None = None) -> bool:
-    """Whether a flat label image has more pixels than are read at once. GeoJSON never has: it holds outlines."""
+    """Whether a flat label image has more pixels than are read at once. Files of polygons never have."""
     path = Path(path)
-    if path.suffix.lower() in {".geojson", ".json"}:
+    if says_no_size(path) or is_pickled(path):
         return False
     shape = labels_shape(path)
     return len(shape) == 2 and math.prod(shape) > (LARGE if large is None else large)

@@ -1,4 +1,4 @@
-"""Label images out: TIFF, OME-TIFF, 16-bit PNG, OME-Zarr and GeoJSON for QuPath."""
+"""Label images out: TIFF, OME-TIFF, 16-bit PNG, OME-Zarr, GeoJSON for QuPath and ImageJ regions for Fiji."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from napari_nucleidomain.contracts.files import write_atomic
 
 from .axes import ArrayLike
 
-Format = Literal["tif", "ome-tif", "png", "zarr", "geojson"]
+Format = Literal["tif", "ome-tif", "png", "zarr", "geojson", "roi-zip"]
 FORMATS: dict[str, str] = {
     "tif": ".tif",
     "ome-tif": ".ome.tif",
     "png": ".png",
     "zarr": ".ome.zarr",
     "geojson": ".geojson",
+    "roi-zip": ".zip",
 }
 PNG_MOST = 65535
 _TILE = 512
@@ -45,13 +46,14 @@ def format_of(path: Path) -> Format:
         (".zarr", "zarr"),
         (".geojson", "geojson"),
         (".json", "geojson"),
+        (".zip", "roi-zip"),
     ]
     for ending, kind in endings:
         if name.endswith(ending):
             return kind
     raise NucleiError(
         f"Outlines cannot be saved as {path.name}.",
-        "Use a name that ends in .tif, .ome.tif, .png, .ome.zarr or .geojson.",
+        "Use a name that ends in .tif, .ome.tif, .png, .ome.zarr, .geojson or .zip (Fiji).",
     )
 
 
@@ -63,6 +65,8 @@ def write_labels(
     image_name: str = "",
     offset: Sequence[float] | None = None,
     measurements: Mapping[str, Any] | None = None,
+    axis: str = "Z",
+    channels: int = 1,
 ) -> Path:
     """Write a label image.
 
@@ -72,7 +76,7 @@ def write_labels(
         0 is background. A zarr array is written piece by piece and never held whole.
     path : Path or str
         The file to make or replace (a folder for zarr).
-    format : {"tif", "ome-tif", "png", "zarr", "geojson"}, optional
+    format : {"tif", "ome-tif", "png", "zarr", "geojson", "roi-zip"}, optional
         By default what the name's ending says.
     pixel_size_um : sequence of float, optional
         Per axis of `labels`.
@@ -80,10 +84,13 @@ def write_labels(
         Name of the image, written where the format has a place for it.
     offset : sequence of float, optional
         Place of the first pixel in the image, per axis of `labels`: written into zarr and added in GeoJSON
-        (use it, too, for slides whose coordinates in QuPath do not start at the first pixel). TIFF and PNG
-        have no place for it.
+        (use it, too, for slides whose coordinates in QuPath do not start at the first pixel) and in ImageJ regions.
+        TIFF and PNG have no place for it.
     measurements : mapping of str to array, optional
         Only GeoJSON: columns of a table per nucleus, with the ids in a column ``id`` or ``label``.
+    axis, channels : str, int
+        Only ImageJ regions: what the first of three axes is, ``"Z"`` or ``"T"``, and how many channels the image has;
+        see `labels_rois.write_labels_rois`.
 
     Returns
     -------
@@ -115,6 +122,10 @@ def write_labels(
         from .labels_geojson import write_labels_geojson
 
         return write_labels_geojson(labels, path, image_name, offset, measurements)
+    if kind == "roi-zip":
+        from .labels_rois import write_labels_rois
+
+        return write_labels_rois(labels, path, offset, axis, channels)
     return _write_tiff(labels, path, shape, largest, pixel_size_um, image_name, ome=kind == "ome-tif")
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import glob
 from pathlib import Path
 
 from .example import SPLITS, Example, Split
+from .labels_io import LABEL_SUFFIXES
+from .pairing import owner_of
 from .points import POINT_SUFFIXES
-from .readers import IMAGE_SUFFIXES, looks_like_image, plain_name
+from .readers import looks_like_image, plain_name
 
 _KINDS = {
     "points": ("points", POINT_SUFFIXES),
-    "labels": ("labels", (*IMAGE_SUFFIXES, ".geojson")),
+    "labels": ("labels", LABEL_SUFFIXES),
     "regions": ("regions", (".geojson", ".json")),
 }
 _CLUTTER = {"thumbs.db", "desktop.ini"}  # what Windows leaves in folders of images
-# Endings that other programs add to the name of an image's labels.
-_ADDED = ("", "_labels", "_label", "_masks", "_mask", "-labels", ".labels")
+# Beside an image, what cellpose saves: the first that is there is taken.
+_BESIDE = ("_seg.npy", "_cp_masks.tif", "_cp_masks.png", "_rois.zip")
 
 
 def examples_in(folder: Path) -> tuple[list[Example], list[tuple[Path, str]]]:
@@ -26,7 +28,8 @@ def examples_in(folder: Path) -> tuple[list[Example], list[tuple[Path, str]]]:
     ----------
     folder : Path
         With ``train``, ``val``, ``test`` folders of ``images``, ``labels``, ``points``, ``regions``; or
-        these four alone; or nothing but images (all train).
+        these four alone; or nothing but images (all train). What cellpose saved beside an image
+        (``_seg.npy``, ``_cp_masks``, ``_rois.zip``) is taken as its outlines where there are no others.
 
     Returns
     -------
@@ -52,7 +55,7 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
     problems: list[tuple[Path, str]] = []
     by_name: dict[str, Path] = {}
     for path in sorted(images.iterdir()):
-        if images is folder and path.is_dir() and path.name in _KINDS:
+        if (images is folder and path.is_dir() and path.name in _KINDS) or _is_beside(path):
             continue
         if not looks_like_image(path):
             if not path.name.startswith(".") and path.name.lower() not in _CLUTTER and images is not folder:
@@ -73,13 +76,20 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
                 problems.append((path, f"The image {owner} has other {kind} already, {attached[owner][kind].name}."))
             else:
                 attached[owner][kind] = path
+    for name, path in by_name.items():
+        beside = next((path.with_name(name + end) for end in _BESIDE if path.with_name(name + end).is_file()), None)
+        if beside is not None and "labels" not in attached[name]:
+            attached[name]["labels"] = beside
     examples = [Example(image=path, split=split, **attached[name]) for name, path in by_name.items()]  # type: ignore[arg-type]
     return examples, problems
 
 
-def owner_of(name: str, images: Collection[str]) -> str | None:
-    """The image a file belongs to by its name: the same, or the image's with `_labels` and the like behind it."""
-    for ending in _ADDED:
-        if name.endswith(ending) and name[: len(name) - len(ending)] in images:
-            return name[: len(name) - len(ending)]
-    return None
+def _is_beside(path: Path) -> bool:
+    """Whether a file is one that cellpose laid beside an image that is there, and no image itself."""
+    for ending in _BESIDE:
+        if path.name.endswith(ending):
+            name = path.name[: len(path.name) - len(ending)]
+            return any(
+                plain_name(one) == name and looks_like_image(one) for one in path.parent.glob(f"{glob.escape(name)}.*")
+            )
+    return False

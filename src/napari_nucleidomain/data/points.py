@@ -19,8 +19,10 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import write_atomic
 
 from .geojson import HALF_PIXEL, feature, points_of, read_features, write_features
+from .rois import ROI_SUFFIXES, clicks_of
+from .rois_out import write_clicks
 
-POINT_SUFFIXES = (".csv", ".geojson", ".json")
+POINT_SUFFIXES = (".csv", ".geojson", ".json", *ROI_SUFFIXES)
 CLOSE_PX = 3.0
 _HINT = "Save the Points layer from napari as CSV (columns index, axis-0, axis-1), or export GeoJSON from QuPath."
 
@@ -61,18 +63,22 @@ def inside(points: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     return np.asarray(on.all(axis=1))
 
 
-def read_points(path: Path | str, ndim: int | None = None, offset: Sequence[float] = (0.0, 0.0)) -> np.ndarray:
+def read_points(
+    path: Path | str, ndim: int | None = None, offset: Sequence[float] = (0.0, 0.0), channels: int = 1
+) -> np.ndarray:
     """Read clicks.
 
     Parameters
     ----------
     path : Path or str
-        napari's CSV (``index, axis-0, axis-1[, axis-2]``), a CSV with columns x and y (and z), or GeoJSON
-        points (x, y). Decimal commas and semicolons are understood.
+        napari's CSV (``index, axis-0, axis-1[, axis-2]``), a CSV with columns x and y (and z), GeoJSON
+        points (x, y), or point regions of ImageJ (``.zip``, ``.roi``). Decimal commas and semicolons are understood.
     ndim : int, optional
         Spatial axes of the image. A leading column of zeros that is too many is dropped.
     offset : sequence of float
         Only GeoJSON: (y, x) to take off, where a slide's coordinates do not start at its first pixel.
+    channels : int
+        Of the image, for ImageJ regions in stacks; see `rois.Roi.plane`.
 
     Returns
     -------
@@ -85,6 +91,8 @@ def read_points(path: Path | str, ndim: int | None = None, offset: Sequence[floa
         The file is absent, empty, damaged, or has no such columns.
     """
     path = Path(path)
+    if path.suffix.lower() in ROI_SUFFIXES:
+        return clicks_of(path, ndim, channels)
     points = _from_geojson(path, offset) if path.suffix.lower() in {".geojson", ".json"} else _from_csv(path)
     while ndim is not None and points.shape[1] > ndim and not points[:, 0].any():
         points = points[:, 1:]
@@ -140,14 +148,14 @@ def _columns(path: Path, header: list[str]) -> list[int]:
 
 
 def write_points(points: np.ndarray, path: Path | str, offset: Sequence[float] = (0.0, 0.0)) -> Path:
-    """Write clicks as napari's CSV or, by the suffix ``.geojson``, for QuPath.
+    """Write clicks as napari's CSV or, by the suffix, for QuPath (``.geojson``) or Fiji (``.zip``).
 
     Parameters
     ----------
     points : ndarray (N, 2) or (N, 3)
         Pixels of level 0. GeoJSON takes only rows and columns.
     path : Path or str
-        ``.csv``, ``.geojson`` or ``.json``.
+        ``.csv``, ``.geojson``, ``.json`` or ``.zip``.
     offset : sequence of float
         Only GeoJSON: (y, x) to add.
 
@@ -169,9 +177,11 @@ def write_points(points: np.ndarray, path: Path | str, offset: Sequence[float] =
         mark = {"objectType": "annotation"}
         features = (feature({"type": "Point", "coordinates": [x, y]}, mark) for y, x in rows.tolist())
         return write_features(path, features)
+    if path.suffix.lower() == ".zip":
+        return write_clicks(points.reshape(-1, points.shape[1] if points.ndim == 2 else 2), path)
     if path.suffix.lower() != ".csv":
         raise NucleiError(
-            f"Points cannot be saved as {path.suffix or 'a file without suffix'}.", "Use .csv or .geojson."
+            f"Points cannot be saved as {path.suffix or 'a file without suffix'}.", "Use .csv, .geojson or .zip (Fiji)."
         )
     ndim = points.shape[1] if points.ndim == 2 else 2
     lines = [",".join(["index", *(f"axis-{k}" for k in range(ndim))])]

@@ -132,6 +132,7 @@ class Output:
                     pixel_size_um=size,
                     image_name=self._name,
                     offset=found.origin,
+                    channels=self._image.file_channels,
                 )
         if self._writer is not None:
             _move(self._writer.path, kept)

@@ -46,18 +46,14 @@ def check_labels(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str]:
     NucleiError
         It is no label image, or one of another size.
     """
-    from napari_nucleidomain.data.labels_io import mismatch, read_labels, split_binary
+    from napari_nucleidomain.data.labels_io import mismatch, read_labels_of, separated
 
     assert entry.image is not None
-    found = read_labels(path, entry.image.spatial_shape)
+    found = separated(read_labels_of(path, entry.image))
     wrong = mismatch(found.labels.shape, entry.image)
     if wrong:
         raise NucleiError(f"{path.name}: {wrong}", "Nothing was changed. Attach the outlines of this very image.")
-    labels = split_binary(found.labels) if found.binary else found.labels
-    notes = list(found.notes)
-    if found.binary:
-        notes.append("It is a black-and-white mask: touching nuclei count as one.")
-    return labels, " ".join(notes)
+    return found.labels, " ".join(found.notes)
 
 
 def save_labels(labels: np.ndarray, entry: ImageEntry, folder: Path) -> Path:

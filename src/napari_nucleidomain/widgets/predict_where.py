@@ -99,6 +99,7 @@ class WherePicker(QWidget):
             ("zarr", "labels as OME-Zarr"),
             ("png", "labels as 16-bit PNG"),
             ("geojson", "outlines as GeoJSON (QuPath)"),
+            ("roi-zip", "outlines as ROI zip (Fiji)"),
         ):
             self.format.addItem(words, name)
         for widget in (self.list, self.choose, self.folder_words, self.format):

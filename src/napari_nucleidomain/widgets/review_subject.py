@@ -141,10 +141,9 @@ def snapshot_later(other: Subject, entry: ImageEntry) -> Callable[[], Reference]
 
 
 def _read(path: Any, shape: tuple[int, ...] | None) -> np.ndarray:
-    from napari_nucleidomain.data.labels_io import read_labels, split_binary
+    from napari_nucleidomain.data.labels_io import read_labels, separated
 
-    read = read_labels(path, shape)
-    return split_binary(read.labels) if read.binary else read.labels
+    return separated(read_labels(path, shape)).labels
 
 
 def _clicks(entry: ImageEntry) -> Callable[[], Reference]:

@@ -34,7 +34,8 @@ _OTHERS = {
 
 def looks_like_image(path: Path) -> bool:
     """Whether a file or folder in a folder of images is meant to be one, by its name alone."""
-    if path.name.startswith("."):
+    # cellpose lays its own files beside the images.
+    if path.name.startswith(".") or path.name.lower().endswith("_seg.npy"):
         return False
     return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or path.suffix.lower() == ".zarr")
 
