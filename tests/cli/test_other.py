@@ -76,3 +76,10 @@ def test_help_in_a_child_process() -> None:
     text = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
     for word in ("µm", "pixels", "exit status", "left out"):
         assert word in text
+
+
+def test_export_to_an_unknown_ending_names_every_one_that_works(run: Callable, tmp_path: Path) -> None:
+    said = run("export", tmp_path / "labels.tif", "--out", tmp_path / "nuclei.xlsx")
+    assert said.code == 2
+    for ending in (".csv", ".tif", ".ome.tif", ".png", ".ome.zarr", ".geojson"):
+        assert ending in said.err

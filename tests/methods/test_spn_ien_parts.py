@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError
+from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.inference.model_files import save_model
 from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
+from napari_nucleidomain.methods.spn_ien import SPEC
 from napari_nucleidomain.methods.spn_ien.clicked import keep_back
 from napari_nucleidomain.methods.spn_ien.config import SpnIenConfig
 from napari_nucleidomain.methods.spn_ien.decoders import components, proposal, tidy, watershed
@@ -214,3 +215,13 @@ def test_imagenet_file_that_holds_no_weights_is_said(tmp_path: Path, content: by
         torch.save([1, 2] if content == "saved list" else {"epoch": 3}, file)
     with pytest.raises(NucleiError, match="not a file of ResNet-34 weights"):
         _imagenet_state(str(file))
+
+
+def test_which_presets_continue_which() -> None:
+    def settings(preset: str) -> MethodConfig:
+        return SPEC.config.build(SPEC.preset(preset).values)
+
+    assert settings("quick").unlike(settings("quick")) == ""
+    assert "network = small, here resnet34" in settings("paper").unlike(settings("quick"))
+    wider = SPEC.config.build({**SPEC.preset("paper").values, "width": 64})
+    assert wider.unlike(settings("paper")) == "", "the width is of the small network only"

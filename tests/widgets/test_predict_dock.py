@@ -10,11 +10,11 @@ from napari_nucleidomain.contracts import ScoreOnData
 from napari_nucleidomain.contracts.events import Failed, Finished, Progress, StageEvent, Started, Stopped, Warned
 from napari_nucleidomain.data.labels_io import read_labels
 from napari_nucleidomain.runs.job import TrainJob
-from napari_nucleidomain.widgets import layers, predict_dock, predict_run
+from napari_nucleidomain.widgets import layers, predict_dock, predict_models, predict_run
 from napari_nucleidomain.widgets.result_layers import Filter, edge_ids, keep
 from napari_nucleidomain.widgets.results import find_results
 
-from .trainer import Predictor, Trainer, Worker, make_model
+from .trainer import TOY, Predictor, Trainer, Worker, make_model
 
 
 @pytest.fixture
@@ -27,6 +27,7 @@ def worker(monkeypatch):
 
 @pytest.fixture
 def dock(session, worker, monkeypatch, qtbot):
+    monkeypatch.setattr(predict_models, "methods", lambda: {"toy": TOY})
     opened = []
     monkeypatch.setattr(predict_dock, "open_dock", lambda session, which: opened.append(which))
     made = predict_dock.PredictDock(session.viewer)
@@ -308,6 +309,28 @@ def test_a_model_below_the_classical_method_is_told_here_too(dock, session, entr
     dock.models.verdict._row.itemAt(0).widget().click()
     assert session.model == dock.models.model == "otsu"
     assert not dock.models.verdict.text()
+
+
+def test_a_model_of_a_method_that_is_not_installed_is_shown_and_not_offered(dock, session, entry, qtbot, monkeypatch):
+    folder = make_model(session.project.models_folder / "m", channels=1)
+    monkeypatch.setattr(dock.models, "_methods", {})
+    dock.models.refresh()
+    qtbot.waitUntil(lambda: dock.models.combo.count() == 2)
+    at = dock.models.combo.findData(str(folder))
+    assert not dock.models.combo.model().item(at).isEnabled()
+    assert "toy is not installed" in dock.models.combo.itemData(at, Qt.ItemDataRole.ToolTipRole)
+    assert dock.models.model == "otsu", "the newest model is not taken by itself when it cannot be used"
+    session.model = str(folder)
+    assert not dock.find.isEnabled() and "toy is not installed" in dock.find.toolTip()
+
+
+def test_no_warning_about_the_scale_on_the_image_it_learned_from(dock, session, entry):
+    facts = {"channels": 1, "nucleus_diameter_px": 20.0, "trained_on": {"images": ["cells 1"]}}
+    session.model = str(make_model(session.project.models_folder / "own", **facts))
+    assert dock.scale.line.text() == "Scale: taken as it is, as when the model learned from this image."
+    facts["trained_on"] = {"images": ["another"]}
+    session.model = str(make_model(session.project.models_folder / "other", **facts))
+    assert dock.scale.line.text().startswith("⚠ Scale")
 
 
 def test_a_model_of_another_channel_count_is_refused_before_the_run(dock, session, entry, qtbot):

@@ -180,6 +180,12 @@ def test_walking_by_least_sure(result, dock, session):
     assert dock.walk.place.text().startswith("2 of")
     dock.walk.back.click()
     assert dock.table.chosen == first
+    # A row clicked in the table is where the walk goes on from.
+    row = dock.table.model.row_of(int(dock.walk.ids[4]))
+    dock.table.view.selectRow(row)
+    assert dock.walk.place.text().startswith("5 of")
+    dock.walk.on.click()
+    assert dock.table.chosen == int(dock.walk.ids[5])
 
 
 def test_filtered_results_are_measured_anew(result, dock, session, qtbot):

@@ -13,7 +13,7 @@ from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.widgets import layers, train_choices, train_dock, train_portable
 
-from .trainer import TOY, Trainer, make_model
+from .trainer import TOY, ToyConfig, Trainer, make_model
 
 
 @pytest.fixture
@@ -161,6 +161,9 @@ def test_progress_scores_and_buttons(dock, training):
     assert progress.title.text() == "<b>model</b><br>Step 2 of 3: learning where nuclei are"
     assert progress.stage_bar.value() == 250
     assert progress.bar.value() == 400
+    assert progress.stage_bar.text() == "20 of 80 steps"
+    assert progress.bar.text() == "40 % of the training"
+    assert "384 × 384 px" in progress.see_words.text() and progress.see_words.isVisibleTo(progress)
     assert "done about" in progress.when.text()
     assert "8 of 10 found" in progress.sentence.text()
     assert list(progress.quality._curves) == ["quality (F1)"]
@@ -283,6 +286,43 @@ def test_models_of_ones_own_are_offered_to_continue(dock, entry, session, starte
     assert started[0].job.name == "liver-3"
 
 
+def test_a_model_of_other_networks_is_not_offered(dock, entry, session, monkeypatch, qtbot):
+    monkeypatch.setattr(ToyConfig, "unlike", lambda self, other: "" if self.rate == other.rate else "rate = 0.001")
+    make_model(session.project.models_folder / "quick one", channels=1, preset="quick")
+    dock._look_round()
+    qtbot.waitUntil(lambda: dock.choices.start_from.count() == 2)
+    assert dock.choices.start_from.currentText() == "continue quick one"
+    dock.choices._group.buttons()[1].setChecked(True)
+    start = dock.choices.start_from
+    assert start.currentText() == "new model"
+    assert dock.choices.planned().parent is None
+    assert not start.model().item(1).isEnabled()
+    assert "other networks (rate = 0.001). Choose “Quick look”" in start.itemData(1, 3)
+    # Asked for from the list of past trainings, it brings its own preset along.
+    dock.choices.continue_from(session.project.models_folder / "quick one")
+    assert dock.choices.preset == "quick"
+    assert dock.choices.planned().parent == session.project.models_folder / "quick one"
+
+
+def test_the_training_has_a_line_of_its_own_in_the_header(dock, session):
+    session.training_line = "training 100 %, 23 h 59 min"
+    session.training_told.emit(session.training_line)
+    button = dock.header.training
+    assert button.isVisibleTo(dock)
+    dock.resize(300, 500)
+    qt_settle()
+    assert button.width() >= button.sizeHint().width()
+    assert button.mapTo(dock, button.rect().bottomRight()).x() <= dock.width()
+    session.training_told.emit("")
+    assert not dock.header._status.isVisibleTo(dock)
+
+
+def qt_settle():
+    from qtpy.QtWidgets import QApplication
+
+    QApplication.processEvents()
+
+
 def test_past_trainings_can_be_shown_repeated_and_deleted(dock, training, session, qtbot):
     poll(dock)
     training.publish(0.77)
@@ -320,7 +360,8 @@ def test_previews_take_neither_selection_nor_tool_nor_camera(dock, training, ent
     assert points.mode == "add"
     assert viewer.scene.camera.zoom == 3.3
     assert viewer.scene.camera.center == center
-    assert [layer.name for layer in viewer.layers].count("preview") == 1
+    assert sum("preview" in layer.name for layer in viewer.layers) == 1
+    assert "a part only" in preview.name
 
 
 def _shown(session, entry):

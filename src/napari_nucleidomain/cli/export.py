@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from napari_nucleidomain.runs.execute import ExitCode
 
 def command(arguments: argparse.Namespace) -> int:
     """Read labels, write them as the ending of --out says."""
-    kind = "csv" if arguments.out.suffix.lower() == ".csv" else format_of(arguments.out)
+    kind = _kind_of(arguments.out)
     image = open_image(arguments.image) if arguments.image else None
     if is_large(arguments.labels):
         with open_labels(arguments.labels) as labels:
@@ -34,6 +35,17 @@ def command(arguments: argparse.Namespace) -> int:
         _export(arguments, kind, found.labels, image)
     print(arguments.out)
     return ExitCode.DONE
+
+
+def _kind_of(out: Path) -> str:
+    """What the file's name asks for: labels in a format, or measurements."""
+    if out.suffix.lower() == ".csv":
+        return "csv"
+    try:
+        return format_of(out)
+    except NucleiError as error:
+        hint = error.hint.replace("ends in ", "ends in .csv (measurements), ")
+        raise NucleiError(error.message, hint) from error
 
 
 def _export(arguments: argparse.Namespace, kind: str, labels: Any, image: Image | None) -> None:

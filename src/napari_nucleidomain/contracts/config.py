@@ -68,6 +68,16 @@ class MethodConfig(BaseModel):
         except ValidationError as error:
             raise NucleiError(_plain(cls, error), "See `nucleidomain train --help` or the reference page.") from error
 
+    def unlike(self, other: MethodConfig) -> str:
+        """Why a model made with `other` cannot be continued with this; "" where it can. Methods override it.
+
+        Returns
+        -------
+        str
+            The setting with both values: "network = small, here resnet34".
+        """
+        return ""
+
 
 def _plain(model: type[MethodConfig], error: ValidationError) -> str:
     """Say in one sentence what pydantic found wrong."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QStandardItemModel
 from qtpy.QtWidgets import QComboBox
 
 
@@ -13,6 +15,16 @@ def narrow(combo: QComboBox, letters: int = 10) -> QComboBox:
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(letters)
     return combo
+
+
+def add_item(combo: QComboBox, text: str, data: str, why_not: str, tip: str) -> None:
+    """Append an item; with a reason why it cannot be chosen it is shown disabled and says so."""
+    combo.addItem(text, data)
+    number = combo.count() - 1
+    combo.setItemData(number, why_not or tip, Qt.ItemDataRole.ToolTipRole)
+    items = combo.model()
+    if why_not and isinstance(items, QStandardItemModel):
+        items.item(number).setEnabled(False)
 
 
 def fill_combo(combo: QComboBox, items: Sequence[tuple[str, str]], wanted: Any) -> None:

@@ -83,8 +83,8 @@ class Demo:
         loaded = load_result(stored[0])
         areas, border = measure_ids(loaded.labels, len(loaded.scores))
         result_layers(self._session).show(entry, loaded, areas, border)
-        if "preview" in self._viewer.layers:
-            self._viewer.layers["preview"].visible = False
+        if "preview" in entry.layers:
+            entry.layers["preview"].visible = False
 
     def _keep_left_half(self, entry: ImageEntry) -> None:
         """Only the clicks that teach are shown, and the region they fill."""

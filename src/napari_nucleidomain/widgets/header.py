@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
+from qtpy.QtWidgets import QFileDialog, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
 
@@ -30,17 +30,24 @@ class Header(QFrame):
         self.place.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.training = tool_button("", "Show the training")
         self.training.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        self.training.setVisible(False)
         self.training.clicked.connect(lambda: self._open_train())
         self.note = Inline()
         line = QHBoxLayout()
         line.setContentsMargins(8, 2, 8, 2)
-        for widget in (self.project, self.place, self.training):
+        for widget in (self.project, self.place):
             line.addWidget(widget)
+        # A line of its own: beside the project's name there is no room for it in a narrow window.
+        self._status = QWidget()
+        status = QHBoxLayout(self._status)
+        status.setContentsMargins(8, 0, 8, 2)
+        status.addWidget(self.training)
+        status.addStretch(1)
+        self._status.setVisible(False)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addLayout(line)
+        layout.addWidget(self._status)
         layout.addWidget(self.note)
         session.images_changed.connect(self.refresh)
         session.current_changed.connect(self.refresh)
@@ -63,7 +70,7 @@ class Header(QFrame):
 
     def _tell_training(self, text: str) -> None:
         self.training.setText(f"● {text}")
-        self.training.setVisible(bool(text))
+        self._status.setVisible(bool(text))
 
     def _open_train(self) -> None:
         from .dock import open_dock

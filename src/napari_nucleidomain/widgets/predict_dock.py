@@ -135,6 +135,8 @@ class PredictDock(Dock):
     def _misfit(self) -> str:
         """Why this model will not do for the current image; asked before the run is, so that no time is lost."""
         card, entry = self.models.model_card, self.session.current
+        if missing := self.models.why_not(card):
+            return missing
         if card is None or entry is None or entry.image is None or self.where.where in ("ticked", "folder"):
             return ""
         if card.channels and entry.image.n_channels != card.channels:

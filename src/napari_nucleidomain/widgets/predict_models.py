@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card, methods
 
+from .combos import add_item
 from .folding import Fold
 from .inline import Inline, WhyButton, row
 from .newest import Newest
@@ -42,6 +43,7 @@ class ModelPicker(QWidget):
         self._session = session
         self._background = Newest(self)
         self._cards: dict[str, ModelCard] = {}
+        self._methods = methods()
         self._building = False
         self._theirs = False
         self.combo = QComboBox()
@@ -86,6 +88,12 @@ class ModelPicker(QWidget):
         """Card of the model chosen; None for the classical method."""
         return self._cards.get(self.model)
 
+    def why_not(self, card: ModelCard | None) -> str:
+        """Why a model cannot be used on this computer; "" where it can."""
+        if card is None or card.method in self._methods:
+            return ""
+        return f"The method {card.method} is not installed here. Install its package, or choose another model."
+
     def refresh(self, *_: Any) -> None:
         """Read the models anew, in the background."""
         try:
@@ -119,7 +127,9 @@ class ModelPicker(QWidget):
             # Opened again on another day: the newest model of one's own that fits is what one wants.
             entry = self._session.current
             channels = entry.image.n_channels if entry is not None and entry.image is not None else None
-            fitting = [folder for folder, card in cards.items() if channels in (None, card.channels)]
+            fitting = [
+                folder for folder, card in cards.items() if channels in (None, card.channels) and not self.why_not(card)
+            ]
             if fitting:
                 self._session.model = fitting[0]
 
@@ -133,8 +143,9 @@ class ModelPicker(QWidget):
         self.combo.clear()
         self.combo.addItem("classical (no training)", CLASSICAL)
         for folder, card in cards.items():
-            self.combo.addItem(Path(folder).name if Path(folder).name != "model" else card.name, folder)
-            self.combo.setItemData(self.combo.count() - 1, card.line(), Qt.ItemDataRole.ToolTipRole)
+            name = Path(folder).name if Path(folder).name != "model" else card.name
+            why = self.why_not(card)
+            add_item(self.combo, name + (" (method not installed)" if why else ""), folder, why, card.line())
         self.combo.setCurrentIndex(max(0, self.combo.findData(wanted)))
         self._building = False
         self._show_card()

@@ -15,6 +15,7 @@ from .layers import SUGGESTION, geometry
 from .number_boxes import FloatBox
 
 if TYPE_CHECKING:
+    from .entry import ImageEntry
     from .session import Session
 
 _CIRCLE = "typical nucleus"
@@ -99,9 +100,10 @@ class ScalePicker(QWidget):
         if entry is None:
             self.line.setText("")
             return
-        self.line.setText(self._words(card, entry.pixel_size_um))
+        learned = entry.path is not None and _plain(entry) in card.trained_on.get("images", ())
+        self.line.setText(self._words(card, entry.pixel_size_um, learned))
 
-    def _words(self, card: ModelCard, sizes: tuple[float, ...] | None) -> str:
+    def _words(self, card: ModelCard, sizes: tuple[float, ...] | None, learned: bool = False) -> str:
         from napari_nucleidomain.inference.scale import choose_scale
 
         try:
@@ -114,6 +116,8 @@ class ScalePicker(QWidget):
         except NucleiError as error:
             return f"⚠ {error}"
         if self.diameter_px is None and not (card.pixel_size_um and (self.pixel_size_um or sizes)):
+            if learned and scale.factor == 1.0:
+                return "Scale: taken as it is, as when the model learned from this image."
             known = f" of about {card.nucleus_diameter_px:.0f} px" if card.nucleus_diameter_px else ""
             unlike = f"If nuclei here are much larger or smaller than those it knows{known}, say so:"
             return f"⚠ Scale: {scale.reason}. {unlike}"
@@ -182,3 +186,10 @@ class ScalePicker(QWidget):
         circle.events.set_data.disconnect(self._circle_changed)
         if circle in self._session.viewer.layers:
             self._session.viewer.layers.remove(circle)
+
+
+def _plain(entry: ImageEntry) -> str:
+    """The image's name as a training writes it into the card."""
+    from napari_nucleidomain.data.readers import plain_name
+
+    return plain_name(entry.path) if entry.path is not None else ""

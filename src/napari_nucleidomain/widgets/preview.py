@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 ROLE = "preview"
+NAME = "preview of the training (a part only)"
 _ASK_AFTER_MS = 400
 _MOST = 1024
 
@@ -139,7 +140,7 @@ class LivePreview(QObject):
             self.remove()
         self._owner = entry
         self._layer = layers.put_labels(
-            self._session, entry, ROLE, "preview", labels, origin=tuple(preview.origin), opacity=0.5
+            self._session, entry, ROLE, NAME, labels, origin=tuple(preview.origin), opacity=0.5
         )
         self.shown.emit(preview.note)
 

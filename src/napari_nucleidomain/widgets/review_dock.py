@@ -276,6 +276,7 @@ class ReviewDock(Dock):
         """
         if self.look.go_to(self.session.current, self.subject, number, follow=follow):
             self.table.choose(number)
+            self.walk.stand_on(number)
 
     def _picked_on_canvas(self, position: Any) -> None:
         """A click on a nucleus shows its row; nothing else changes."""

@@ -97,8 +97,14 @@ class Walk(QWidget):
         self.by.blockSignals(False)
         here = int(self.ids[self.at]) if 0 <= self.at < len(self.ids) else None
         self._begin()
-        if here is not None and here in self.ids:
-            self.at = int(np.flatnonzero(self.ids == here)[0])
+        if here is not None:
+            self.stand_on(here)
+
+    def stand_on(self, number: int) -> None:
+        """Go on from a nucleus that was chosen elsewhere, if the walk comes by it."""
+        found = np.flatnonzero(self.ids == number)
+        if len(found):
+            self.at = int(found[0])
             self._say()
 
     def step(self, by: int) -> None:

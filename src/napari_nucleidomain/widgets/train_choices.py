@@ -19,8 +19,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nucleidomain.contracts import MethodSpec, methods
+from napari_nucleidomain.contracts import MethodSpec, NucleiError, methods
 
+from .combos import add_item
 from .config_form import ConfigForm
 from .devices import devices
 from .folding import Fold
@@ -71,6 +72,8 @@ class TrainChoices(QWidget):
         self._form: ConfigForm | None = None
         self._name_is_ours = True
         self._start_is_theirs = False
+        self._shown: tuple[list[StoredModel], str] = ([], "")
+        self._unlike: dict[str, str] = {}
         self._build()
         self._method_chosen()
 
@@ -170,27 +173,56 @@ class TrainChoices(QWidget):
     # ---- showing
 
     def show_models(self, models: list[StoredModel], free_name: str) -> None:
-        """Offer the person's own models to start from, the last one first, and a name that is free."""
+        """Offer the person's own models to start from, the last one first, and a name that is free.
+
+        A model whose networks are not those of the preset is listed and cannot be chosen.
+        """
+        self._shown = (models, free_name)
         spec, chosen = self.spec, self.start_from.currentData()
         fitting = [model for model in models if spec is not None and model.card.method == spec.name]
         self.start_from.blockSignals(True)
         self.start_from.clear()
         self.start_from.addItem("new model", "")
+        self._unlike = {str(model.folder): self._why_unlike(model) for model in fitting}
         for model in fitting:
-            self.start_from.addItem(f"continue {model.name}", str(model.folder))
-            self.start_from.setItemData(self.start_from.count() - 1, model.card.line(), _TOOLTIP)
+            why = self._unlike[str(model.folder)]
+            words = f"continue {model.name}" + (" (has other networks)" if why else "")
+            add_item(self.start_from, words, str(model.folder), why, model.card.line())
         # The second round begins where the first ended, unless the person says otherwise.
-        wanted = chosen if self._start_is_theirs else (str(fitting[0].folder) if fitting else "")
-        self.start_from.setCurrentIndex(max(0, self.start_from.findData(wanted)))
+        like = [folder for folder, why in self._unlike.items() if not why]
+        wanted = chosen if self._start_is_theirs else (like[0] if like else "")
+        self.start_from.setCurrentIndex(max(0, self.start_from.findData(wanted if wanted in like else "")))
         self.start_from.setEnabled(bool(fitting))
         self.start_from.blockSignals(False)
-        if self._name_is_ours or not self.name.text().strip():
+        if free_name and (self._name_is_ours or not self.name.text().strip()):
             self.name.setText(free_name)
             self._name_is_ours = True
 
+    def _why_unlike(self, model: StoredModel) -> str:
+        """Why a model cannot be continued with the settings chosen; "" where it can."""
+        spec = self.spec
+        if spec is None or self.preset not in spec.presets:
+            return ""
+        known = {name: value for name, value in model.card.config.items() if name in spec.config.model_fields}
+        changes = self._form.changes() if self._form is not None else {}
+        try:
+            old = spec.config.build(known)
+            why = spec.config.build(spec.presets[self.preset].values, changes).unlike(old)
+        except NucleiError:
+            # A faulty setting is told by the form; a model of another version is refused by the training itself.
+            return ""
+        made = spec.presets[model.card.preset].title if model.card.preset in spec.presets else ""
+        hint = f"Choose “{made}”, with which it was made, or begin anew." if made else "Begin anew."
+        return f"{model.name} has other networks ({why}). {hint}" if why else ""
+
     def continue_from(self, folder: Path) -> None:
-        """Choose a model to start from."""
+        """Choose a model to start from, with the preset it was made with where the one chosen has other networks."""
         self._start_is_theirs = True
+        if self._unlike.get(str(folder)):
+            model = next(one for one in self._shown[0] if str(one.folder) == str(folder))
+            for button in self._group.buttons():
+                if button.property("preset") == model.card.preset:
+                    button.setChecked(True)
         self.start_from.setCurrentIndex(max(0, self.start_from.findData(str(folder))))
 
     def repeat(self, job: TrainJob) -> None:
@@ -234,6 +266,7 @@ class TrainChoices(QWidget):
             self.minutes.setValue(preset.minutes)
         if self._form is not None:
             self._form.set_base(preset.values)
+        self.show_models(*self._shown)
         self.changed.emit()
 
     def _limit_toggled(self, on: bool) -> None:
@@ -258,6 +291,7 @@ class TrainChoices(QWidget):
         if self._form is None:
             self._form = ConfigForm(spec.config)
             self._form.set_base(spec.presets[self.preset].values)
+            self._form.changed.connect(lambda: self.show_models(*self._shown))
             self._form.changed.connect(self.changed)
             self.advanced.add(self._form)
         return self._form

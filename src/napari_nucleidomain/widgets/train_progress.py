@@ -84,6 +84,11 @@ class TrainProgress(QWidget):
         self.see = QCheckBox("Show the preview on the image")
         self.see.setChecked(True)
         self.see.toggled.connect(self.preview_toggled)
+        self.see_words = QLabel(
+            "The coloured patch is what the model would find now, in the middle of what you see: at most 384 × 384 px. "
+            "The finished model finds nuclei in whole images."
+        )
+        self.see_words.setWordWrap(True)
         self.sentence = QLabel()
         self.sentence.setWordWrap(True)
         self.quality = CurvePlot("Quality on the clicks that were kept back comes here.", floor=0.0, ceiling=1.0)
@@ -97,7 +102,16 @@ class TrainProgress(QWidget):
         self.running = QWidget()
         inner = QVBoxLayout(self.running)
         inner.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.title, self.stage_bar, self.bar, self.when, self.buttons, self.see, self.warning):
+        for widget in (
+            self.title,
+            self.stage_bar,
+            self.bar,
+            self.when,
+            self.buttons,
+            self.see,
+            self.see_words,
+            self.warning,
+        ):
             inner.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -119,6 +133,7 @@ class TrainProgress(QWidget):
         self.stop.setVisible(alive)
         self.use_now.setVisible(state in ("running", "paused"))
         self.see.setVisible(alive)
+        self.see_words.setVisible(alive)
         for plot in (self.quality, self.loss_fold):
             plot.setVisible(bool(state) and (alive or bool(self._story.series)))
         if state == "waiting":
@@ -154,9 +169,9 @@ class TrainProgress(QWidget):
             self.stage_bar.setRange(0, 1000)
             self.stage_bar.setValue(round(1000 * progress.fraction))
             total = f" of {progress.total:,}" if progress.total else ""
-            self.stage_bar.setFormat(f"{progress.step:,}{total}")
+            self.stage_bar.setFormat(f"{progress.step:,}{total} steps")
         self.bar.setValue(round(1000 * story.overall))
-        self.bar.setFormat(f"{100 * story.overall:.0f} %")
+        self.bar.setFormat(f"{100 * story.overall:.0f} % of the training")
         self.when.setText(self._when(story))
 
     def _when(self, story: RunStory) -> str:

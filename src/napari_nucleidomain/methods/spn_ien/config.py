@@ -105,3 +105,12 @@ class SpnIenConfig(MethodConfig):
     )
     derive_points: bool = setting(False, "Where there are outlines and no clicks, click their centres.")
     precision: Literal["auto", "32-true", "bf16-mixed"] = setting("auto", "Arithmetic of the networks.")
+
+    def unlike(self, other: MethodConfig) -> str:
+        """The first setting that makes the networks other ones than those of `other`; see `MethodConfig.unlike`."""
+        fixed = getattr(other, "network", "") == "resnet34"
+        for name in ("network", "width", "depth", "embedding_dims"):
+            old, new = getattr(other, name, None), getattr(self, name)
+            if old != new and not (name in ("width", "depth") and fixed):
+                return f"{name} = {old}, here {new}"
+        return ""

@@ -345,15 +345,11 @@ def check_parent(card: ModelCard, config: SpnIenConfig, channels: int) -> None:
             f"The model {card.name} was trained on {card.channels} channels, these images have {channels}.",
             "Choose the channels it was trained on, or begin a new model.",
         )
-    for name in ("network", "width", "depth", "embedding_dims"):
-        if getattr(old, name) != getattr(config, name) and not (
-            name in ("width", "depth") and old.network == "resnet34"
-        ):
-            raise NucleiError(
-                f"The model {card.name} has other networks "
-                f"({name} = {getattr(old, name)}, here {getattr(config, name)}).",
-                f"Continue with the preset it was made with ({card.preset or 'see its card'}), or begin a new model.",
-            )
+    if unlike := config.unlike(old):
+        raise NucleiError(
+            f"The model {card.name} has other networks ({unlike}).",
+            f"Continue with the preset it was made with ({card.preset or 'see its card'}), or begin a new model.",
+        )
 
 
 __all__ = ["Clicked", "check_parent", "train"]
