@@ -244,7 +244,7 @@ def main() -> None:
         made = trial(project, job, arguments.trial_steps, arguments.seed)
         print_table(made["segments"])
         print_table([made["seconds"]])
-        write_results("spn_ien_kumar_trial", {"training images": count, "device": arguments.device, **made})
+        write_results(f"spn_ien_{name}_trial", {"training images": count, "device": arguments.device, **made})
         return
     state = State(folder)
     score(state, "Otsu + watershed", CLASSICAL, None, images, end)

@@ -23,6 +23,9 @@ from napari_nucleidomain.runs.execute import ExitCode
 def command(arguments: argparse.Namespace) -> int:
     """Read labels, write them as the ending of --out says."""
     kind = _kind_of(arguments.out)
+    for what, path in (("the image", arguments.image), ("the labels", arguments.labels)):
+        if path is not None and arguments.out.exists() and path.exists() and arguments.out.samefile(path):
+            raise NucleiError(f"--out {arguments.out} would replace {what}.", "Give another name.")
     image = open_image(arguments.image) if arguments.image else None
     if is_large(arguments.labels):
         with open_labels(arguments.labels) as labels:

@@ -44,6 +44,13 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _path(text: str) -> Path:
+    """A path; an empty one is a variable that is not set, and would mean the present folder."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the path is empty; the present folder is .")
+    return Path(text)
+
+
 def _add(commands: argparse._SubParsersAction, name: str, module: str, text: str) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -84,13 +91,13 @@ def _train(commands: argparse._SubParsersAction) -> None:
         "--out",
         required=True,
         metavar="MODEL",
-        type=Path,
+        type=_path,
         help="folder the model is written to when finished or stopped",
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the model that is in --out already (default: refuse)"
     )
-    parser.add_argument("--from", dest="parent", metavar="MODEL", type=Path, help="continue from this model")
+    parser.add_argument("--from", dest="parent", metavar="MODEL", type=_path, help="continue from this model")
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; schedules are scaled to them")
     limit.add_argument("--steps", type=int, metavar="N", help="stop after N optimiser steps in all; exactly repeatable")
@@ -98,7 +105,7 @@ def _train(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
     parser.add_argument(
         "--project",
-        type=Path,
+        type=_path,
         default=Path(DEFAULT_PROJECT),
         metavar="DIR",
         help=f"where the run folder is made (default: ./{DEFAULT_PROJECT})",
@@ -119,7 +126,7 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("model", metavar="MODEL", help="folder of a model, or otsu")
     parser.add_argument("images", metavar="IMAGE", nargs="+", help="image files or folders of them")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="DIR", help="folder for the labels, named after the images"
+        "--out", required=True, type=_path, metavar="DIR", help="folder for the labels, named after the images"
     )
     parser.add_argument(
         "--format",
@@ -137,7 +144,7 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     _device(parser)
     parser.add_argument(
         "--project",
-        type=Path,
+        type=_path,
         default=Path(DEFAULT_PROJECT),
         metavar="DIR",
         help=f"where the run folder is made (default: ./{DEFAULT_PROJECT})",
@@ -149,15 +156,15 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
     parser = _add(
         commands, "evaluate", "evaluate", "Score predicted labels against reference labels or against clicks."
     )
-    parser.add_argument("predictions", type=Path, metavar="PREDICTIONS", help="a label file, or a folder of them")
+    parser.add_argument("predictions", type=_path, metavar="PREDICTIONS", help="a label file, or a folder of them")
     parser.add_argument(
         "truth",
-        type=Path,
+        type=_path,
         metavar="LABELS_OR_POINTS",
         help="a label file, points (CSV, GeoJSON, ROI zip), or a folder of them, paired by name",
     )
     parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all scores, per image with mean and standard deviation"
+        "--json", type=_path, metavar="FILE", help="write all scores, per image with mean and standard deviation"
     )
 
 
@@ -170,19 +177,19 @@ def _export(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "labels",
-        type=Path,
+        type=_path,
         metavar="LABELS",
         help="a label image, cellpose _seg.npy, black-and-white mask, GeoJSON or ROI zip (the last two with --image)",
     )
     parser.add_argument(
         "--out",
         required=True,
-        type=Path,
+        type=_path,
         metavar="FILE",
         help="by its ending: .geojson .zip (Fiji) .csv .tif .ome.tif .ome.zarr .png",
     )
     parser.add_argument(
-        "--image", type=Path, metavar="I", help="the image, for intensities (CSV), pixel size and slide offset"
+        "--image", type=_path, metavar="I", help="the image, for intensities (CSV), pixel size and slide offset"
     )
     parser.add_argument("--pixel-size", type=float, metavar="µm", help="pixel size in µm, where the files are silent")
 
@@ -196,21 +203,21 @@ def _synthesize(commands: argparse._SubParsersAction) -> None:
 
 def _folder_commands(commands: argparse._SubParsersAction) -> None:
     parser = _add(commands, "run", "folders", "Execute a run folder, or go on with an interrupted one.")
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a run folder")
+    parser.add_argument("folder", type=_path, metavar="FOLDER", help="a run folder")
     parser.add_argument("--progress", action="store_true", help="show a progress bar")
     _busy(parser)
     parser = _add(commands, "worker", "folders", "Execute a project's predictions in turn, with the model kept loaded.")
-    parser.add_argument("--project", type=Path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")
+    parser.add_argument("--project", type=_path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")
     parser.add_argument(
         "--idle", type=float, default=600.0, metavar="s", help="end after this many seconds without work (default: 600)"
     )
     for name, text in (("models", "List models."), ("runs", "List runs and what they are doing.")):
         parser = _add(commands, name, "folders", text)
-        parser.add_argument("--project", type=Path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")
+        parser.add_argument("--project", type=_path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")
         parser.add_argument("--json", action="store_true", help="as JSON")
     parser = commands.choices["runs"]
     for request in ("stop", "pause", "resume"):
-        parser.add_argument(f"--{request}", type=Path, metavar="FOLDER", help=f"ask a run to {request}")
+        parser.add_argument(f"--{request}", type=_path, metavar="FOLDER", help=f"ask a run to {request}")
 
 
 def _demo(commands: argparse._SubParsersAction) -> None:
@@ -219,7 +226,7 @@ def _demo(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=_path,
         default=Path("demo"),
         metavar="DIR",
         help="folder for labels, overlay and picture (default: ./demo)",

@@ -8,18 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, load_card
+from napari_nucleidomain.data.readers import plain_name
 from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import CLASSICAL, ImageRef, PredictJob
+from napari_nucleidomain.runs.predict import label_files, refuse_over_images
 from napari_nucleidomain.runs.store import Project
 
 from .running import run_here, when_busy
+
+# Beyond these no light microscope goes: pixels in µm, nuclei in pixels.
+_LEAST, _MOST = 1e-4, 1e5
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Collect the images, make the run folder, predict, say what was found."""
     if arguments.threads is not None and arguments.threads < 1:
         raise NucleiError(f"--threads must be more than 0, not {arguments.threads}.", "")
+    for name, value, unit in (
+        ("--pixel-size", arguments.pixel_size, "µm"),
+        ("--diameter", arguments.diameter, "pixels"),
+    ):
+        if value is not None and not _LEAST <= value <= _MOST:
+            raise NucleiError(f"{name} must be more than 0 and in {unit}, not {value:g}.", "")
     model = CLASSICAL if arguments.model == CLASSICAL else str(find_model(arguments.model, arguments.project))
     files = collect(arguments.images)
     understanding: dict[str, Any] | None = None
@@ -37,18 +48,44 @@ def command(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
         name=Path(model).name,
     )
+    _check_place(job)
     busy = when_busy(arguments)
     refuse_if_in_use(job, busy)
     run = Project.open(arguments.project).new_run(job)
     code = run_here(run, started=arguments.started, quiet=arguments.quiet, busy=busy)
     summary = run.summary()
     for entry in summary.get("images", []):
-        print(f"{entry['labels']}  {entry['nuclei']} nuclei  ({entry['scale_reason']})")
+        other = entry["name"] != plain_name(Path(entry["image"]))
+        of = f"  of {entry['image']}, another image has the same name" if other else ""
+        print(f"{entry['labels']}  {entry['nuclei']} nuclei  ({entry['scale_reason']}){of}")
     for path, message in summary.get("problems", []):
         print(f"left out: {path}: {message}", file=sys.stderr)
     if code == ExitCode.STOPPED:
         print(f"stopped: nucleidomain run {run.path} goes on where it was", file=sys.stderr)
     return code if code != ExitCode.DONE or not summary.get("problems") else ExitCode.SKIPPED
+
+
+def _check_place(job: PredictJob) -> None:
+    """Refuse a place for the labels where something else is; who predicts again may replace labels, never images.
+
+    Raises
+    ------
+    NucleiError
+        `--out` is a file, or labels would replace a file that lies among the images.
+    """
+    assert job.out is not None
+    out = Path(job.out)
+    if out.exists() and not out.is_dir():
+        raise NucleiError(f"--out {out} is a file.", "Give a folder for the labels.")
+    files = label_files(job)
+    refuse_over_images(files, job)
+    if out.exists() and any(out.samefile(Path(ref.path).parent) for ref in job.images):
+        for file in files:
+            if file.exists():
+                raise NucleiError(
+                    f"{file} is there already and lies among the images; it may be one.",
+                    "Choose another folder with --out.",
+                )
 
 
 def find_model(wish: str, project: Path | str) -> Path:
@@ -77,6 +114,8 @@ def collect(paths: list[str]) -> list[Path]:
     """
     files: list[Path] = []
     for text in paths:
+        if not text.strip():
+            raise NucleiError("The path of an image is empty.", "Is a variable not set? The present folder is `.`")
         path = Path(text)
         if not path.exists():
             raise NucleiError(f"{path} is not there.", "Check the path.")

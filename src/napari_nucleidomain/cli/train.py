@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,10 @@ def new_job(
     settings = settings or {}
     spec.config.build(spec.preset(preset).values, settings)
     for name, value in (("--minutes", minutes), ("--steps", steps), ("--threads", threads)):
-        if value is not None and not value > 0:
-            raise NucleiError(f"{name} must be more than 0, not {value}.", "")
+        if value is not None and not 0 < value < math.inf:
+            raise NucleiError(f"{name} must be a number more than 0, not {value}.", "")
+    if not 0 <= seed < 2**32:
+        raise NucleiError(f"--seed must be 0 to 4294967295, not {seed}.", "")
     check_place(out, parent, overwrite=overwrite)
     dataset = open_dataset(data)
     if parent:

@@ -187,6 +187,10 @@ def open_dataset(path: Path | str, check: bool = True) -> Dataset:
     path = Path(path)
     if not path.exists():
         raise NucleiError(f"{path} is not there.", "Check the path of the training images.")
+    if path.is_file() and path.suffix.lower() != ".json":
+        raise NucleiError(
+            f"{path} is no dataset.", "Give a folder with images/ and points/ in it, or the dataset file (.json)."
+        )
     if path.is_dir() and (path / FILE_NAME).is_file():
         path = path / FILE_NAME
     dataset = _from_folder(path) if path.is_dir() else _from_file(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import os
 import re
 import shutil
 import time
@@ -137,6 +138,7 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
     problems: list[list[str]] = []
     names = _unique_names(job.images)
     if job.out and job.format in FORMATS:
+        refuse_over_images(label_files(job), job)
         _remove_halves([Path(job.out) / f"{name}{FORMATS[job.format]}" for name in names], run.path / JOB_FILE)
     for number, (ref, name) in enumerate(zip(job.images, names, strict=True)):
         try:
@@ -158,6 +160,37 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
             else f"None of the {len(problems)} images could be used. {problems[0][1]}"
         )
     return {"images": done, "problems": problems}
+
+
+def label_files(job: PredictJob) -> list[Path]:
+    """Where the labels of each image will be written; empty where they stay in the run folder."""
+    if not job.out or job.format not in FORMATS:
+        return []
+    return [Path(job.out) / f"{name}{FORMATS[job.format]}" for name in _unique_names(job.images)]
+
+
+def refuse_over_images(files: list[Path], job: PredictJob) -> None:
+    """Refuse labels that would replace the very images they are made of.
+
+    Raises
+    ------
+    NucleiError
+        One would.
+    """
+    images = {os.path.realpath(ref.path) for ref in job.images}
+    for file in files:
+        if file.exists() and (os.path.realpath(file) in images or any(_same(file, image) for image in images)):
+            raise NucleiError(
+                f"The labels {file.name} would replace the image {file}.", "Choose another folder for the labels."
+            )
+
+
+def _same(one: Path, other: str) -> bool:
+    # Another spelling of one file: a link, or capitals on Windows and Macs.
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
 
 
 def _remove_halves(files: list[Path], job_file: Path) -> None:
@@ -242,11 +275,14 @@ def _pixel_um(image: Image) -> float | None:
 def _unique_names(refs: list[ImageRef]) -> list[str]:
     """A name for each image's results: the file's, numbered where two folders hold the same."""
     names: list[str] = []
+    taken: set[str] = set()
     for ref in refs:
         base = ref.name or _stem(Path(ref.path))
         name, number = base, 2
-        while name in names:
+        # To Windows and Macs Liver and liver are one file.
+        while name.casefold() in taken:
             name, number = f"{base}-{number}", number + 1
+        taken.add(name.casefold())
         names.append(name)
     return names
 
