@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _export(commands)
     _synthesize(commands)
     _folder_commands(commands)
+    _check(commands)
     _demo(commands)
     return parser
 
@@ -218,6 +219,20 @@ def _folder_commands(commands: argparse._SubParsersAction) -> None:
     parser = commands.choices["runs"]
     for request in ("stop", "pause", "resume"):
         parser.add_argument(f"--{request}", type=_path, metavar="FOLDER", help=f"ask a run to {request}")
+
+
+def _check(commands: argparse._SubParsersAction) -> None:
+    parser = _add(commands, "check", "check", "Look at this computer: what it has, what is amiss, how fast it trains.")
+    parser.add_argument(
+        "--project", type=Path, metavar="DIR", help="the project folder to look at (default: the viewer's usual one)"
+    )
+    parser.add_argument(
+        "--device", default="auto", help="what to measure: auto, cpu, cuda, cuda:N or mps (default: auto)"
+    )
+    parser.add_argument("--no-speed", action="store_true", help="leave the speed test out")
+    parser.add_argument("--seconds", type=float, default=5.0, metavar="s", help="of the speed test (default: 5)")
+    parser.add_argument("--json", action="store_true", help="as JSON, with the report to send")
+    parser.add_argument("--speed-only", action="store_true", help="only measure, told as lines of JSON (for programs)")
 
 
 def _demo(commands: argparse._SubParsersAction) -> None:

@@ -63,7 +63,9 @@ class MethodSpec:
     load : str
         "module:function" called as `load(folder, card, device)` and giving a `Segmenter`.
     forecast : str
-        "module:function" (torch-free) called as `forecast(config, pixels, clicks)`, relative cost; may be empty.
+        "module:function" (torch-free) called as `forecast(config)`, giving (reference, steps, cost): the reference
+        training it is like ("small", "large": what the speed test measures), the steps it is made for, and what one
+        of them costs in steps of that reference. Empty where nobody knows.
     """
 
     name: str

@@ -41,6 +41,8 @@ from .stages import StageFolder
 
 _REPORT_SECONDS = 0.2
 _SAVE_SECONDS = 15.0
+# Fewer steps say nothing about how quick the next ones will be.
+_FEWEST_STEPS = 20
 
 
 def mix_seed(*parts: Any) -> int:
@@ -90,6 +92,7 @@ class FolderRun:
         self._preview_began = 0.0
         self._build: Callable[[], tuple[dict[str, np.ndarray], ModelCard] | None] | None = None
         self._published = 0
+        self.rates: dict[str, float] = {}
 
     # -- state -----------------------------------------------------------------------------------------------
     def attach(self, checkpoints: Checkpoints) -> None:
@@ -193,6 +196,8 @@ class FolderRun:
             now = time.monotonic()
             if now - reported > _REPORT_SECONDS or index == first:
                 rate = (index - first) / max(1e-9, spent - before)
+                if index - first >= _FEWEST_STEPS:
+                    self.rates[name] = round(rate, 4)
                 self._report(index, None if allowed else total, fraction, rate, name)
                 reported = now
             if now - saved > self._save_every:

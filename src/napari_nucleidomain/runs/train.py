@@ -14,6 +14,7 @@ from .folder import RunFolder
 from .job import TrainJob
 from .requests import Requests
 from .spare import require_space
+from .speed import computer_id
 
 # A run keeps one checkpoint and one model, each also aside while it is replaced.
 _SPACE_NEEDED = 200 * 2**20
@@ -70,5 +71,8 @@ def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) 
         "model": str(folder.relative_to(run.path)) if folder else None,
         "published": published,
         "seconds": round(context.seconds, 2),
+        # For the forecast of the next training.
+        "rates": context.rates,
+        "computer": computer_id(),
         "problems": [[str(path), message] for path, message in dataset.problems],
     }

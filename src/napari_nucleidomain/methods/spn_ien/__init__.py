@@ -17,5 +17,6 @@ SPEC = MethodSpec(
     presets=PRESETS,
     train="napari_nucleidomain.methods.spn_ien.train:train",
     load="napari_nucleidomain.methods.spn_ien.segment:load",
+    forecast="napari_nucleidomain.methods.spn_ien.forecast:forecast",
     paper="Liu, He and He: Weakly supervised nuclei segmentation via instance learning. ISBI 2022",
 )
