@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SIGNS = {"ok": "✓", "info": "ℹ", "warning": "⚠", "error": "✗"}
 _COLOURS = {"ok": "#009E73", "info": "#56B4E9", "warning": "#E69F00", "error": "#D55E00"}
 _SUBJECT = "Speed test"
+_TIGHT = 'style="margin: 3px 0"'
 
 
 class CheckDock(QWidget):
@@ -108,7 +109,6 @@ class CheckDock(QWidget):
 
     def _looked(self, found: tuple[list[Finding], list[Any], Speed | None]) -> None:
         self._found, busy, speed = found
-        self._tell(speed)
         if busy:
             self.trouble.say(
                 "info",
@@ -117,6 +117,7 @@ class CheckDock(QWidget):
             )
         elif self.measures_at_once:
             self.measure()
+        self._tell(speed)
 
     # ---- measuring
 
@@ -136,7 +137,7 @@ class CheckDock(QWidget):
         # A cancelled test leaves the one before.
         self._tell(speed or load_speed("auto"))
         if speed is not None:
-            self._session.tell_speed()
+            self._session.speed_measured.emit()
 
     def _not_measured(self, error: BaseException) -> None:
         from napari_nucleidomain.contracts import NucleiError
@@ -165,7 +166,8 @@ class CheckDock(QWidget):
         from napari_nucleidomain.runs.checkup import meaning
 
         self._sentences = meaning(speed)
-        self.means.setText("<b>What this means</b><br>" + "<br>".join(escape(one) for one in self._sentences))
+        told = ["Measuring, five seconds …"] if self.runner.running and speed is None else self._sentences
+        self.means.setText("<b>What this means</b>" + "".join(f"<p {_TIGHT}>{escape(one)}</p>" for one in told))
         self.lines.setText("".join(_line(one) for one in self._found))
 
     def report(self) -> str:
@@ -195,4 +197,4 @@ def _line(finding: Finding) -> str:
     # Zero-width spaces let a long path wrap.
     text = escape(finding.text).replace("/", "/\u200b").replace("\\", "\\\u200b")
     hint = f"<br><i>{escape(finding.hint)}</i>" if finding.hint else ""
-    return f'<p style="margin: 3px 0">{sign} <b>{finding.subject}</b><br>{text}{hint}</p>'
+    return f"<p {_TIGHT}>{sign} <b>{finding.subject}</b><br>{text}{hint}</p>"

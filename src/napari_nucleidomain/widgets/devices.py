@@ -2,20 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-import shutil
-import sys
-from pathlib import Path
-
-
-def has_nvidia() -> bool:
-    """Whether an NVIDIA driver is installed. The run itself checks whether torch can use it."""
-    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
-
-
-def has_apple_gpu() -> bool:
-    """Whether this is a Mac with Apple's own processor."""
-    return sys.platform == "darwin" and platform.machine() == "arm64"
+from napari_nucleidomain.runs.computer import has_apple_gpu, has_nvidia
 
 
 def devices() -> list[tuple[str, str]]:

@@ -70,6 +70,8 @@ class Session(QObject):
         A dock should come to the front: "images", "points", "train", "predict", "review".
     training_told(str)
         `training_line` for the headers: "training 62 %, 3 min", "" when there is none.
+    speed_measured()
+        A speed test of this computer has ended; forecasts may say more.
     about_to_close()
         The window was asked to close; save now. The person may still say no.
     closing()
@@ -95,6 +97,7 @@ class Session(QObject):
     project_changed = Signal(object)
     asked_for = Signal(str)
     training_told = Signal(str)
+    speed_measured = Signal()
     about_to_close = Signal()
     closing = Signal()
 

@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QLineEdit,
     QRadioButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -123,6 +124,8 @@ class TrainChoices(QWidget):
         layout.addWidget(self.sentence)
         layout.addWidget(_bold("How long?"))
         layout.addLayout(self._presets)
+        self.room = QVBoxLayout()
+        layout.addLayout(self.room)
         layout.addLayout(row(self.limit, self.minutes, stretch=1))
         layout.addLayout(form)
         self.have.currentIndexChanged.connect(self._method_chosen)
@@ -215,6 +218,24 @@ class TrainChoices(QWidget):
         hint = f"Choose “{made}”, with which it was made, or begin anew." if made else "Begin anew."
         return f"{model.name} has other networks ({why}). {hint}" if why else ""
 
+    def show_times(self, words: dict[str, str]) -> None:
+        """Write how long each preset takes behind its name.
+
+        Parameters
+        ----------
+        words : dict
+            Preset -> ", 2 min", or nothing.
+        """
+        for button in self._group.buttons():
+            name = str(button.property("preset"))
+            if self.spec is not None and name in self.spec.presets:
+                button.setText(self.spec.presets[name].title + words.get(name, ""))
+
+    def limit_to(self, minutes: float) -> None:
+        """Have the training stop after so long."""
+        self.limit.setChecked(True)
+        self.minutes.setValue(minutes)
+
     def continue_from(self, folder: Path) -> None:
         """Choose a model to start from, with the preset it was made with where the one chosen has other networks."""
         self._start_is_theirs = True
@@ -245,10 +266,11 @@ class TrainChoices(QWidget):
             self._form.deleteLater()
             self._form = None
         for name, preset in (spec.presets if spec is not None else {}).items():
-            time = f", {preset.minutes:g} min" if preset.minutes else ""
-            button = QRadioButton(f"{preset.title}{time}")
+            button = QRadioButton(preset.title)
             button.setProperty("preset", name)
             button.setToolTip(preset.help)
+            # Its words must not make the dock wider.
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             button.toggled.connect(self._preset_chosen)
             self._group.addButton(button)
             self._presets.addWidget(button)

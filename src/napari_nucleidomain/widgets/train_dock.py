@@ -17,11 +17,11 @@ from .preview import LivePreview
 from .run_follow import training_follower
 from .train_checklist import Check, check_data, questions, stops
 from .train_choices import Planned, TrainChoices
+from .train_forecast import TrainForecast
 from .train_past import PastTrainings, mark_told
 from .train_portable import PortableJob
 from .train_progress import TrainProgress
 from .train_start import begin, draw_area, in_the_way, look_round
-from .wording import duration
 
 if TYPE_CHECKING:
     import napari
@@ -52,6 +52,7 @@ class TrainDock(Dock):
         self._models: list[StoredModel] = []
         self._asking: set[str] = set()
         self._build()
+        self.forecast = TrainForecast(self.session, self.choices)
         self._portable = PortableJob(self, self.message)
         self._connect()
         self._refresh_soon = QTimer(self)
@@ -159,11 +160,13 @@ class TrainDock(Dock):
         """Look again at what the data offers, and say what keeps [Train] from starting."""
         spec = self.choices.spec
         checks = check_data(self.session.images, spec.needs) if spec is not None else []
+        planned = self.choices.planned()
+        little_disk = self.forecast.low_disk(planned)
+        if little_disk:
+            checks.append(Check("warning", little_disk, "images"))
         self.checks = checks
         self.checklist.setText("<br>".join(_line(check) for check in checks))
-        planned = self.choices.planned()
-        time = f", about {duration(planned.minutes * 60)}" if planned is not None and planned.minutes else ""
-        self.train.setText(f"Train{time}")
+        self.train.setText(f"Train{self.forecast.button_words(planned)}")
         stop = stops(checks)
         busy = self.follower.state in _ALIVE and self.follower.run is not None
         why = "A training is running; stop it or wait." if busy else self.choices.problem()
@@ -292,6 +295,7 @@ class TrainDock(Dock):
         self.refresh()
         if state in ("finished", "stopped", "failed", "interrupted"):
             self._look_round()
+            self.forecast.look()
 
     def _ended(self, event: Any) -> None:
         """A good end makes the new model the chosen one; after a failure the old one stays."""

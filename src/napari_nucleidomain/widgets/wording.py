@@ -6,7 +6,7 @@ import time
 
 
 def duration(seconds: float) -> str:
-    """Say a length of time: "40 s", "3 min", "1 h 20 min"."""
+    """Say a length of time: "40 s", "3 min", "1 h 20 min", "17 h", "4 days"."""
     seconds = max(0.0, seconds)
     if seconds < 59.5:
         return f"{max(1, round(seconds))} s"
@@ -14,6 +14,10 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min"
     hours, rest = divmod(minutes, 60)
+    if hours >= 72:
+        return f"{round(hours / 24)} days"
+    if hours >= 10:
+        return f"{round(minutes / 60)} h"
     return f"{hours} h {rest} min" if rest else f"{hours} h"
 
 
