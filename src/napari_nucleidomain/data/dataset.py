@@ -14,7 +14,7 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import read_json, write_json
 
-from .example import SPLITS, Example, Split
+from .example import ATTACHED, SPLITS, Example, Split
 from .images import Image
 from .labels_io import labels_shape, mismatch, says_no_size
 from .plainfolder import examples_in
@@ -54,7 +54,7 @@ class Dataset:
         ----------
         split : {"train", "val", "test"}, optional
         has : str or iterable of str, optional
-            "points", "labels", "regions": those that have all of these.
+            "points", "labels", "regions", "corrected": those that have all of these.
         domain : {"source", "target"}, optional
 
         Returns
@@ -116,11 +116,14 @@ class Dataset:
         parts = []
         for example in self.all:
             facts = example.to_json(Path())
-            facts = {k: v for k, v in facts.items() if k not in ("image", "points", "labels", "regions")}
+            facts = {k: v for k, v in facts.items() if k not in ("image", *ATTACHED)}
             with example.open() as image:
                 facts["pixels"] = image.digest()
-            for key in ("points", "labels", "regions"):
+            for key in ATTACHED:
                 path = getattr(example, key)
+                if path is None and key.startswith("corrected"):
+                    # As it was before there were any, so that older runs go on.
+                    continue
                 facts[key] = None if path is None else file_digest(path)
             parts.append(json.dumps(facts, sort_keys=True))
         # Sorted: the order of files in a folder is no property of the data.
@@ -258,6 +261,11 @@ def _checked(example: Example, image: Image, problems: list[tuple[Path, str]]) -
         if wrong:
             problems.append((path, wrong))
             example = example.changed(**{key: None})
+    try:
+        example.load_corrections(image)
+    except NucleiError as error:
+        problems.append((example.corrected or example.corrected_in or example.image, str(error)))
+        example = example.changed(corrected=None, corrected_in=None)
     return example
 
 

@@ -12,15 +12,34 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 
 from .images import Image, open_image
-from .labels_io import mismatch, read_labels_of, separated
+from .labels_io import mismatch, read_labels, read_labels_of, separated
 from .points import read_points
 from .readers import plain_name
-from .regions import Region, read_regions
+from .regions import Region, read_regions, regions_mask
 from .understanding import Understanding
+
+# The files an example may have beside its image.
+ATTACHED = ("points", "labels", "regions", "corrected", "corrected_in")
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 Domain = Literal["source", "target"]
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """Outlines that a person looked through, in a part of an image.
+
+    Attributes
+    ----------
+    labels : ndarray (Y, X) uint32
+        0 background; only pixels of `inside` count.
+    inside : ndarray (Y, X) bool
+        Where every nucleus is outlined, and nothing else.
+    """
+
+    labels: np.ndarray
+    inside: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -33,6 +52,9 @@ class Example:
         File or OME-Zarr folder.
     points, labels, regions : Path or None
         Files; each may be absent.
+    corrected, corrected_in : Path or None
+        Outlines that a person corrected in a part of the image (a label image of its size), and the regions that are
+        this part; both or neither.
     split : {"train", "val", "test"}
         What it is used for.
     domain : {"target", "source"}
@@ -51,6 +73,8 @@ class Example:
     points: Path | None = None
     labels: Path | None = None
     regions: Path | None = None
+    corrected: Path | None = None
+    corrected_in: Path | None = None
     split: Split = "train"
     domain: Domain = "target"
     group: str = ""
@@ -63,8 +87,10 @@ class Example:
         return plain_name(self.image)
 
     def has(self, what: str) -> bool:
-        """Whether there are ``"points"``, ``"labels"`` or ``"regions"``."""
-        return {"points": self.points, "labels": self.labels, "regions": self.regions}[what] is not None
+        """Whether there are ``"points"``, ``"labels"``, ``"regions"`` or ``"corrected"``."""
+        if what not in ATTACHED:
+            raise KeyError(what)
+        return getattr(self, what) is not None
 
     def open(self) -> Image:
         """Open the image with its corrections; see `open_image`."""
@@ -140,10 +166,61 @@ class Example:
         here = [r for r in regions if r.z_range is None or r.z_range[0] <= plane < r.z_range[1]]
         return [Region(r.vertices, r.holes) for r in here]
 
+    def load_corrections(self, image: Image | None = None) -> Corrections | None:
+        """Read the corrected part.
+
+        Parameters
+        ----------
+        image : Image, optional
+            The example's image where it is open already.
+
+        Returns
+        -------
+        Corrections or None
+            None where there are none.
+
+        Raises
+        ------
+        NucleiError
+            One of the two files is missing or cannot be read, their size differs from the image's, the image is no flat
+            one, or the part lies outside it.
+        """
+        if self.corrected is None and self.corrected_in is None:
+            return None
+        if self.corrected is None or self.corrected_in is None:
+            raise NucleiError(
+                f"{self.name}: corrected outlines and the regions they hold in belong together; one is missing.",
+                "Name both in the dataset file, or neither.",
+            )
+        opened = image or self.open()
+        if len(opened.spatial_shape) != 2:
+            raise NucleiError(f"{self.name}: corrections are for flat images.", "Correct a single plane of it.")
+        labels = read_labels(self.corrected).labels
+        wrong = mismatch(labels.shape, opened)
+        if wrong:
+            raise NucleiError(f"{self.corrected.name}: {wrong}", "Attach the corrections of this very image.")
+        inside = regions_mask(self.load_corrected_in(), opened.spatial_shape)
+        if not inside.any():
+            raise NucleiError(
+                f"{self.corrected_in.name}: every region lies outside the image.",
+                "Attach the corrections of this very image.",
+            )
+        return Corrections(labels, inside)
+
+    def load_corrected_in(self) -> list[Region]:
+        """Read the regions in which outlines were corrected; empty where there is no file.
+
+        Raises
+        ------
+        NucleiError
+            The file cannot be read.
+        """
+        return [] if self.corrected_in is None else read_regions(self.corrected_in)
+
     def to_json(self, folder: Path, home: Path | None = None) -> dict[str, Any]:
         """As an entry of a dataset file in `folder`; what is at its default is left out. `home`: see `stored_path`."""
         entry: dict[str, Any] = {"image": stored_path(self.image, folder, home)}
-        for key in ("points", "labels", "regions"):
+        for key in ATTACHED:
             path = getattr(self, key)
             if path is not None:
                 entry[key] = stored_path(path, folder, home)
@@ -180,7 +257,7 @@ class Example:
                 "A split is train, val or test; a domain is source or target.",
             )
         paths = {}
-        for key in ("points", "labels", "regions"):
+        for key in ATTACHED:
             value = entry.get(key)
             if value is not None and not isinstance(value, str):
                 raise NucleiError(f"{entry['image']}: {key} is no path.", "Correct the file, or make it anew.")

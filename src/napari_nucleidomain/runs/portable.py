@@ -9,7 +9,7 @@ from pathlib import Path
 from napari_nucleidomain.contracts import NucleiError, StopRun
 from napari_nucleidomain.contracts.files import disk_error, remove_with_retry
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
-from napari_nucleidomain.data.example import Example
+from napari_nucleidomain.data.example import ATTACHED, Example
 from napari_nucleidomain.inference.model_files import SINGLE_FILE_SUFFIX, copy_model
 
 from .folder import RunFolder
@@ -18,7 +18,8 @@ from .portable_script import SCRIPT_FILE, write_script
 from .spare import require_space
 from .store import file_name
 
-_KINDS = ("image", "points", "labels", "regions")
+_KINDS = ("image", *ATTACHED)
+_FOLDERS = {"image": "images", **{kind: kind.removesuffix("_in") for kind in ATTACHED}}
 _SPARE_BYTES = 50 * 2**20
 
 
@@ -139,7 +140,7 @@ def _copy_data(dataset: Dataset, folder: Path, told: Callable[[int], None], stop
                 raise StopRun
             if path not in places:
                 names = [path.name, *(other.name for other in _others(path))]
-                places[path] = _free_place(folder / f"{kind.rstrip('s')}s", names, taken)
+                places[path] = _free_place(folder / _FOLDERS[kind], names, taken)
                 _copy(path, places[path])
                 for other in _others(path):
                     _copy(other, places[path].with_name(other.name))

@@ -26,6 +26,7 @@ def clicked_areas(
     points: np.ndarray,
     outlined: bool,
     warn: Callable[[str, str], None],
+    corrected: Sequence[Region] = (),
 ) -> list[tuple[Window, np.ndarray]]:
     """Where every nucleus is clicked.
 
@@ -47,6 +48,8 @@ def clicked_areas(
         so.
     warn : callable
         Told (message, hint).
+    corrected : sequence of Region
+        Where a person corrected outlines; they count as regions beside the others.
 
     Returns
     -------
@@ -58,7 +61,7 @@ def clicked_areas(
     NucleiError
         Every region lies outside the image.
     """
-    if not regions:
+    if not regions and not (corrected and len(points) == 0):
         if outlined or covers_image(points, shape):
             return [((slice(0, shape[0]), slice(0, shape[1])), np.ones(shape, bool))]
         warn(
@@ -66,6 +69,7 @@ def clicked_areas(
             "Draw the area in which every nucleus is clicked; the whole image, if it is all of it.",
         )
         regions = [hull_region(points, shape=shape)]
+    regions = [*(regions or ()), *corrected]
     areas = []
     for (top, left, bottom, right), members in _groups(regions):
         low = np.clip((top, left), 0, shape)

@@ -18,6 +18,8 @@ from napari_nucleidomain.instances.labelimage import compact
 
 from .areas import clicked_areas
 from .config import SpnIenConfig
+from .corrected import known_map, points_with
+from .pseudo_labels import INSTANCE_IGNORED
 from .telling import (
     BLANK,
     is_blank,
@@ -65,6 +67,9 @@ class Clicked:
         Within the strip, where every nucleus is clicked.
     labels : ndarray (H, W) or None
         Outlines, only where the configuration uses them.
+    known : ndarray (H, W) int32 or None
+        Outlines that a person corrected: 1..N nuclei, 0 background, -1 where nothing was corrected. Nothing of it is
+        kept back.
     """
 
     name: str
@@ -78,14 +83,21 @@ class Clicked:
     check_mask: np.ndarray | None
     labels: np.ndarray | None
     origin: tuple[int, int] = (0, 0)
+    known: np.ndarray | None = None
+
+    @property
+    def corrected(self) -> int:
+        """Nuclei whose outlines were corrected."""
+        return 0 if self.known is None else int(self.known.max(initial=0))
 
     def digest(self) -> str:
         """Of all that training sees of it."""
         code = hashlib.blake2b(digest_size=12)
         for array in (self.pixels, self.points, np.packbits(self.inside)):
             code.update(np.ascontiguousarray(array).tobytes())
-        if self.labels is not None:
-            code.update(np.ascontiguousarray(self.labels).tobytes())
+        for outlines in (self.labels, self.known):
+            if outlines is not None:
+                code.update(np.ascontiguousarray(outlines).tobytes())
         return code.hexdigest()
 
 
@@ -134,9 +146,15 @@ def _with_checks(areas: list[Clicked], share: float) -> list[Clicked]:
 
 def _with_check(one: Clicked, share: float) -> Clicked:
     """The same area less what is kept back of it."""
-    strip, checks, mask, inside, points = keep_back(one.points, one.inside, share)
+    sure = np.zeros(one.inside.shape, bool) if one.known is None else one.inside & (one.known != INSTANCE_IGNORED)
+    taught = _lie_in(one.points, sure)
+    if one.known is not None and (taught.all() or not (one.inside & ~sure).any()):
+        return one
+    strip, checks, mask, inside, points = keep_back(one.points[~taught], one.inside & ~sure, share)
     if strip is None:
         return one
+    # What a person corrected teaches, wherever it lies.
+    inside, points = inside | sure, np.concatenate([points, one.points[taught]])
     box = (_moved(strip[0], one.origin[0]), _moved(strip[1], one.origin[1]))
     return replace(one, points=points, inside=inside, check_box=box, check_points=checks, check_mask=mask)
 
@@ -149,11 +167,14 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         # Outlines drawn by hand bear any number; networks count in float32.
         labels, _ = compact(labels)
     points = example.load_points(image)
+    corrections = None if config.variant == "fully" else example.load_corrections(image)
+    if corrections is not None and points is None:
+        points = np.zeros((0, 2))
     # Outlines are taken to be complete; clicks of one's own beside them need not be.
     outlined = labels is not None and config.variant == "fully"
     if (points is None or len(points) == 0) and labels is not None:
         points, outlined = centres_of(labels), True
-    if points is None or len(points) == 0:
+    if points is None or (len(points) == 0 and corrections is None):
         return []
     if config.variant == "fully" and labels is None:
         raise NucleiError(f"{example.name} has no outlines.", "variant=fully needs outlines for every image.")
@@ -167,16 +188,23 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         out = int((~within).sum())
         warn(f"{example.name}: {out} click{'s lie' if out != 1 else ' lies'} outside the image, left out.", "")
         points = points[within]
+    known, sure, corrected = None, np.zeros(len(points), bool), []
+    if corrections is not None:
+        known, corrected = known_map(corrections), example.load_corrected_in()
+        points, sure = points_with(points, known)
     if len(points) == 0:
         return []
     if not outlined:
-        tell_about_clicks(example.name, points, shape, warn)
+        tell_about_clicks(example.name, points[~sure], shape, warn)
     regions = example.load_regions(image)
     tell_about_area(example.name, example.complete, bool(regions), warn)
     areas = []
     taught = np.zeros(len(points), bool)
-    whole = outlined or (not regions and _is_whole(example, image, points, shape))
-    for window, inside in clicked_areas(example.name, shape, regions, points, whole, warn):
+    whole = outlined or (not regions and not sure.all() and _is_whole(example, image, points, shape))
+    if corrections is not None and not regions and not sure.all():
+        # Those in the corrected part count for covering the image, not for the area round the others.
+        whole = whole or covers_image(points, shape)
+    for window, inside in clicked_areas(example.name, shape, regions, points[~sure], whole, warn, corrected):
         origin = (window[0].start, window[1].start)
         within = _lie_in(points - origin, inside)
         taught |= within
@@ -202,6 +230,7 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
                 check_points=np.zeros((0, 2)),
                 check_mask=None,
                 labels=None if labels is None else labels[rows, columns],
+                known=_known_in(known, rows, columns),
                 origin=(rows.start, columns.start),
             )
         )
@@ -215,6 +244,15 @@ def _is_whole(example: Example, image: Image, points: np.ndarray, shape: tuple[i
         return bool(example.complete)
     labels = example.load_labels(image)
     return labels is not None and clicks_every_outline(points, labels)
+
+
+def _known_in(known: np.ndarray | None, rows: slice, columns: slice) -> np.ndarray | None:
+    """The part of the corrected outlines in a window, renumbered; None where nothing there was corrected."""
+    part = None if known is None else known[rows, columns]
+    if part is None or not (part != INSTANCE_IGNORED).any():
+        return None
+    small, _ = compact(np.maximum(part, 0))
+    return np.where(part == INSTANCE_IGNORED, part, small).astype(np.int32)
 
 
 def _lie_in(points: np.ndarray, inside: np.ndarray) -> np.ndarray:

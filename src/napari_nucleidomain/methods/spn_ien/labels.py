@@ -15,6 +15,7 @@ from napari_nucleidomain.training.sampler import Planes
 from .clicked import Clicked
 from .clustering import ClusterSettings
 from .config import SpnIenConfig
+from .corrected import teach_instances, teach_semantic
 from .instances_pseudo import make_instances
 from .models import side_multiple
 from .pseudo_labels import IGNORED, INSTANCE_IGNORED, make_pseudo_labels, typical_diameter
@@ -46,7 +47,8 @@ def make_semantic(run: RunContext, stage: Stage, images: Sequence[Clicked], conf
         )
         scale = diameter / _PAPER_DIAMETER if config.scale_to_nuclei else 1.0
         made = make_pseudo_labels(one.pixels, one.points, one.inside, settings, scale=scale, seed=run.seed)
-        stage.save(str(number), voronoi=made.voronoi, clusters=made.clusters, cells=made.cells)
+        voronoi, clusters = (teach_semantic(part, one.known) for part in (made.voronoi, made.clusters))
+        stage.save(str(number), voronoi=voronoi, clusters=clusters, cells=made.cells)
     stage.save("diameter", median=np.array([float(np.median(diameters))]))
 
 
@@ -84,6 +86,7 @@ def make_instance_maps(
                 touch_click=config.touch_click,
                 least_px=config.least_px,
             )
+            instances = teach_instances(instances, one.known)
         sizes = np.bincount(instances[instances > 0])
         areas += [int(size) for size in sizes if size]
         stage.save(str(number), instances=instances.astype(np.int32))

@@ -309,6 +309,7 @@ class _Training:
         return {
             "images": list(dict.fromkeys(one.name for one in self.images)),
             "clicks": sum(len(one.points) for one in self.images),
+            "corrected": sum(one.corrected for one in self.images),
             "kept_back": sum(len(one.check_points) for one in self.images),
             "pixels": int(sum(one.inside.sum() for one in self.images)),
             "digest": self.digest[:64],
