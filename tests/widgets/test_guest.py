@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from napari_nucleidomain.widgets.layers import geometry, guest, put_labels, remove
+from napari_nucleidomain.widgets.theme import text_colour, theme_colour
 
 
 @pytest.fixture
@@ -79,3 +80,22 @@ def test_removing_ours_leaves_the_users_choice(session, entry, nuclei):
     remove(session, entry, "preview")
     assert session.viewer.layers.selection.active is mine
     assert "preview" not in entry.layers
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_text_of_ours_can_be_read_in_both_themes(session, theme):
+    """Also where only this window's theme was changed, as napari's shortcut does."""
+    session.viewer.theme = theme
+    ground = theme_colour("background")
+    assert (ground.lightness() < 128) == (theme == "dark")
+    for name in ("link", "warning"):
+        for behind in (ground, theme_colour("foreground")):
+            assert contrast(text_colour(name), behind) >= 4.5
+
+
+def contrast(one, other):
+    """WCAG 2.1's ratio of two colours."""
+    parts = np.array([one.getRgbF()[:3], other.getRgbF()[:3]])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    low, high = np.sort(linear @ (0.2126, 0.7152, 0.0722))
+    return (high + 0.05) / (low + 0.05)

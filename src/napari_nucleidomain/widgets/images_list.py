@@ -9,7 +9,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QBrush, QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 
-from .theme import theme_colour
+from .theme import text_colour
 from .wording import count
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class ImageList(QListWidget):
         item.setCheckState(Qt.CheckState.Checked if entry.ticked and not entry.problem else Qt.CheckState.Unchecked)
         item.setToolTip(entry.problem or (str(entry.path) if entry.path else entry.name))
         if entry.problem:
-            item.setForeground(QBrush(theme_colour("warning")))
+            item.setForeground(QBrush(text_colour("warning")))
 
     def _entry_changed(self, entry: ImageEntry, _: str) -> None:
         if entry in self._session.images:

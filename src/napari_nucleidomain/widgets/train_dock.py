@@ -15,6 +15,7 @@ from .inline import Inline, WhyButton
 from .newest import Newest
 from .preview import LivePreview
 from .run_follow import training_follower
+from .theme import text_colour
 from .train_checklist import Check, check_data, questions, stops
 from .train_choices import Planned, TrainChoices
 from .train_forecast import TrainForecast
@@ -328,5 +329,6 @@ def _line(check: Check) -> str:
     from html import escape
 
     names = {"points": "Points", "images": "Images"}
-    link = f' <a href="{check.goto}" style="color: #56B4E9">{names[check.goto]}</a>' if check.goto else ""
+    colour = text_colour("link").name()
+    link = f' <a href="{check.goto}" style="color: {colour}">{names[check.goto]}</a>' if check.goto else ""
     return f"{check.sign} {escape(check.text)}{link}"
