@@ -27,6 +27,7 @@ from .understanding import ImageKind, Question, Understanding
 
 Box = Sequence[slice | tuple[int, int]]
 _HASHED_WHOLE = 4_000_000  # numbers; larger images are hashed by a sample
+_PICKED_MOST = 1 << 24  # pixels; of larger images an overview reads a smaller level
 _SAMPLE = 250_000  # pixels looked at for guesses
 
 
@@ -215,7 +216,7 @@ class Image:
         """Level and stride that `overview` reads: its pixel i is pixel ``i * step`` of the level, per spatial axis."""
         return overview_level([self.level_shape(k) for k in range(len(self.levels))], max_side)
 
-    def overview(self, max_side: int = 1024, plane: int | None = None) -> np.ndarray:
+    def overview(self, max_side: int = 1024, plane: int | None = None, *, exact: bool = False) -> np.ndarray:
         """A small version of the whole image, for constants that must not depend on the tile.
 
         Parameters
@@ -224,19 +225,22 @@ class Image:
             Longest side in pixels; a volume has at most ``4 * max_side**2`` voxels.
         plane : int, optional
             As in `read`: of a volume without plane axes it is a z plane, seen as the flat picture it would be alone.
+        exact : bool
+            Pick from full resolution, so that the same pixels give the same overview with and without a pyramid, whose
+            levels are averages in some files. Slides above 16 million pixels are too slow for that.
 
         Returns
         -------
         ndarray (*spatial, C)
             Pixels picked at equal distances from the smallest level that is large enough; native number type.
         """
-        if plane is not None and not self.plane_axes and self.ndim == 3:
-            shapes = [self.level_shape(k)[-2:] for k in range(len(self.levels))]
-            level, step = overview_level(shapes, max_side)
-            return self.read([slice(0, n, s) for n, s in zip(shapes[level], step, strict=True)], level, plane)
-        level, step = self.overview_level(max_side)
-        box = [slice(0, n, s) for n, s in zip(self.level_shape(level), step, strict=True)]
-        return self.read(box, level, plane if self.plane_axes else None)
+        flat = plane is not None and not self.plane_axes and self.ndim == 3
+        shapes = [self.level_shape(k)[-2:] if flat else self.level_shape(k) for k in range(len(self.levels))]
+        if exact and math.prod(shapes[0]) <= _PICKED_MOST:
+            shapes = shapes[:1]
+        level, step = overview_level(shapes, max_side)
+        box = [slice(0, n, s) for n, s in zip(shapes[level], step, strict=True)]
+        return self.read(box, level, plane if flat or self.plane_axes else None)
 
     # -- what it seems to show ----------------------------------------------------------------------------------------
 

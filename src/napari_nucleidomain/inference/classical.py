@@ -35,7 +35,7 @@ class ClassicalSegmenter:
 
     def prepare(self, image: Image, plane: int | None) -> ClassicalParameters:
         """Range, threshold and size of the image's nuclei."""
-        overview = image.overview(plane=plane)
+        overview = image.overview(plane=plane, exact=True)
         ndim = self.spec.ndim
         shape = tuple(image.spatial_shape)[-ndim:] if ndim == 3 or plane is None else tuple(image.spatial_shape)[1:]
         size = image.pixel_size_um

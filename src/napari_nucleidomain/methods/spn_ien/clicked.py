@@ -213,7 +213,7 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         warn(f"{example.name}: {int((~taught).sum())} clicks lie outside every region and are left out.", "")
     clicked = [area for area in areas if len(area[2])]
     tell_about_unclicked(example.name, len(areas) - len(clicked), warn)
-    intensity = IntensityRange.fit(image.overview(), image.dtype, rgb=image.rgb)
+    intensity = IntensityRange.fit(image.overview(exact=True), image.dtype, rgb=image.rgb)
     made, missing, size = [], 0, 0
     for (rows, columns), inside, own in clicked:
         raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))

@@ -91,7 +91,7 @@ class SpnIenSegmenter:
 
     def prepare(self, image: Image, plane: int | None) -> IntensityRange:
         """The image's intensity range."""
-        return IntensityRange.fit(image.overview(plane=plane), image.dtype, rgb=image.rgb)
+        return IntensityRange.fit(image.overview(plane=plane, exact=True), image.dtype, rgb=image.rgb)
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         """Segment tiles; see `contracts.Segmenter`.
