@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ def write_labels_rois(
     offset: Sequence[float] | None = None,
     axis: str = "Z",
     channels: int = 1,
+    planes: Mapping[str, int] | None = None,
 ) -> Path:
     """Write one region per nucleus; in a stack, one per nucleus and plane.
 
@@ -39,6 +40,8 @@ def write_labels_rois(
         What the first of three axes is.
     channels : int
         Of the image, colours of a colour picture counted as one. With several, positions are written for a hyperstack.
+    planes : mapping of str to int, optional
+        Of flat labels in a stack: the plane they lie on, ``"Z"`` and ``"T"``, counted from 0.
 
     Returns
     -------
@@ -58,8 +61,9 @@ def write_labels_rois(
 
     def regions() -> Iterator[tuple[str, bytes]]:
         if len(labels.shape) == 2:
+            place = place_fields(dict(planes or {}), channels)
             for outline in trace(labels, (start[0], start[1])):
-                yield f"{outline.id:05d}", area_bytes(_rings(outline), f"{outline.id:05d}", outline.id, {})
+                yield f"{outline.id:05d}", area_bytes(_rings(outline), f"{outline.id:05d}", outline.id, place)
             return
         for plane in range(labels.shape[0]):
             here = plane + int(start[0])

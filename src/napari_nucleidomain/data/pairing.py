@@ -152,6 +152,13 @@ def attachable(path: Path) -> bool:
     return polygons or small.endswith(SEG_ENDING) or _bare(plain_name(path)) != plain_name(path).casefold()
 
 
+def no_image(path: Path) -> bool:
+    """Whether a file that was given among images is, by its name, outlines or clicks and certainly no image."""
+    small = path.name.casefold()
+    polygons = path.suffix.lower() in (".csv", ".geojson", *ROI_SUFFIXES)
+    return path.is_file() and (polygons or small.endswith(SEG_ENDING))
+
+
 def pair(predictions: Path, truth: Path) -> tuple[list[tuple[str, Path, Path]], list[list[str]]]:
     """Files that belong together by their name without endings.
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from napari_nucleidomain.data.images import Image
 
 SAVE_FILTERS = (
-    "TIFF (*.tif);;OME-TIFF (*.ome.tif);;16-bit PNG (*.png);;OME-Zarr (*.ome.zarr);;GeoJSON for QuPath (*.geojson)"
+    "TIFF (*.tif);;OME-TIFF (*.ome.tif);;16-bit PNG (*.png);;OME-Zarr (*.ome.zarr);;GeoJSON for QuPath (*.geojson);;"
+    "ROI zip for Fiji (*.zip)"
 )
 
 
@@ -69,7 +70,22 @@ def save_labels(result: Snapshot, file: Path) -> Path:
             offset=result.origin,
             measurements=measurements,
         )
+    if kind == "roi-zip":
+        return _save_rois(result, file)
     return write_labels(whole(result), file, kind, result.pixel_size_um, result.name)
+
+
+def _save_rois(result: Snapshot, file: Path) -> Path:
+    """For Fiji; the result of one plane of a stack lies on its slice there."""
+    from napari_nucleidomain.data.labels_rois import write_labels_rois
+
+    image = result.image
+    planes: dict[str, int] = {}
+    if image is not None and image.plane_axes and result.plane is not None and len(result.labels.shape) == 2:
+        at = np.unravel_index(result.plane, image.plane_shape)
+        planes = {axis: int(place) for axis, place in zip(image.plane_axes, at, strict=True)}
+    channels = image.file_channels if image is not None else 1
+    return write_labels_rois(result.labels, file, offset=result.origin, channels=channels, planes=planes)
 
 
 def whole(result: Snapshot) -> Any:

@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from .entry import ImageEntry
     from .session import Session
 
-LABELS_READABLE = "Nuclei outlines (*.tif *.tiff *.png *.npy *.geojson *.json);;All files (*)"
+LABELS_READABLE = "Nuclei outlines (*.tif *.tiff *.png *.npy *.geojson *.json *.zip *.roi);;All files (*)"
+# Formats that people look for by the name of the program that wrote them.
+FILE_KINDS = {
+    "Fiji ROI zip": "Fiji ROI zip (*.zip *.roi)",
+    "QuPath GeoJSON": "QuPath GeoJSON (*.geojson *.json)",
+    "cellpose _seg.npy": "cellpose (*_seg.npy)",
+    "Black-and-white mask": "Black-and-white mask (*.png *.tif *.tiff *.bmp)",
+}
 
 
 def fitting_layers(session: Session, entry: ImageEntry) -> tuple[list[Any], list[Any]]:
@@ -32,7 +39,7 @@ def fitting_layers(session: Session, entry: ImageEntry) -> tuple[list[Any], list
     return labels, points
 
 
-def check_labels(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str]:
+def check_labels(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str, bool]:
     """Read outlines and see that they fit the image (in a thread).
 
     Returns
@@ -40,6 +47,8 @@ def check_labels(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str]:
     numpy.ndarray uint32
     str
         What the person should know: that a mask without ids was split into pieces.
+    bool
+        Whether it was such a mask.
 
     Raises
     ------
@@ -53,7 +62,7 @@ def check_labels(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str]:
     wrong = mismatch(found.labels.shape, entry.image)
     if wrong:
         raise NucleiError(f"{path.name}: {wrong}", "Nothing was changed. Attach the outlines of this very image.")
-    return found.labels, " ".join(found.notes)
+    return found.labels, " ".join(found.notes), found.binary
 
 
 def save_labels(labels: np.ndarray, entry: ImageEntry, folder: Path) -> Path:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from qtpy.compat import isalive
 from qtpy.QtWidgets import QFileDialog
 
 from napari_nucleidomain.contracts import NucleiError
 
 from .background import in_background
-from .images_attach import LABELS_READABLE, check_labels, clicks_from, fitting_layers, misplaced, save_labels
+from .images_attach import (
+    FILE_KINDS,
+    LABELS_READABLE,
+    check_labels,
+    clicks_from,
+    fitting_layers,
+    misplaced,
+    save_labels,
+)  # fmt: skip
+from .images_pairing_box import PairingTable
 from .inline import Inline
 from .layers import OUTLINES, geometry, put_labels
 from .menus import menu_button, plain_text
@@ -32,6 +43,7 @@ class AttachMenu:
         self.button, self.menu = menu_button("Outlines or clicks", "From layers that are open, or from files")
         self.menu.aboutToShow.connect(self.fill)
         self.told = Inline()
+        self._pairing: PairingTable | None = None
 
     def show_entry(self, entry: ImageEntry | None) -> None:
         """Speak of this image from now on."""
@@ -47,7 +59,11 @@ class AttachMenu:
         if entry is None or entry.image is None:
             return
         self.menu.addAction("Outlines from a file…", self._choose_labels)
+        written = self.menu.addMenu("Outlines from another program")
+        for words, kinds in FILE_KINDS.items():
+            written.addAction(f"{words}…", lambda kinds=kinds: self._choose_labels(kinds))
         self.menu.addAction("Clicks or regions from a file…", self._choose_points)
+        self.menu.addAction("Many files to many images…", self.pair)
         labels, points = fitting_layers(self._session, entry)
         if labels or points:
             self.menu.addSeparator()
@@ -68,8 +84,24 @@ class AttachMenu:
             self.menu.addAction("Show the outlines", self.show_outlines)
             self.menu.addAction("Take the outlines off", self.detach)
 
-    def _choose_labels(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self.button, "Nuclei outlines", "", LABELS_READABLE)
+    def pair(self, paths: Sequence[Path] = ()) -> PairingTable:
+        """Open the table that gives many files to many images."""
+        if self._pairing is not None and isalive(self._pairing):
+            table = self._pairing
+        else:
+            table = self._pairing = PairingTable(self._session, self.button.window())
+            table.attached.connect(self._paired)
+        table.show()
+        table.raise_()
+        table.add(paths)
+        return table
+
+    def _paired(self, said: str) -> None:
+        self.told.say("ok", said, Close=self.told.clear)
+        self.show_outlines()
+
+    def _choose_labels(self, kinds: str = LABELS_READABLE) -> None:
+        path, _ = QFileDialog.getOpenFileName(self.button, "Nuclei outlines", "", kinds)
         if path:
             self.take_labels_file(Path(path))
 
@@ -85,16 +117,39 @@ class AttachMenu:
             return
         self.told.say("info", f"Reading {path.name}…")
 
-        def done(found: tuple[np.ndarray, str]) -> None:
+        def done(found: tuple[np.ndarray, str, bool]) -> None:
             entry.labels = path
             self._session.touch(entry, "labels")
             number = int(len(np.unique(found[0])) - (1 if (found[0] == 0).any() else 0))
+            split = {"Split_touching": lambda: self.split_touching(entry, found[0])} if found[2] else {}
             self.told.say(
-                "ok", f"{count(number, 'outline')} attached from {path.name}. {found[1]}", Close=self.told.clear
+                "ok",
+                f"{count(number, 'outline')} attached from {path.name}. {found[1]}",
+                **split,
+                Close=self.told.clear,
             )
             self._show(entry, found[0])
 
         in_background(self.button, lambda: check_labels(path, entry), done, self.told.say_error)
+
+    def split_touching(self, entry: ImageEntry, mask: np.ndarray) -> None:
+        """Part nuclei that touch in a black-and-white mask; the outlines are kept in the project, the mask stays."""
+        folder = Path(self._session.project.data)
+
+        def work() -> tuple[Path, np.ndarray]:
+            from napari_nucleidomain.instances.touching import split_touching
+
+            labels = split_touching(mask)
+            return save_labels(labels, entry, folder), labels
+
+        def done(made: tuple[Path, np.ndarray]) -> None:
+            entry.labels = made[0]
+            self._session.touch(entry, "labels")
+            number = int(made[1].max(initial=0))
+            self.told.say("ok", f"Split into {count(number, 'outline')} where they are narrow.", Close=self.told.clear)
+            self._show(entry, made[1])
+
+        in_background(self.button, work, done, self.told.say_error)
 
     def take_labels_layer(self, layer: Any) -> None:
         """Attach outlines from a layer; a copy is kept in the project."""

@@ -124,13 +124,26 @@ class ImagesDock(Dock):
             self.open_paths([Path(folder)])
 
     def open_paths(self, paths: list[Path]) -> None:
-        """List files and folders; what cannot be read is listed with its fault."""
+        """List files and folders; what cannot be read is listed with its fault. Outlines and clicks are paired."""
+        from napari_nucleidomain.data.pairing import no_image
+
+        to_pair = [one for one in paths if no_image(one)]
+        paths = [one for one in paths if one not in to_pair]
+        if to_pair:
+            self._pair_soon(to_pair)
         if not paths:
             return
         try:
             self.opener.open_paths(paths)
         except (OSError, NucleiError) as error:
             self.told.say_error(words(error))
+
+    def _pair_soon(self, paths: list[Path]) -> None:
+        """Open the table of files for images once the images that came with them are open."""
+        if not self.session.images and not self.opener.under_way:
+            self.told.say("info", "These are outlines or clicks: open their images first, then add them again.")
+            return
+        self.attach.pair(paths)
 
     def _opened(self, opened: Opened) -> None:
         if opened.bad:

@@ -85,11 +85,14 @@ class PointsDock(Dock):
         self.body.addWidget(self.trouble)
 
     def _build_files(self) -> None:
-        self.import_button = WhyButton("Import…", "Clicks from a CSV or GeoJSON file (QuPath); regions from GeoJSON")
+        self.import_button = WhyButton(
+            "Import…", "Clicks from a CSV, GeoJSON (QuPath) or ROI zip (Fiji); regions from GeoJSON"
+        )
         self.import_button.clicked.connect(self._choose_import)
         self.export_button, menu = menu_button("Export", "Clicks or regions into a file")
         menu.addAction("Clicks as CSV (napari)…", lambda: self._choose_export("points", ".csv"))
         menu.addAction("Clicks as GeoJSON (QuPath)…", lambda: self._choose_export("points", ".geojson"))
+        menu.addAction("Clicks as ROI zip (Fiji)…", lambda: self._choose_export("points", ".zip"))
         menu.addAction("Regions as GeoJSON (QuPath)…", lambda: self._choose_export("regions", ".geojson"))
         line = QHBoxLayout()
         line.addWidget(self.import_button, 1)

@@ -16,7 +16,7 @@ from .storage import as_corners, as_regions
 if TYPE_CHECKING:
     from .entry import ImageEntry
 
-READABLE = "Clicks or regions (*.csv *.geojson *.json)"
+READABLE = "Clicks or regions (*.csv *.geojson *.json *.zip *.roi)"
 # Nearer than this a click of the file is one that is there already.
 _SAME_PX = 0.5
 
@@ -56,7 +56,7 @@ def import_file(path: Path, entry: ImageEntry) -> Imported:
     regions: list[np.ndarray] = []
     if path.suffix.lower() in (".geojson", ".json"):
         regions = as_corners(read_regions(path))
-    points = read_points(path, entry.ndim)
+    points = read_points(path, entry.ndim, channels=entry.image.file_channels if entry.image is not None else 1)
     if not len(points) and not regions:
         raise NucleiError(f"{path.name} holds neither clicks nor regions.", "Choose another file.")
     if len(points) and points.shape[1] == 2 and entry.ndim == 3:
@@ -89,6 +89,11 @@ def export_file(path: Path, entry: ImageEntry, what: str) -> Path:
     if not entry.has(what):
         raise NucleiError(f"{entry.name} has no {'clicks' if what == 'points' else 'regions'} yet.", "Draw some first.")
     if what == "points":
+        if path.suffix.lower() == ".zip" and entry.image is not None and len(entry.points):
+            from napari_nucleidomain.data.rois_out import write_clicks
+
+            axis = "T" if entry.image.plane_axes == "T" else "Z"
+            return write_clicks(entry.points, path, axis, entry.image.file_channels)
         return write_points(entry.points, path)
     return write_regions(as_regions(entry.regions, entry.image.plane_axes if entry.image is not None else ""), path)
 

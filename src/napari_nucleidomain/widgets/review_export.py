@@ -45,6 +45,7 @@ class ExportButton(QPushButton):
         menu.addAction("Measurements (CSV) …", lambda: self._ask("measurements", "-nuclei.csv", "CSV (*.csv)"))
         menu.addAction("Outlines: TIFF, PNG, OME-Zarr …", lambda: self._ask("labels", "-nuclei.tif", SAVE_FILTERS))
         menu.addAction("QuPath GeoJSON …", lambda: self._ask("labels", "-nuclei.geojson", "GeoJSON (*.geojson)"))
+        menu.addAction("Fiji ROI zip …", lambda: self._ask("labels", "-nuclei.zip", "ROI zip (*.zip)"))
         menu.addAction(
             "Figure of what I see …", lambda: self._ask("figure", "-figure.png", "PNG (*.png);;TIFF (*.tif)")
         )
