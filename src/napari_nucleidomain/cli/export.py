@@ -14,9 +14,8 @@ from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_io import read_labels, read_labels_of, separated
 from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import format_of, write_labels
+from napari_nucleidomain.data.measuring import measure_on
 from napari_nucleidomain.data.tables import write_table
-from napari_nucleidomain.instances.measure import measure
-from napari_nucleidomain.instances.measure_large import measure_large
 from napari_nucleidomain.runs.execute import ExitCode
 
 
@@ -66,16 +65,20 @@ def _export(arguments: argparse.Namespace, kind: str, labels: Any, image: Image 
         channels = image.file_channels if image else 1
         # A stack that is no volume is a film.
         axis = "T" if image is not None and image.plane_axes[-1:] == "T" else "Z"
+        flat = kind == "geojson" and len(shape) == 2 and image is not None
         write_labels(
-            labels, arguments.out, format=kind, pixel_size_um=size, image_name=name, axis=axis, channels=channels
+            labels,
+            arguments.out,
+            format=kind,
+            pixel_size_um=size,
+            image_name=name,
+            measurements=measure_on(labels, image, pixel_size_um=size) if flat else None,
+            axis=axis,
+            channels=channels,
         )
         return
-    rgb = bool(image and image.rgb)
-    if isinstance(labels, np.ndarray):
-        columns = measure(labels, image.read() if image else None, pixel_size_um=size, rgb=rgb)
-    else:
-        columns = measure_large(labels, image.read if image else None, pixel_size_um=size, rgb=rgb)
-    write_table(columns, arguments.out)
+    columns = measure_on(labels, image, pixel_size_um=size)
+    write_table({"image": np.full(len(columns["id"]), name), **columns}, arguments.out)
 
 
 def _pixel_size(arguments: argparse.Namespace, image: Image | None, ndim: int) -> tuple[float, ...] | None:

@@ -141,7 +141,24 @@ class Image:
 
     # -- pixels -------------------------------------------------------------------------------------------------------
 
-    def read(self, box: Box | None = None, level: int = 0, plane: int | None = None) -> np.ndarray:
+    @property
+    def measured_channels(self) -> tuple[tuple[int, ...], list[str]]:
+        """Channels whose intensities are measured, with their names: all of the file, used for nuclei or not.
+
+        Of a colour picture only those that are used: the others are no stains of their own.
+        """
+        names = self._meaning.all_channel_names
+        if self._raw.rgb or self.rgb or len(names) < len(self.channels):
+            return tuple(self.channels), list(self.channel_names)
+        return tuple(range(len(names))), list(names)
+
+    def read(
+        self,
+        box: Box | None = None,
+        level: int = 0,
+        plane: int | None = None,
+        channels: Sequence[int] | None = None,
+    ) -> np.ndarray:
         """Read pixels; only the tiles of the file that are needed are decoded.
 
         Parameters
@@ -153,6 +170,8 @@ class Image:
         plane : int, optional
             Which plane, counted over `plane_axes` with the last fastest; by default `understanding.plane`, else 0.
             On a volume without plane axes: this z plane alone, as a 2D picture (`box` has then two axes).
+        channels : sequence of int, optional
+            Of the file; by default those that are used, `channels`.
 
         Returns
         -------
@@ -184,8 +203,8 @@ class Image:
         block = array[key]
         if "C" not in self.axes:
             block = block[..., None]
-        elif self.channels != tuple(range(block.shape[-1])):
-            block = block[..., list(self.channels)]
+        elif (wanted := tuple(self.channels if channels is None else channels)) != tuple(range(block.shape[-1])):
+            block = block[..., list(wanted)]
         # Never a view into the user's array or a mapped file: what is read may be changed by whoever reads it.
         return np.array(block, order="C")
 

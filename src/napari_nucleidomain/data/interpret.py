@@ -36,6 +36,7 @@ class Meaning:
     rgb: bool = False
     channels: tuple[int, ...] = (0,)
     channel_names: list[str] = field(default_factory=list)
+    all_channel_names: list[str] = field(default_factory=list)
     names_from_file: bool = False
     spatial_axes: str = "YX"
     plane_axes: str = ""
@@ -213,6 +214,7 @@ def _channels(raw: RawImage, said: Understanding, sizes: dict[str, int], meaning
     if len(used) != n and meaning.rgb:
         meaning.rgb = len(used) == 3
     meaning.channels = tuple(used)
+    meaning.all_channel_names = list(names)
     meaning.channel_names = [names[c] for c in used]
 
 

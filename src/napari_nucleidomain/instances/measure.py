@@ -25,6 +25,7 @@ def measure(
     pixel_size_um: Sequence[float] | None = None,
     scores: np.ndarray | None = None,
     uncertainty: np.ndarray | None = None,
+    stained: bool | None = None,
 ) -> Columns:
     """Measure every nucleus.
 
@@ -34,13 +35,15 @@ def measure(
     image : ndarray (*spatial) or (*spatial, C), any real dtype, optional
         For intensities. Missing values (NaN) are left out of means and sums.
     rgb : bool
-        Whether the channels are red, green and blue of a stained section: adds haematoxylin.
+        Whether the channels are red, green and blue of one picture.
     channel_names : sequence of str, optional
         Default: red, green, blue for colour images; the plain column name for a single channel; else 1, 2, ...
     pixel_size_um : sequence of float, optional
         In µm per axis (z, y, x): adds columns in µm. Shapes are measured in these proportions.
     scores, uncertainty : ndarray (N,), optional
         Of id k at k - 1.
+    stained : bool, optional
+        Whether the colours are those of a stained section, of which haematoxylin is measured; by default as `rgb`.
 
     Returns
     -------
@@ -82,6 +85,9 @@ def measure(
     table["solidity"] = area / np.maximum(convex_areas(where, nucleus, area), 1e-9)
     if image is not None:
         table |= _intensities(np.asarray(image), source.shape, where, nucleus, count, rgb, channel_names)
+        if rgb if stained is None else stained:
+            density = haematoxylin(np.asarray(image))[where]
+            table["haematoxylin_od"] = np.bincount(nucleus, density, count) / np.maximum(area, 1)
     for name, values in (("score", scores), ("uncertainty", uncertainty)):
         if values is not None:
             table[name] = np.asarray(values)[ids - 1]
@@ -148,18 +154,16 @@ def _intensities(
         with np.errstate(invalid="ignore"):
             table[f"mean_intensity{name}"] = total / pixels
         table[f"integrated_intensity{name}"] = total
-    if rgb:
-        density = haematoxylin(image)[where]
-        table["haematoxylin_od"] = np.bincount(nucleus, density, count) / np.maximum(
-            np.bincount(nucleus, minlength=count), 1
-        )
     return table
 
 
 def _channel_names(channels: int, rgb: bool, given: Sequence[str] | None) -> list[str]:
     """Endings of the columns' names."""
     if given is not None and len(given) == channels:
-        return [f"_{name}" for name in given] if channels > 1 else [""]
+        # Two channels of one name keep a column each.
+        twice = {name for name in given if list(given).count(name) > 1}
+        named = [f"_{name}_{k + 1}" if name in twice else f"_{name}" for k, name in enumerate(given)]
+        return named if channels > 1 else [""]
     if rgb and channels in (3, 4):
         return ["_red", "_green", "_blue", "_alpha"][:channels]
     return [f"_{k + 1}" for k in range(channels)] if channels > 1 else [""]

@@ -114,74 +114,18 @@ def _full_shape(result: Snapshot) -> tuple[int, ...] | None:
 
 
 def measure_result(result: Snapshot) -> dict[str, np.ndarray]:
-    """One row per nucleus: `instances.measure.measure` on the pixels the result lies on.
+    """One row per nucleus: `data.measuring.measure_on` the pixels the result lies on, in the image's coordinates."""
+    from napari_nucleidomain.data.measuring import measure_on
 
-    Centroids are in pixels of the image, not of the box.
-    """
-    from napari_nucleidomain.instances.measure import measure
-
-    if not isinstance(result.labels, np.ndarray) and len(result.labels.shape) == 2:
-        return _in_place(result, _measure_slide(result))
-    labels = np.asarray(result.labels)
-    pixels, rgb, names = None, False, None
-    if result.image is not None:
-        pixels = _pixels(result, labels)
-        rgb, names = result.image.rgb, list(result.image.channel_names)
-    top = int(labels.max(initial=0))
-    known = result.scores is not None and len(result.scores) >= top
-    table = measure(
-        labels,
-        pixels,
-        rgb=rgb and pixels is not None and pixels.shape[-1] == 3,
-        channel_names=names if names and pixels is not None and len(names) == pixels.shape[-1] else None,
+    known = result.scores is not None
+    if known and isinstance(result.labels, np.ndarray):
+        known = len(result.scores) >= int(result.labels.max(initial=0))
+    return measure_on(
+        result.labels,
+        result.image,
+        origin=result.origin,
+        plane=result.plane,
         pixel_size_um=result.pixel_size_um,
         scores=result.scores if known else None,
         uncertainty=result.uncertainty if known else None,
     )
-    return _in_place(result, table)
-
-
-def _in_place(result: Snapshot, table: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Centroids in the image instead of in the box."""
-    axes = ("z", "y", "x")[-len(result.origin) :]
-    for axis, start in zip(axes, result.origin, strict=True):
-        table[f"centroid_{axis}_px"] = table[f"centroid_{axis}_px"] + start
-        if f"centroid_{axis}_um" in table and result.pixel_size_um is not None:
-            size = result.pixel_size_um[axes.index(axis)]
-            table[f"centroid_{axis}_um"] = table[f"centroid_{axis}_um"] + start * size
-    return table
-
-
-def _measure_slide(result: Snapshot) -> dict[str, np.ndarray]:
-    """The same table, piece by piece: neither labels nor image are held as a whole."""
-    from napari_nucleidomain.instances.measure_large import measure_large
-
-    image = result.image
-    known = result.scores is not None
-    options: dict[str, Any] = {
-        "pixel_size_um": result.pixel_size_um,
-        "scores": result.scores if known else None,
-        "uncertainty": result.uncertainty if known else None,
-    }
-    if image is None:
-        return measure_large(result.labels, **options)
-
-    def read(box: tuple[slice, ...]) -> np.ndarray:
-        here = [(piece.start + o, piece.stop + o) for piece, o in zip(box, result.origin, strict=True)]
-        return image.read(here, plane=result.plane)
-
-    names = list(image.channel_names)
-    return measure_large(
-        result.labels,
-        read,
-        rgb=image.rgb and image.n_channels == 3,
-        channel_names=names if len(names) == image.n_channels else None,
-        **options,
-    )
-
-
-def _pixels(result: Snapshot, labels: np.ndarray) -> np.ndarray:
-    image = result.image
-    assert image is not None
-    box = [(o, o + n) for o, n in zip(result.origin, labels.shape, strict=True)]
-    return image.read(box, plane=result.plane)

@@ -37,25 +37,34 @@ def write_all_images(project: Project, entries: Sequence[tuple[str, Path | None,
     NucleiError
         No image has a result, or a file cannot be written.
     """
+    from napari_nucleidomain.data.measuring import stack_rows
     from napari_nucleidomain.data.tables import stack_tables, write_table
 
     stored = find_results(project, None)
-    tables, rows, without = [], [], []
+    tables, rows, without, failed = [], [], [], []
     for name, path, image in entries:
         latest = next((one for one in stored if same_file(one.image, path)), None)
         if latest is None:
             without.append(name)
             continue
-        snapshot = snapshot_of_stored(latest, name, image)
-        table = measure_result(snapshot)
+        try:
+            snapshot = snapshot_of_stored(latest, name, image)
+            table = measure_result(snapshot)
+        except NucleiError as error:
+            # A file that was moved must not cost the table of the others.
+            failed.append((name, error))
+            continue
         tables.append((name, table))
         rows.append(image_row(snapshot, table))
+    if failed and not tables:
+        raise failed[0][1]
     if not tables:
         raise NucleiError("No image in the list has a result yet.", "Find nuclei in Predict first.")
     write_table(stack_tables(tables), folder / "nuclei.csv")
-    write_table({key: [line[key] for line in rows] for key in rows[0]}, folder / "images.csv")
+    write_table(stack_rows(rows), folder / "images.csv")
     words = f"nuclei.csv and images.csv of {count(len(tables), 'image')} in {folder}"
-    return words + (f"; without a result: {', '.join(without)}" if without else "")
+    words += f"; without a result: {', '.join(without)}" if without else ""
+    return words + "".join(f"; left out: {name} ({error.message})" for name, error in failed)
 
 
 def snapshot_of_stored(stored: Stored, name: str, image: Any) -> Snapshot:
@@ -87,19 +96,10 @@ def snapshot_of_stored(stored: Stored, name: str, image: Any) -> Snapshot:
 
 
 def image_row(result: Snapshot, table: dict[str, np.ndarray]) -> dict[str, Any]:
-    """A row of `images.csv`: area analysed, count, density, median size, model, date."""
-    pixels = result.area_px or float(np.prod(np.shape(result.labels)))
-    number = len(table["id"])
-    line: dict[str, Any] = {"image": result.name, "area_analysed_px": pixels, "nuclei": number}
-    flat = np.ndim(result.labels) == 2
-    size = table["area_px" if flat else "volume_px"]
-    line[f"median_{'area' if flat else 'volume'}_px"] = float(np.median(size)) if number else None
-    if result.pixel_size_um is not None:
-        unit = float(np.prod(result.pixel_size_um))
-        line["area_analysed_mm2" if flat else "volume_analysed_mm3"] = pixels * unit * (1e-6 if flat else 1e-9)
-        whole = line["area_analysed_mm2" if flat else "volume_analysed_mm3"]
-        line["nuclei_per_mm2" if flat else "nuclei_per_mm3"] = number / whole
-        line["median_area_um2" if flat else "median_volume_um3"] = float(np.median(size)) * unit if number else None
-    line["model"] = result.model
-    line["date"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(result.when)) if result.when else ""
-    return line
+    """A row of `images.csv`; see `data.measuring.image_row`."""
+    from napari_nucleidomain.data import measuring
+
+    analysed = result.area_px or float(np.prod(np.shape(result.labels)))
+    date = time.strftime("%Y-%m-%d %H:%M", time.localtime(result.when)) if result.when else ""
+    ndim = len(np.shape(result.labels))
+    return measuring.image_row(result.name, table, ndim, analysed, result.pixel_size_um, result.model, date)
