@@ -147,6 +147,8 @@ def test_another_viewer_never_writes_over_the_list(work, make_napari_viewer, nuc
     session, entry, _ = work
     session.annotations.change(entry, points=nuclei[1])
     session.flush()
+    # It loses the project without noticing yet: another computer held this one, which slept, for gone.
+    session.hold.release()
     other = get_session(make_napari_viewer(), session.project.path)
     mine = other.add_entry("cells", path=tmp_path / "elsewhere" / "cells.png")
     assert mine.id != entry.id
@@ -167,6 +169,7 @@ def test_an_image_taken_off_the_list_comes_back_with_its_clicks(work, make_napar
     session.remove_entry(entry)
     session.flush()
     assert not session.images and entry.layers == {}
+    session.close()
     other = get_session(make_napari_viewer(), session.project.path)
     other.restore()
     assert not other.images
@@ -180,6 +183,7 @@ def test_a_damaged_list_is_kept_and_told(work, make_napari_viewer, nuclei):
     session.annotations.change(entry, points=nuclei[1])
     session.flush()
     data, path = session.project.data, session.project.path
+    session.close()
     (data / "images.json").write_text('{"images": [')
     other = get_session(make_napari_viewer(), path)
     dock = PointsDock(other.viewer)

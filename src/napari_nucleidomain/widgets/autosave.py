@@ -59,6 +59,9 @@ class Autosave(QObject):
 
     def changed(self, entry: ImageEntry | None) -> None:
         """Note that an entry (or, with None, only the list of images) has to be saved."""
+        if self._session.read_only is not None:
+            self.failed.emit(self._session.read_only)
+            return
         if entry is not None:
             self._entries.add(entry.id)
         self._index = True

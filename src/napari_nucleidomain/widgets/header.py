@@ -53,6 +53,8 @@ class Header(QFrame):
         session.current_changed.connect(self.refresh)
         session.project_changed.connect(self.refresh)
         session.training_told.connect(self._tell_training)
+        session.read_only_changed.connect(self._tell_read_only)
+        self._tell_read_only()
         self._tell_training(session.training_line)
         self.refresh()
 
@@ -67,6 +69,24 @@ class Header(QFrame):
             self.place.setText(f"image {images.index(current) + 1}/{len(images)}")
         else:
             self.place.setText(f"{len(images)} images" if len(images) > 1 else "1 image")
+
+    def _tell_read_only(self) -> None:
+        """Who has the project, for as long as that is so."""
+        why = self._session.read_only
+        if why is None:
+            if self._read_only_told:
+                self.note.clear()
+        elif self._session.hold.free_again:
+            self.note.say(
+                "info",
+                "The other viewer has closed this project.",
+                Work_here_now=lambda: self.open_project(self._session.project_folder),
+            )
+        else:
+            self.note.say("warning", f"Read-only: {why.message}", why.hint, Open_another_project=self.choose_project)
+        self._read_only_told = why is not None
+
+    _read_only_told = False
 
     def _tell_training(self, text: str) -> None:
         self.training.setText(f"● {text}")
@@ -91,7 +111,8 @@ class Header(QFrame):
         except NucleiError as error:
             self.note.say_error(error)
         else:
-            self.note.clear()
+            if self._session.read_only is None:
+                self.note.clear()
 
     def _tell_place(self) -> None:
         self.note.say("info", str(self._session.project_folder), Close=self.note.clear)

@@ -170,9 +170,13 @@ class ImagesDock(Dock):
             nothing = self.layers_menu.addAction("No image layer is open that is not listed")
             nothing.setEnabled(False)
 
-    def use_layer(self, layer: Any) -> ImageEntry:
+    def use_layer(self, layer: Any) -> ImageEntry | None:
         """List an image layer of the viewer; its file is found, or its pixels are copied into the project."""
-        return self._take_over(borrow(self.session, layer))
+        try:
+            return self._take_over(borrow(self.session, layer))
+        except NucleiError as error:
+            self.told.say_error(error)
+            return None
 
     def use_channels(self, layers: list[Any]) -> ImageEntry | None:
         """List several layers as the channels of one image."""

@@ -166,6 +166,9 @@ class Annotations(QObject):
         self, entry: ImageEntry, *, points: np.ndarray | None = None, regions: list[np.ndarray] | None = None
     ) -> None:
         """Set clicks or regions by a button (suggest, import, hull, clear) as one step that can be undone."""
+        if self._session.read_only is not None:
+            self._session.save_failed.emit(self._session.read_only)
+            return
         history = self.history(entry)
         state = state_of(entry.points if points is None else points, entry.regions if regions is None else regions)
         before = history.now
@@ -182,7 +185,7 @@ class Annotations(QObject):
 
     def _walk(self, which: str) -> None:
         entry = self._session.current
-        if entry is None:
+        if entry is None or self._session.read_only is not None:
             return
         history = self.history(entry)
         before = history.now

@@ -102,6 +102,7 @@ class PredictDock(Dock):
         session.model_changed.connect(self._model_chosen)
         session.current_changed.connect(self.refresh)
         session.entry_changed.connect(self.refresh)
+        session.read_only_changed.connect(self.refresh)
         session.run_changed.connect(lambda *_: self.models.refresh())
         session.closing.connect(self._close_down)
         self.where.changed.connect(self.refresh)
@@ -128,7 +129,8 @@ class PredictDock(Dock):
     def refresh(self, *_: Any) -> None:
         """Allow the button, or say why not."""
         busy = self.prediction.busy
-        why = "It is at work." if busy else self._misfit() or self.where.why_not()
+        locked = self.session.read_only
+        why = "It is at work." if busy else locked.message if locked else self._misfit() or self.where.why_not()
         self.find.setVisible(not busy)
         self.find.allow(why)
 

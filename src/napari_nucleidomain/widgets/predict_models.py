@@ -188,6 +188,11 @@ class ModelPicker(QWidget):
             self._fill(self._cards)
             self._session.model = str(model.folder)
 
+        try:
+            self._session.refuse_if_read_only()
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
         project = self._session.project
         self._background.run("import", project.import_model, file, done=done, failed=self.message.say_error)
 

@@ -90,6 +90,9 @@ class ResultAutosave(QObject):
 
     def changed(self, result: Shown) -> None:
         """Note that a result was painted in. The timer is not pushed on by further strokes."""
+        if self._session.read_only is not None:
+            self._session.save_failed.emit(self._session.read_only)
+            return
         if result not in self._due:
             self._due.append(result)
         if not self._timer.isActive():

@@ -16,6 +16,7 @@ from . import listing
 from .autosave import Autosave
 from .entry import ImageEntry
 from .points_layers import Annotations
+from .project_hold import Hold
 from .stage import Stage
 from .window_watch import WindowWatch
 
@@ -70,6 +71,8 @@ class Session(QObject):
         A dock should come to the front: "images", "points", "train", "predict", "review".
     training_told(str)
         `training_line` for the headers: "training 62 %, 3 min", "" when there is none.
+    read_only_changed()
+        `read_only` says why nothing can be changed, or that it can again.
     speed_measured()
         A speed test of this computer has ended; forecasts may say more.
     about_to_close()
@@ -97,6 +100,7 @@ class Session(QObject):
     project_changed = Signal(object)
     asked_for = Signal(str)
     training_told = Signal(str)
+    read_only_changed = Signal()
     speed_measured = Signal()
     about_to_close = Signal()
     closing = Signal()
@@ -119,6 +123,7 @@ class Session(QObject):
         self.autosave.saved.connect(self.saved)
         self.autosave.failed.connect(self.save_failed)
         self._watch = WindowWatch(self)
+        self.hold = Hold(self)
         self.annotations = Annotations(self)
         self.stage = Stage(self)
 
@@ -145,7 +150,26 @@ class Session(QObject):
             from napari_nucleidomain.runs.store import Project
 
             self._project = Project.open(self.project_folder)
+            self.hold.take(self._project.path)
         return self._project
+
+    @property
+    def read_only(self) -> NucleiError | None:
+        """Why nothing in the project can be changed: another viewer has it, or its folder; None where it can."""
+        return self.hold.why
+
+    def refuse_if_read_only(self) -> None:
+        """Keep a change out of a project that can only be looked at.
+
+        Raises
+        ------
+        NucleiError
+            Why.
+        """
+        if self._project is None:
+            _ = self.project
+        if self.read_only is not None:
+            raise self.read_only
 
     @property
     def project_folder(self) -> Path:
@@ -168,6 +192,7 @@ class Session(QObject):
         self.images.clear()
         self.removed, self._restored = [], False
         self._project, self._project_folder = project, Path(folder)
+        self.hold.take(project.path)
         self.images_changed.emit()
         try:
             self.restore()
@@ -196,14 +221,17 @@ class Session(QObject):
         Raises
         ------
         NucleiError
-            The project cannot be opened.
+            The project cannot be opened, or only be looked at.
         """
         self.restore()
+        self.refuse_if_read_only()
         return listing.add(self, name, known)
 
     def remove_entry(self, entry: ImageEntry) -> None:
         """Take an image off the list. Its file and its clicks on disk stay, and come back when it is opened again."""
-        if entry in self.images:
+        if self.read_only is not None:
+            self.save_failed.emit(self.read_only)
+        elif entry in self.images:
             listing.remove(self, entry)
 
     def entry_of(self, layer: Any) -> ImageEntry | None:
@@ -265,8 +293,9 @@ class Session(QObject):
         Raises
         ------
         NucleiError
-            It could not be saved.
+            It could not be saved, or can only be looked at.
         """
+        self.refuse_if_read_only()
         self.autosave.flush()
         if self.autosave.error is not None:
             raise self.autosave.error
@@ -317,3 +346,5 @@ class Session(QObject):
             self.autosave.close()
         except NucleiError as error:
             self.save_failed.emit(error)
+        finally:
+            self.hold.release()

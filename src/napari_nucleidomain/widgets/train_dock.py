@@ -98,6 +98,7 @@ class TrainDock(Dock):
             signal.connect(self._changed)
         session.closing.connect(self._close_down)
         session.run_changed.connect(self._changed)
+        session.read_only_changed.connect(self._changed)
         self.choices.changed.connect(self._changed)
         self.choices.have.currentIndexChanged.connect(self._offer_models)
         self.train.clicked.connect(self.start)
@@ -171,6 +172,9 @@ class TrainDock(Dock):
         stop = stops(checks)
         busy = self.follower.state in _ALIVE and self.follower.run is not None
         why = "A training is running; stop it or wait." if busy else self.choices.problem()
+        locked = self.session.read_only
+        why = why or (locked.message if locked is not None else "")
+        self.past.lock(locked.message if locked is not None else "")
         self.train.allow(why or (stop.text if stop is not None else ""))
         # While it runs its bars and curves are what counts; the choices come back when it is over.
         for widget in (self.choices, self.checklist, self.train, self.question):
@@ -274,6 +278,7 @@ class TrainDock(Dock):
         from napari_nucleidomain.runs.launch import start
 
         try:
+            self.session.refuse_if_read_only()
             holder = in_the_way(self.session.project, run)
             if holder is not None:
                 self._say_busy(holder)

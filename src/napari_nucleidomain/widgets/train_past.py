@@ -222,8 +222,16 @@ class PastTrainings(QWidget):
         self.repeat_button.allow(none)
         self.use_button.allow(no_model)
         self.continue_button.allow(no_model)
-        self.resume_button.allow(none or ("It is running." if alive else ended))
-        self.delete_button.allow(none or ("Stop it first." if alive else ""))
+        self.resume_button.allow(none or self._locked or ("It is running." if alive else ended))
+        self.delete_button.allow(none or self._locked or ("Stop it first." if alive else ""))
+
+    def lock(self, why: str) -> None:
+        """Say why nothing may be changed; "" where it may."""
+        if why != self._locked:
+            self._locked = why
+            self._allow()
+
+    _locked = ""
 
     def _ask_delete(self, past: Past) -> None:
         self.message.say(

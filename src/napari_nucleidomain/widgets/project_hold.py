@@ -1,0 +1,116 @@
+"""The session's hold on its project: read-only while another viewer has it, told in every header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_nucleidomain.contracts import NucleiError
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.runs.presence import ProjectHold
+
+    from .session import Session
+
+_LOOK_MS = 3000
+# Layers a person works in: clicks, regions, and nuclei of results.
+_WORKED_IN = ("clicks", "regions", "nuclei")
+
+
+class Hold(QObject):
+    """Takes the project for this viewer, or makes the session read-only.
+
+    Parameters
+    ----------
+    session : Session
+        Its `read_only_changed` is emitted here.
+
+    Attributes
+    ----------
+    why : NucleiError or None
+        Why nothing can be changed; None where it can.
+    free_again : bool
+        The viewer that had the project has closed it meanwhile.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._session = session
+        self._folder: Path | None = None
+        self._hold: ProjectHold | None = None
+        self.why: NucleiError | None = None
+        self.free_again = False
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_MS)
+        self._timer.timeout.connect(self.look)
+        session.viewer.layers.events.inserted.connect(self._inserted)
+        session.closing.connect(self._close)
+
+    def take(self, folder: Path) -> None:
+        """Have a project; the one before is given up."""
+        from napari_nucleidomain.runs.presence import ProjectHold, ReadOnlyProject
+
+        self.release()
+        self._folder, self.free_again = folder, False
+        before, self.why = self.why, None
+        try:
+            self._hold = ProjectHold(folder)
+        except ReadOnlyProject as error:
+            self.why = error
+        self._timer.start()
+        if before is not None or self.why is not None:
+            self._tell()
+
+    def release(self) -> None:
+        """Give the project up."""
+        self._timer.stop()
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
+
+    def look(self) -> None:
+        """See whether the project was lost to another computer, or is free again."""
+        from napari_nucleidomain.runs.presence import in_other_hands
+
+        if self._folder is None:
+            return
+        if self._hold is not None and self._hold.lost:
+            other = in_other_hands(self._folder)
+            self.why = other or NucleiError("Another viewer had this project meanwhile.", "Open it again.")
+            self._hold.release()
+            self._hold = None
+            self._tell()
+        elif self.why is not None and self._hold is None:
+            free = in_other_hands(self._folder) is None
+            if free != self.free_again:
+                self.free_again = free
+                self._tell()
+
+    def _tell(self) -> None:
+        for entry in self._session.images:
+            for role, layer in entry.layers.items():
+                if role.split(":")[0] in _WORKED_IN:
+                    layer.editable = self.why is None
+        self._session.read_only_changed.emit()
+
+    def _inserted(self, event: Any) -> None:
+        if self.why is None:
+            return
+        layer = event.value
+        # The layer belongs to its image only once whoever put it in has returned.
+        QTimer.singleShot(0, lambda: self._lock(layer))
+
+    def _lock(self, layer: Any) -> None:
+        if self.why is None or self._session.closed:
+            return
+        entry = self._session.entry_of(layer)
+        if entry is not None and not any(
+            one is layer for role, one in entry.layers.items() if role.startswith("image")
+        ):
+            layer.editable = False
+
+    def _close(self) -> None:
+        self._session.viewer.layers.events.inserted.disconnect(self._inserted)
+        self._timer.stop()
