@@ -13,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_nucleidomain.data.corrections import StoredCorrections
     from napari_nucleidomain.data.images import Image
 
 Use = Literal["train", "check", "predict"]
@@ -41,6 +42,8 @@ class ImageEntry:
         Corners of every region, in the same pixels; a rectangle has four.
     labels : Path or None
         Nuclei outlines (an instance label image), where there are any.
+    corrections : StoredCorrections or None
+        Outlines of a part of the image that the person corrected and wants learned from.
     complete : bool
         The person said that every nucleus inside the regions is clicked; never ticked for them.
     use : {"train", "check", "predict"}
@@ -77,6 +80,7 @@ class ImageEntry:
     points: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
     regions: list[np.ndarray] = field(default_factory=list)
     labels: Path | None = None
+    corrections: StoredCorrections | None = None
     complete: bool = False
     use: Use = "train"
     group: str = ""

@@ -196,7 +196,8 @@ class ResultLayers(QObject):
         name = f"{entry.name} · nuclei · {stored.model}"
         labels, origin = loaded.labels, stored.origin
         if not loaded.large:
-            labels, origin = in_dimensions(labels, origin, lead_of(stored.plane, len(stored.shape), entry.image))
+            # Painting changes the layer's array in place; what the program found must stay as it is.
+            labels, origin = in_dimensions(labels.copy(), origin, lead_of(stored.plane, len(stored.shape), entry.image))
             self._clear_away(entry, stored)
         layer = layers.put_labels(self._session, entry, stored.role, name, labels, origin=origin, opacity=0.6)
         layer.metadata["nuclei"] = {"run": str(stored.run.path), "result": stored.name, "image": entry.id}

@@ -16,6 +16,7 @@ from .mode_buttons import ModeButtons
 from .newest import Newest
 from .result_layers import result_layers
 from .review_compute import Assessment, assess_against, with_errors
+from .review_corrections import UseCorrections
 from .review_export import ExportButton
 from .review_loader import ResultLoader
 from .review_look import Look
@@ -27,6 +28,8 @@ from .review_walk import Walk
 from .view import view_box
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import napari
 
     from .entry import ImageEntry
@@ -87,6 +90,7 @@ class ReviewDock(Dock):
         self.message = Inline()
         self.walk = Walk()
         self.table = NucleiTable()
+        self.corrections = UseCorrections(self.session)
         self.export = ExportButton(self.session)
         self.taken_out = Inline()
         form = QFormLayout()
@@ -106,6 +110,7 @@ class ReviewDock(Dock):
             self.message,
             self.walk,
             self.table,
+            self.corrections,
         ):
             self.body.addWidget(widget)
         self.body.addLayout(row(self.export, QLabel(), stretch=1))
@@ -131,6 +136,7 @@ class ReviewDock(Dock):
         self.export.written.connect(lambda what: self.taken_out.say("ok", f"Written: {what}"))
         self.export.failed.connect(self.taken_out.say_error)
         self.older.listed.connect(self._soon)
+        self.corrections.continue_asked.connect(self._train_on)
         self.canvas = CanvasPick(session.viewer, self._picked_on_canvas)
 
     def showEvent(self, event: Any) -> None:
@@ -175,8 +181,9 @@ class ReviewDock(Dock):
         fill_combo(self.result, [(one.name, one.key) for one in self._subjects], newest or self.result.currentData())
         self._list_choices()
         some = bool(self._subjects)
-        for widget in (self.modes, self.summary, self.walk, self.table, self.export):
+        for widget in (self.modes, self.summary, self.walk, self.table, self.corrections, self.export):
             widget.setVisible(some)
+        self.corrections.show_subject(entry, self.subject)
         if some:
             self.empty.clear()
         else:
@@ -204,6 +211,7 @@ class ReviewDock(Dock):
     def _subject_chosen(self, *_: Any) -> None:
         self._layers.autosave.start()
         self._list_choices()
+        self.corrections.show_subject(self.session.current, self.subject)
         self._compute()
 
     def _compute(self, *_: Any) -> None:
@@ -283,6 +291,12 @@ class ReviewDock(Dock):
         number = self.look.nucleus_at(self.subject, position) if self.isVisible() else 0
         if number:
             self.go_to(number, follow=False)
+
+    def _train_on(self, folder: Path | None) -> None:
+        """Open Train, ready to go on from the model that made the result."""
+        dock: Any = open_dock(self.session, "train")
+        if folder is not None and dock is not None:
+            dock.continue_from(folder)
 
     # ---- taking out
 

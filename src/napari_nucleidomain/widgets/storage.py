@@ -16,6 +16,7 @@ from napari_nucleidomain.contracts.files import read_json, replace_with_retry, w
 from .entry import ImageEntry
 
 if TYPE_CHECKING:
+    from napari_nucleidomain.data.corrections import StoredCorrections
     from napari_nucleidomain.data.regions import Region
     from napari_nucleidomain.runs.store import Project
 
@@ -204,6 +205,7 @@ def _item(entry: ImageEntry, folder: Path) -> dict[str, Any]:
         "path": _stored_path(entry.path, folder),
         "understanding": entry.understanding,
         "labels": _stored_path(entry.labels, folder),
+        "corrections": _stored_corrections(entry, folder),
         "clicks": len(entry.points),
         "regions": len(entry.regions),
         "plane_axes": entry.plane_axes,
@@ -223,6 +225,7 @@ def _entry(item: dict[str, Any], folder: Path) -> ImageEntry:
     entry = ImageEntry(id=str(item["id"]), name=str(item.get("name") or item["id"]))
     entry.path = _real_path(item.get("path"), folder)
     entry.labels = _real_path(item.get("labels"), folder)
+    entry.corrections = _real_corrections(item.get("corrections"), folder)
     entry.understanding = dict(item.get("understanding") or {})
     entry.complete, entry.use = bool(item.get("complete", False)), item.get("use", "train")
     entry.group, entry.domain = str(item.get("group", "")), str(item.get("domain", ""))
@@ -248,6 +251,25 @@ def _stored_path(path: Path | None, folder: Path) -> str | None:
     return None if path is None else stored_path(Path(os.path.abspath(path)), folder, folder.parent)
 
 
+def _stored_corrections(entry: ImageEntry, folder: Path) -> dict[str, Any] | None:
+    kept = entry.corrections
+    if kept is None:
+        return None
+    files = {"labels": _stored_path(kept.labels, folder), "regions": _stored_path(kept.regions, folder)}
+    return {**files, "nuclei": kept.nuclei}
+
+
+def _real_corrections(stored: Any, folder: Path) -> StoredCorrections | None:
+    from napari_nucleidomain.data.corrections import StoredCorrections
+
+    if not isinstance(stored, dict):
+        return None
+    labels, regions = _real_path(stored.get("labels"), folder), _real_path(stored.get("regions"), folder)
+    if labels is None or regions is None:
+        return None
+    return StoredCorrections(labels, regions, int(stored.get("nuclei", 0)))
+
+
 def _real_path(stored: Any, folder: Path) -> Path | None:
     from napari_nucleidomain.data.example import real_path
 
@@ -257,8 +279,8 @@ def _real_path(stored: Any, folder: Path) -> Path | None:
 def write_dataset(folder: Path, items: Sequence[dict[str, Any]]) -> Path:
     """Write `dataset.json`, what a training reads, from the list of images.
 
-    Left out are images that are only predicted, that cannot be read, or that have neither clicks nor outlines. Of an
-    image whose planes are segmented each for itself, every plane with clicks becomes one example.
+    Left out are images that are only predicted, that cannot be read, or that have neither clicks nor outlines nor
+    corrections. Of an image whose planes are segmented each for itself, every plane with clicks becomes one example.
 
     Parameters
     ----------
@@ -274,16 +296,19 @@ def write_dataset(folder: Path, items: Sequence[dict[str, Any]]) -> Path:
     examples = []
     for item in items:
         image = _real_path(item["path"], folder)
-        known = item.get("clicks") or item.get("labels")
+        known = item.get("clicks") or item.get("labels") or item.get("corrections")
         if image is None or not known or item.get("use") == "predict" or not item.get("readable", True):
             continue
         points, regions = folder / "points" / f"{item['id']}.csv", folder / "regions" / f"{item['id']}.geojson"
+        corrected = _real_corrections(item.get("corrections"), folder)
         said = Understanding.from_json(item["understanding"])
         one = Example(
             image=image,
             points=points if item["clicks"] else None,
             labels=_real_path(item["labels"], folder),
             regions=regions if item["regions"] else None,
+            corrected=corrected.labels if corrected is not None else None,
+            corrected_in=corrected.regions if corrected is not None else None,
             split="val" if item.get("use") == "check" else "train",
             domain="source" if item["domain"] == "source" else "target",
             group=item["group"],

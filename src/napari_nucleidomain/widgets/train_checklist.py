@@ -79,22 +79,24 @@ def questions(checks: Iterable[Check]) -> list[str]:
 
 def _taught(entry: ImageEntry, needs: str) -> bool:
     if needs == "points":
-        return len(entry.points) > 0
+        return len(entry.points) > 0 or entry.corrections is not None
     return entry.labels is not None if needs == "labels" else True
 
 
 def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
-    clicked = [entry for entry in usable if entry.use == "train" and len(entry.points)]
+    clicked = [entry for entry in usable if entry.use == "train" and _taught(entry, "points")]
     if not clicked:
         return [Check("stop", "No clicks yet. Click once inside every nucleus of a small area.", "points")]
     beside = [Check("warning", f"{entry.name}: {words}", "points") for entry in clicked if (words := _misplaced(entry))]
-    clicks = sum(_teaching(entry) for entry in clicked)
+    clicks, corrected = sum(_teaching(entry) for entry in clicked), sum(_corrected(entry) for entry in clicked)
     said = f"{count(len(clicked), 'image')}, {count(clicks, 'click')}"
-    if clicks < LEAST_CLICKS:
+    if corrected:
+        said += f", {count(corrected, 'corrected outline')}"
+    if clicks + corrected < LEAST_CLICKS:
         text = f"Only {count(clicks, 'click')}; {LEAST_CLICKS} is the least that works."
         return [Check("stop", text, "points"), *beside]
     checks = [Check("ok", said), *beside]
-    if clicks < GOOD_CLICKS:
+    if clicks + corrected < GOOD_CLICKS:
         checks.append(Check("warning", f"{GOOD_CLICKS} clicks or more give a steadier model.", "points"))
     checks += [check for entry in clicked for check in _check_area(entry)]
     held = [entry for entry in usable if entry.use == "check" and (len(entry.points) or entry.labels is not None)]
@@ -129,6 +131,10 @@ def _teaching(entry: ImageEntry) -> int:
     return len(entry.points) - sum(len(one.indices) for one in found)
 
 
+def _corrected(entry: ImageEntry) -> int:
+    return entry.corrections.nuclei if entry.corrections is not None else 0
+
+
 def _check_area(entry: ImageEntry) -> list[Check]:
     if entry.regions:
         found = []
@@ -142,7 +148,7 @@ def _check_area(entry: ImageEntry) -> list[Check]:
             )
             found.append(Check("warning", text, "points", ask=entry.id))
         return found
-    if not needs_region(entry):
+    if not len(entry.points) or not needs_region(entry):
         return []
     text = f"{entry.name}: no region drawn. Only the area round its clicks will be used."
     return [Check("warning", text, "points", ask=entry.id)]

@@ -152,11 +152,20 @@ class TrainDock(Dock):
             self.session.run = run
 
     _free_name = "model"
+    _wanted: Path | None = None
+
+    def continue_from(self, folder: Path) -> None:
+        """Choose a model to train on from, once it is found among the project's."""
+        self._wanted = folder
+        self._look_round()
 
     def _offer_models(self, *_: Any) -> None:
         channels = {entry.image.n_channels for entry in self.session.images if entry.image is not None}
         fitting = [model for model in self._models if not channels or model.card.channels in channels]
         self.choices.show_models(fitting, self._free_name)
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            self.choices.continue_from(wanted)
 
     def refresh(self) -> None:
         """Look again at what the data offers, and say what keeps [Train] from starting."""
