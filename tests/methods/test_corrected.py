@@ -84,9 +84,9 @@ def test_a_part_alone_teaches_without_a_single_click(tmp_path: Path) -> None:
 
 
 def test_a_part_without_nuclei_is_background(tmp_path: Path) -> None:
-    truth, clicks = discs(140, 26, 8)
+    truth, clicks = discs(200, 26, 8)
     truth[:70] = 0
-    (one,) = load_clicked(saved(tmp_path, write_example(tmp_path, truth, clicks, (0, 0, 60, 140))), config(), _quiet)
+    (one,) = load_clicked(saved(tmp_path, write_example(tmp_path, truth, clicks, (0, 0, 60, 200))), config(), _quiet)
     assert one.corrected == 0 and (one.known[:60] == 0).all()
     assert (one.points[:, 0] > 59).all() and one.inside[:60].all()
 
