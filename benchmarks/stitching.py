@@ -1,7 +1,7 @@
 """Seams: nuclei broken by tiles, with our stitching and with the paper's; truth cut and joined again; seconds.
 
-`NUCLEIDOMAIN_DATA=... python benchmarks/stitching.py [MODEL]`: tiles of the classical method and, where a model of
-SPN+IEN is given, those of its two ways to tell nuclei apart.
+`NUCLEIDOMAIN_DATA=... python benchmarks/stitching.py [MODEL ...]`: tiles of the classical method and, where models of
+SPN+IEN are given (with tiles of one size), those of their two ways to tell nuclei apart.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def totals_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def main() -> None:
     """Tables and JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("model", nargs="?", help="folder of a model of SPN+IEN, beside otsu")
+    parser.add_argument("models", nargs="*", help="folders of models of SPN+IEN, beside otsu")
     parser.add_argument("--data", type=Path, help="folder that holds kumar/")
     parser.add_argument("--tile", type=int, help="side of a tile in pixels (default: the model's; 160 without)")
     parser.add_argument("--halo", type=int, help="margin of a tile in pixels (default: the model's; 24 without)")
@@ -156,9 +156,9 @@ def main() -> None:
     images = sorted((folder / "images").glob("*.png"))
     rows, tile, halo = [], arguments.tile or 160, arguments.halo or 24
     trials: list[tuple[str, str, dict[str, Any]]] = [("otsu", CLASSICAL, {})]
-    if arguments.model:
-        trials += [(f"spn-ien, {one}", arguments.model, {"decoder": one}) for one in ("watershed", "ien")]
-        spec = LoadedModels().get(arguments.model, "cpu")[0].spec
+    for number, model in enumerate(arguments.models, 1):
+        trials += [(f"model {number}, {one}", model, {"decoder": one}) for one in ("watershed", "ien")]
+        spec = LoadedModels().get(model, "cpu")[0].spec
         tile, halo = arguments.tile or spec.tile[0], arguments.halo or spec.halo[0]
     for name, model, settings in trials:
         segmenter, _ = LoadedModels().get(model, "cpu", settings)
