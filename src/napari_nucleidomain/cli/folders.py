@@ -14,6 +14,7 @@ from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project, StoredModel
 
+from .cleaning import clean_project
 from .running import run_here, run_quietly, wait_for_owner, when_busy
 
 
@@ -95,6 +96,10 @@ def _runs(arguments: argparse.Namespace) -> int:
                 )
             run.request(request)
             return ExitCode.DONE
+    if arguments.clean:
+        return clean_project(arguments)
+    if arguments.yes or arguments.copies:
+        raise NucleiError("--yes and --copies belong to --clean.", "Add --clean.")
     runs = Project(arguments.project).runs()
     if arguments.json:
         print(json.dumps([{"folder": str(run.path), "state": run.state} for run in runs]))

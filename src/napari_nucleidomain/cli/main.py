@@ -219,12 +219,22 @@ def _folder_commands(commands: argparse._SubParsersAction) -> None:
     parser = commands.choices["runs"]
     for request in ("stop", "pause", "resume"):
         parser.add_argument(f"--{request}", type=_path, metavar="FOLDER", help=f"ask a run to {request}")
+    parser.add_argument(
+        "--clean",
+        action="store_true",
+        help="say what the project takes of the disk and what of it can go: never models, clicks, corrections or the "
+        "only copy of a result",
+    )
+    parser.add_argument("--yes", action="store_true", help="with --clean: remove it")
+    parser.add_argument(
+        "--copies", action="store_true", help="with --clean: results that were saved elsewhere, too (Review loses them)"
+    )
 
 
 def _check(commands: argparse._SubParsersAction) -> None:
     parser = _add(commands, "check", "check", "Look at this computer: what it has, what is amiss, how fast it trains.")
     parser.add_argument(
-        "--project", type=Path, metavar="DIR", help="the project folder to look at (default: the viewer's usual one)"
+        "--project", type=_path, metavar="DIR", help="the project folder to look at (default: the viewer's usual one)"
     )
     parser.add_argument(
         "--device", default="auto", help="what to measure: auto, cpu, cuda, cuda:N or mps (default: auto)"

@@ -77,7 +77,7 @@ def look(project: Path | None = None) -> list[Finding]:
         _processor(),
         _memory(),
         _graphics(),
-        _disk("Project's disk", folder, "choose a project folder on another disk, or clean up: Images > Advanced"),
+        _disk("Project's disk", folder, "choose a project folder on another disk, or clean up: Images > Disk use"),
         _disk("Temporary files", temporary, "empty the system's folder for temporary files"),
         _permission(folder),
         *_place(folder),

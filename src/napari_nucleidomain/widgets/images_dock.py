@@ -18,6 +18,7 @@ from .images_attach_box import AttachMenu
 from .images_borrow import borrow, borrow_channels, free_layers, settle
 from .images_correct import correct
 from .images_details import Details
+from .images_disk import DiskUseFold
 from .images_list import ImageList
 from .images_open import Opened, Opener, words
 from .images_understood import Understood, similar
@@ -105,6 +106,8 @@ class ImagesDock(Dock):
         self.body.addWidget(self.hidden)
         self.details = Details(self.session)
         self.body.addWidget(self.details)
+        self.disk = DiskUseFold(self.session)
+        self.body.addWidget(self.disk)
 
     # Opening ---------------------------------------------------------------------------------------------------
 

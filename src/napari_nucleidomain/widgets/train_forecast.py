@@ -87,7 +87,7 @@ class TrainForecast(QObject):
             return ""
         return (
             f"Only {file_size(self._free)} free on the project's disk; this needs about {file_size(needed)}. "
-            "Clean up in Images > Advanced, or choose a project on another disk."
+            "Clean up in Images > Disk use, or choose a project on another disk."
         )
 
     def show(self) -> None:
