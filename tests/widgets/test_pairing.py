@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import skimage.io
+import tifffile
 from qtpy.QtWidgets import QPushButton
 
 from napari_nucleidomain.data.labels_io import read_labels
@@ -110,6 +111,24 @@ def test_a_mask_is_split_and_touching_nuclei_on_request(qtbot, session, dock, fo
     made = read_labels(session.current.labels).labels
     np.testing.assert_array_equal(made > 0, mask)
     assert made[90, 60] != made[90, 78] and (folder / "mask.png").exists()
+
+
+def test_outlines_drawn_on_the_original_slide(qtbot, session, dock, nuclei, tmp_path):
+    """QuPath counts from the slide's bounds; the TIFF of the whole canvas tells them; nothing is moved unasked."""
+    names = {"x": 60, "y": 40, "width": 120, "height": 100}
+    xml = "<image>" + "".join(f"<name>openslide.bounds-{k}</name><value>{v}</value>" for k, v in names.items())
+    picture, _, labels = nuclei
+    tifffile.imwrite(tmp_path / "a.tif", picture, description=xml, metadata=None)
+    inside = np.where(np.indices(labels.shape)[1] > 70, labels, 0) * (np.indices(labels.shape)[0] > 50)
+    write_labels(inside, tmp_path / "q.geojson", offset=(-40, -60))
+    with qtbot.waitSignal(dock.opener.finished, timeout=8000):
+        dock.open_paths([tmp_path / "a.tif"])
+    dock.attach.take_labels_file(tmp_path / "q.geojson")
+    text = "Drawn on the original slide"
+    qtbot.waitUntil(lambda: text in [b.text() for b in dock.attach.told.findChildren(QPushButton)], timeout=8000)
+    next(one for one in dock.attach.told.findChildren(QPushButton) if one.text() == text).click()
+    qtbot.waitUntil(lambda: "empty margin" in dock.attach.told.text(), timeout=8000)
+    np.testing.assert_array_equal(read_labels(session.current.labels).labels, inside)
 
 
 def test_fiji_zips_from_review_and_points(qtbot, session, dock, folder, nuclei, tmp_path):

@@ -11,10 +11,12 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.images import Image, open_image
+from napari_nucleidomain.data.labels_geojson import read_labels_geojson
 from napari_nucleidomain.data.labels_io import read_labels, read_labels_of, separated
 from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import format_of, write_labels
 from napari_nucleidomain.data.measuring import measure_on
+from napari_nucleidomain.data.slide_bounds import parse_origin
 from napari_nucleidomain.data.tables import write_table
 from napari_nucleidomain.runs.execute import ExitCode
 
@@ -26,15 +28,23 @@ def command(arguments: argparse.Namespace) -> int:
         if path is not None and arguments.out.exists() and path.exists() and arguments.out.samefile(path):
             raise NucleiError(f"--out {arguments.out} would replace {what}.", "Give another name.")
     image = open_image(arguments.image) if arguments.image else None
+    origin = parse_origin(arguments.qupath_origin, image) if arguments.qupath_origin is not None else None
+    drawn = arguments.labels.suffix.lower() in (".geojson", ".json")
+    if origin is not None and not drawn and kind != "geojson":
+        raise NucleiError("--qupath-origin moves outlines of QuPath only.", "Give or write a file ending in .geojson.")
     if is_large(arguments.labels):
         with open_labels(arguments.labels) as labels:
-            _export(arguments, kind, labels, image)
+            _export(arguments, kind, labels, image, origin)
+    elif drawn and origin is not None:
+        shape = image.spatial_shape if image else None
+        labels = read_labels_geojson(arguments.labels, shape, (-origin[0], -origin[1]))
+        _export(arguments, kind, labels, image, origin)
     else:
         # Outlines do not say how large their image is.
         found = separated(read_labels_of(arguments.labels, image) if image else read_labels(arguments.labels))
         for note in found.notes:
             print(f"{arguments.labels.name}: {note}", file=sys.stderr)
-        _export(arguments, kind, found.labels, image)
+        _export(arguments, kind, found.labels, image, origin)
     print(arguments.out)
     return ExitCode.DONE
 
@@ -50,7 +60,9 @@ def _kind_of(out: Path) -> str:
         raise NucleiError(error.message, hint) from error
 
 
-def _export(arguments: argparse.Namespace, kind: str, labels: Any, image: Image | None) -> None:
+def _export(
+    arguments: argparse.Namespace, kind: str, labels: Any, image: Image | None, origin: tuple[int, int] | None
+) -> None:
     """Labels in memory, or of a slide, in its file."""
     shape = tuple(labels.shape)
     planes = (*image.plane_shape, *image.spatial_shape) if image is not None else ()
@@ -60,6 +72,7 @@ def _export(arguments: argparse.Namespace, kind: str, labels: Any, image: Image 
             "Give the image these labels were made from.",
         )
     size = _pixel_size(arguments, image, len(shape))
+    offset = None if origin is None or kind != "geojson" else (-origin[0], -origin[1])
     name = image.name if image else arguments.labels.stem
     if kind != "csv":
         channels = image.file_channels if image else 1
@@ -72,6 +85,7 @@ def _export(arguments: argparse.Namespace, kind: str, labels: Any, image: Image 
             format=kind,
             pixel_size_um=size,
             image_name=name,
+            offset=offset,
             measurements=measure_on(labels, image, pixel_size_um=size) if flat else None,
             axis=axis,
             channels=channels,

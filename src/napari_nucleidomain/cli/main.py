@@ -192,6 +192,12 @@ def _export(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--image", type=_path, metavar="I", help="the image, for intensities (CSV), pixel size and slide offset"
     )
+    parser.add_argument(
+        "--qupath-origin",
+        metavar="X,Y",
+        help="first pixel that QuPath shows (openslide.bounds-x,openslide.bounds-y), where the labels are of a TIFF "
+        "made from the whole slide; `slide`: as the image tells it (GeoJSON in or out)",
+    )
     parser.add_argument("--pixel-size", type=float, metavar="µm", help="pixel size in µm, where the files are silent")
 
 

@@ -25,6 +25,7 @@ def write_labels_geojson(
     image_name: str = "",
     offset: Sequence[float] | None = None,
     measurements: Mapping[str, Any] | None = None,
+    planes: Mapping[str, int] | None = None,
 ) -> Path:
     """Write one detection per nucleus, as QuPath imports them.
 
@@ -40,6 +41,8 @@ def write_labels_geojson(
     measurements : mapping of str to array, optional
         Columns of a table with the ids in a column ``id`` or ``label``; the others become QuPath's
         measurements. Text and numbers that are not finite are left out.
+    planes : mapping of str to int, optional
+        The plane the labels lie on in a stack, ``"Z"`` and ``"T"``, counted from 0 as QuPath does.
 
     Returns
     -------
@@ -54,6 +57,9 @@ def write_labels_geojson(
         raise NucleiError("GeoJSON cannot hold a volume.", "Save it as TIFF (tif) or OME-Zarr (zarr).")
     shift = (0.0, 0.0) if offset is None else (float(offset[-2]), float(offset[-1]))
     rows = _rows(measurements or {})
+    z, t = ((planes or {}).get(axis, 0) for axis in "ZT")
+    # No member of GeoJSON, but QuPath's own; the first plane has none (`ROITypeAdapters.java`).
+    plane = {"plane": {"c": -1, "z": z, "t": t}} if z or t else {}
 
     def features() -> Iterator[dict[str, Any]]:
         for outline in trace(labels, shift):
@@ -61,7 +67,7 @@ def write_labels_geojson(
             properties: dict[str, Any] = {"objectType": "detection", "measurements": values}
             if image_name:
                 properties["metadata"] = {"image": image_name}
-            yield feature(_geometry(outline), properties)
+            yield feature(_geometry(outline) | plane, properties)
 
     return write_features(path, features())
 

@@ -48,6 +48,24 @@ class Snapshot:
     area_px: float = 0.0
 
 
+def save_for_slide(result: Snapshot, file: Path) -> Path:
+    """Write GeoJSON for the slide that the image was converted from, of which QuPath shows no empty margin.
+
+    Raises
+    ------
+    NucleiError
+        The image does not tell the slide's bounds, or the file cannot be written.
+    """
+    from napari_nucleidomain.data.labels_out import write_labels
+    from napari_nucleidomain.data.slide_bounds import parse_origin
+
+    away = parse_origin("slide", result.image)
+    offset = [o - a for o, a in zip(result.origin[-2:], away, strict=True)]
+    return write_labels(
+        result.labels, file, "geojson", image_name=result.name, offset=offset, measurements=measure_result(result)
+    )
+
+
 def save_labels(result: Snapshot, file: Path) -> Path:
     """Write outlines in the format that the file's name asks for; a box is put into its place in the image.
 
@@ -59,33 +77,35 @@ def save_labels(result: Snapshot, file: Path) -> Path:
     from napari_nucleidomain.data.labels_out import format_of, write_labels
 
     kind = format_of(file)
-    if kind in ("geojson", "zarr"):
-        measurements = measure_result(result) if kind == "geojson" and result.labels.ndim == 2 else None
-        return write_labels(
-            result.labels,
-            file,
-            kind,
-            result.pixel_size_um,
-            result.name,
-            offset=result.origin,
-            measurements=measurements,
-        )
+    if kind == "geojson":
+        from napari_nucleidomain.data.labels_geojson import write_labels_geojson
+
+        table = measure_result(result) if len(result.labels.shape) == 2 else None
+        return write_labels_geojson(result.labels, file, result.name, result.origin, table, _planes(result))
+    if kind == "zarr":
+        return write_labels(result.labels, file, kind, result.pixel_size_um, result.name, offset=result.origin)
     if kind == "roi-zip":
         return _save_rois(result, file)
     return write_labels(whole(result), file, kind, result.pixel_size_um, result.name)
 
 
 def _save_rois(result: Snapshot, file: Path) -> Path:
-    """For Fiji; the result of one plane of a stack lies on its slice there."""
+    """For Fiji."""
     from napari_nucleidomain.data.labels_rois import write_labels_rois
 
+    channels = result.image.file_channels if result.image is not None else 1
+    return write_labels_rois(result.labels, file, offset=result.origin, channels=channels, planes=_planes(result))
+
+
+def _planes(result: Snapshot) -> dict[str, int]:
+    """The plane of a stack that a flat result lies on, so that it lies there in other programs, too."""
     image = result.image
-    planes: dict[str, int] = {}
-    if image is not None and image.plane_axes and result.plane is not None and len(result.labels.shape) == 2:
-        at = np.unravel_index(result.plane, image.plane_shape)
-        planes = {axis: int(place) for axis, place in zip(image.plane_axes, at, strict=True)}
-    channels = image.file_channels if image is not None else 1
-    return write_labels_rois(result.labels, file, offset=result.origin, channels=channels, planes=planes)
+    if image is None or result.plane is None or len(result.labels.shape) != 2:
+        return {}
+    if not image.plane_axes:
+        return {"Z": int(result.plane)} if image.ndim == 3 else {}
+    at = np.unravel_index(result.plane, image.plane_shape)
+    return {axis: int(place) for axis, place in zip(image.plane_axes, at, strict=True)}
 
 
 def whole(result: Snapshot) -> Any:

@@ -65,6 +65,22 @@ def check_labels(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str, bool]:
     return found.labels, " ".join(found.notes), found.binary
 
 
+def drawn_on_slide(path: Path, entry: ImageEntry) -> np.ndarray:
+    """Outlines drawn in QuPath on the slide that the image was converted from, moved to the image (in a thread).
+
+    Raises
+    ------
+    NucleiError
+        They do not fit, or the image does not tell the slide's bounds.
+    """
+    from napari_nucleidomain.data.labels_geojson import read_labels_geojson
+    from napari_nucleidomain.data.slide_bounds import parse_origin
+
+    assert entry.image is not None
+    y, x = parse_origin("slide", entry.image)
+    return read_labels_geojson(path, entry.image.spatial_shape, (-y, -x))
+
+
 def save_labels(labels: np.ndarray, entry: ImageEntry, folder: Path) -> Path:
     """Keep outlines of a layer in the project (in a thread)."""
     from napari_nucleidomain.data.labels_out import write_labels

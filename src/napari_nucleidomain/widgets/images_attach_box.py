@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from qtpy.compat import isalive
 from qtpy.QtWidgets import QFileDialog
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.slide_bounds import qupath_origin
 
 from .background import in_background
 from .images_attach import (
@@ -18,6 +19,7 @@ from .images_attach import (
     LABELS_READABLE,
     check_labels,
     clicks_from,
+    drawn_on_slide,
     fitting_layers,
     misplaced,
     save_labels,
@@ -121,32 +123,51 @@ class AttachMenu:
             entry.labels = path
             self._session.touch(entry, "labels")
             number = int(len(np.unique(found[0])) - (1 if (found[0] == 0).any() else 0))
-            split = {"Split_touching": lambda: self.split_touching(entry, found[0])} if found[2] else {}
+            more = self._from_slide(entry, path)
+            if found[2]:
+                more["Split_touching"] = lambda: self.split_touching(entry, found[0])
             self.told.say(
                 "ok",
                 f"{count(number, 'outline')} attached from {path.name}. {found[1]}",
-                **split,
+                **more,
                 Close=self.told.clear,
             )
             self._show(entry, found[0])
 
-        in_background(self.button, lambda: check_labels(path, entry), done, self.told.say_error)
+        def failed(error: BaseException) -> None:
+            self.told.say_error(error, **self._from_slide(entry, path))
+
+        in_background(self.button, lambda: check_labels(path, entry), done, failed)
 
     def split_touching(self, entry: ImageEntry, mask: np.ndarray) -> None:
         """Part nuclei that touch in a black-and-white mask; the outlines are kept in the project, the mask stays."""
+        from napari_nucleidomain.instances.touching import split_touching
+
+        self._make(entry, lambda: split_touching(mask), "Split into {} where they are narrow.")
+
+    def _from_slide(self, entry: ImageEntry, path: Path) -> dict[str, Callable[[], object]]:
+        """A button where QuPath may have had the original slide open: its files do not say, and it counts otherwise."""
+        if path.suffix.lower() not in (".geojson", ".json") or qupath_origin(entry.image) is None:
+            return {}
+        return {"Drawn_on_the_original_slide": lambda: self.take_from_slide(entry, path)}
+
+    def take_from_slide(self, entry: ImageEntry, path: Path) -> None:
+        """Move outlines that were drawn in QuPath on the original slide; they are kept in the project."""
+        self._make(entry, lambda: drawn_on_slide(path, entry), "{} moved by the slide's empty margin.")
+
+    def _make(self, entry: ImageEntry, labels: Callable[[], np.ndarray], words: str) -> None:
+        """Attach outlines that are made in a thread and kept in the project."""
         folder = Path(self._session.project.data)
 
         def work() -> tuple[Path, np.ndarray]:
-            from napari_nucleidomain.instances.touching import split_touching
-
-            labels = split_touching(mask)
-            return save_labels(labels, entry, folder), labels
+            made = labels()
+            return save_labels(made, entry, folder), made
 
         def done(made: tuple[Path, np.ndarray]) -> None:
             entry.labels = made[0]
             self._session.touch(entry, "labels")
-            number = int(made[1].max(initial=0))
-            self.told.say("ok", f"Split into {count(number, 'outline')} where they are narrow.", Close=self.told.clear)
+            number = int(np.count_nonzero(np.unique(made[1])))
+            self.told.say("ok", words.format(count(number, "outline")), Close=self.told.clear)
             self._show(entry, made[1])
 
         in_background(self.button, work, done, self.told.say_error)

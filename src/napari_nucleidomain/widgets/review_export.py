@@ -10,7 +10,7 @@ import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QWidget
 
-from .export import SAVE_FILTERS, Snapshot, measure_result, save_labels
+from .export import SAVE_FILTERS, Snapshot, measure_result, save_for_slide, save_labels
 from .newest import Newest
 from .out_folder import out_folder
 from .result_layers import result_layers
@@ -45,6 +45,11 @@ class ExportButton(QPushButton):
         menu.addAction("Measurements (CSV) …", lambda: self._ask("measurements", "-nuclei.csv", "CSV (*.csv)"))
         menu.addAction("Outlines: TIFF, PNG, OME-Zarr …", lambda: self._ask("labels", "-nuclei.tif", SAVE_FILTERS))
         menu.addAction("QuPath GeoJSON …", lambda: self._ask("labels", "-nuclei.geojson", "GeoJSON (*.geojson)"))
+        self._for_slide = menu.addAction(
+            "QuPath GeoJSON for the original slide …",
+            lambda: self._ask("slide", "-nuclei-slide.geojson", "GeoJSON (*.geojson)"),
+        )
+        menu.aboutToShow.connect(self._show_what_fits)
         menu.addAction("Fiji ROI zip …", lambda: self._ask("labels", "-nuclei.zip", "ROI zip (*.zip)"))
         menu.addAction(
             "Figure of what I see …", lambda: self._ask("figure", "-figure.png", "PNG (*.png);;TIFF (*.tif)")
@@ -64,6 +69,14 @@ class ExportButton(QPushButton):
         """Say where the present result, what is on screen and its colours (of `FigureStyle`) come from."""
         self._take, self._view, self._colours = take, view, colours
 
+    def _show_what_fits(self) -> None:
+        """Outlines are moved for the original slide only where the image tells how far."""
+        from napari_nucleidomain.data.slide_bounds import qupath_origin
+
+        entry = self._session.current
+        known = entry is not None and entry.image is not None and qupath_origin(entry.image) is not None
+        self._for_slide.setVisible(known)
+
     def _ask(self, what: str, ending: str, kinds: str) -> None:
         result = self._take()
         if result is None:
@@ -81,9 +94,11 @@ class ExportButton(QPushButton):
             self.write_all(Path(folder))
 
     def write(self, what: str, file: Path, result: Snapshot) -> None:
-        """Write "measurements", "labels" or "figure" in the background."""
+        """Write "measurements", "labels", "slide" (outlines for the original slide) or "figure" in the background."""
         if what == "measurements":
             job: tuple[Any, ...] = (write_measurements, result, file)
+        elif what == "slide":
+            job = (save_for_slide, result, file)
         elif what == "figure":
             job = (write_figure, result, file, FigureStyle(box=self._view(), **self._colours()))
         else:

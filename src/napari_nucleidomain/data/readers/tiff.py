@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.axes import READ_ERRORS, UNKNOWN, ArrayLike
+from napari_nucleidomain.data.slide_bounds import KEY, bounds_in
 
 from .base import RawImage, damaged, not_an_image, to_micrometres, truncated
 from .ome import read_ome_xml
@@ -162,6 +163,9 @@ def _describe(tif: Any, series: Any, number: int, raw: RawImage) -> None:
             raw.pixel_size = {"Y": float(spacing[1]) * 1e3, "X": float(spacing[1]) * 1e3}
     elif series.kind == "shaped":
         _describe_shaped(tif, raw)
+    description = series.keyframe.description or ""
+    if "openslide.bounds" in description and (bounds := bounds_in(description)):
+        raw.metadata[KEY] = bounds
     if not raw.pixel_size and not (series.kind == "imagej" or tif.is_imagej):
         raw.pixel_size = _resolution_tags(series.keyframe)
 
