@@ -195,6 +195,9 @@ def trial(project: Project, job: dict[str, Any], steps: int, seed: int) -> dict[
         rows.append(segment_of(watched, stage or "nowhere"))
         events.append(watched.events)
         print(rows[-1], flush=True)
+        if run.state == "finished":
+            # With a step or two a stop can come too late to be needed.
+            break
     times = {f"one step of {stage}": seconds_a_step(events, stage) for stage in ("SPN", "IEN")}
     times |= {f"stage {stage}, whole": seconds_a_stage(events, stage) for stage in ("labels", "instances")}
     model = run.model_folder

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import ModelCard, RunContext, Step, load_card
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.inference.model_files import load_weights
@@ -19,10 +17,11 @@ from napari_nucleidomain.training.schedules import learning_rate_factor, set_lea
 from napari_nucleidomain.training.start import start
 
 from .checking import Checker
-from .clicked import Clicked, load_clicked
+from .clicked import load_clicked
 from .config import SpnIenConfig
 from .labels import instance_planes, make_instance_maps, make_semantic, semantic_planes
 from .losses import discriminative_loss, partial_cross_entropy
+from .model_card import check_parent, made_card, unchanged_model
 from .models import Encoding, begin_from_imagenet, trained_side, u_net
 from .normalise import Normalise
 from .pseudo_labels import IGNORED, INSTANCE_IGNORED
@@ -262,58 +261,24 @@ class _Training:
     def _build(self) -> tuple[dict[str, Any], ModelCard] | None:
         """The model of the present state; see `RunContext.offer`."""
         if self.steps == 0:
-            return self._unchanged() if self.run.parent else None
+            return unchanged_model(self.run) if self.run.parent else None
         decoder, notes = self.checker.choose(self.config.decoder, self.trained_ien, self.two_stages)
         ien = self.ien_average.network if self.trained_ien else None
         config = self.config.model_copy(update={"decoder": decoder})
-        sizes = [one.image.pixel_size_um[-1] for one in self.images if one.image.pixel_size_um]
-        same = len(sizes) == len(self.images) and max(sizes) < 1.05 * min(sizes)
-        card = ModelCard(
-            name=self.run.name,
-            method="spn-ien",
-            version=__version__,
-            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            channels=self.channels,
-            kind=self.images[0].image.kind,
-            channel_names=list(self.images[0].image.channel_names or []),
-            pixel_size_um=float(sizes[0]) if same else None,
-            nucleus_diameter_px=round(self.diameter, 2),
-            normalisation={
-                "range": "per image",
-                "mean": self.normalise.mean.flatten().tolist(),
-                "std": self.normalise.std.flatten().tolist(),
-            },
-            config=config.model_dump(mode="json"),
-            preset=self.run.preset,
-            trained_on=self._trained_on(),
-            seconds=round(self.run.seconds, 1),
+        card = made_card(
+            self.run,
+            self.images,
+            config,
+            digest=self.digest,
+            diameter=self.diameter,
             steps=self.steps,
-            seed=self.run.seed,
-            parent=self.run.parent.name if self.run.parent else "",
+            mean=self.normalise.mean.flatten().tolist(),
+            std=self.normalise.std.flatten().tolist(),
             scores=self.checker.scores_for_card(decoder),
             classical=self.checker.classical_for_card(decoder),
             notes=notes,
         )
         return weights_of(self.spn_average.network, ien), card
-
-    def _unchanged(self) -> tuple[dict[str, Any], ModelCard]:
-        """Nothing is learned yet: the model that was to be continued, so that it predicts as it did."""
-        assert self.run.parent is not None
-        card = load_card(self.run.parent)
-        note = f"Stopped before the first step: this is the model {card.name}, unchanged."
-        return load_weights(self.run.parent), card.model_copy(
-            update={"name": self.run.name, "parent": self.run.parent.name, "notes": [*card.notes, note]}
-        )
-
-    def _trained_on(self) -> dict[str, Any]:
-        return {
-            "images": list(dict.fromkeys(one.name for one in self.images)),
-            "clicks": sum(len(one.points) for one in self.images),
-            "corrected": sum(one.corrected for one in self.images),
-            "kept_back": sum(len(one.check_points) for one in self.images),
-            "pixels": int(sum(one.inside.sum() for one in self.images)),
-            "digest": self.digest[:64],
-        }
 
 
 class _Progress:
@@ -328,29 +293,3 @@ class _Progress:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._training.steps = int(state["steps"])
         self._training.trained_ien = bool(state["trained_ien"])
-
-
-def check_parent(card: ModelCard, config: SpnIenConfig, channels: int) -> None:
-    """Refuse to continue from a model of another kind.
-
-    Raises
-    ------
-    NucleiError
-        Method, channels or size of the networks differ.
-    """
-    from napari_nucleidomain.contracts import NucleiError
-
-    old = read_config(card)
-    if card.channels != channels:
-        raise NucleiError(
-            f"The model {card.name} was trained on {card.channels} channels, these images have {channels}.",
-            "Choose the channels it was trained on, or begin a new model.",
-        )
-    if unlike := config.unlike(old):
-        raise NucleiError(
-            f"The model {card.name} has other networks ({unlike}).",
-            f"Continue with the preset it was made with ({card.preset or 'see its card'}), or begin a new model.",
-        )
-
-
-__all__ = ["Clicked", "check_parent", "train"]
