@@ -94,7 +94,7 @@ def test_a_pyramid_opens_lazily_in_micrometres(make_napari_viewer, tmp_path):
     np.testing.assert_array_equal(np.asarray(layer.data[0][100:110, 5:9]), whole[100:110, 5:9])
 
 
-@pytest.mark.parametrize("suffix", [".geojson", ".ome.tif"])
+@pytest.mark.parametrize("suffix", [".geojson", ".zip", ".ome.tif"])
 def test_a_labels_layer_is_saved(make_napari_viewer, nuclei, tmp_path, suffix):
     viewer = make_napari_viewer()
     layer = viewer.add_labels(nuclei[2].astype(np.uint32), scale=(0.25, 0.25), units=("um", "um"))

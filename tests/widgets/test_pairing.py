@@ -78,6 +78,21 @@ def test_the_table_guesses_is_corrected_and_attaches(qtbot, session, dock, folde
     assert "2 files of outlines and 2 files of clicks attached." in dock.attach.told.text()
 
 
+def test_files_in_an_opened_folder_are_offered(qtbot, session, dock, folder, nuclei):
+    """Also what cellpose laid beside an image, which is no image of its own."""
+    skimage.io.imsave(folder / "b_cp_masks.png", nuclei[2], check_contrast=False)
+    with qtbot.waitSignal(dock.opener.finished, timeout=8000):
+        dock.open_paths([folder])
+    assert [one.name for one in session.images] == ["a", "b", "c", "d"]
+    assert all(one.labels is None for one in session.images), "nothing is attached unasked"
+    assert "7 files of outlines or clicks may belong" in dock.told.text()
+    next(one for one in dock.told.findChildren(QPushButton) if one.text() == "Attach them").click()
+    table = dock.attach._pairing
+    _settled(qtbot, table)
+    assert table.rows[1].choices["labels"].file.name in ("b_seg.npy", "b_cp_masks.png")
+    table.close()
+
+
 def test_files_dropped_with_nothing_open_say_what_to_do(session, dock, folder):
     dock.open_paths([folder / "files ü" / "a_rois.zip"])
     assert not session.images and "open their images first" in dock.told.text()

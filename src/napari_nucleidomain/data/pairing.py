@@ -146,9 +146,10 @@ def kind_of(path: Path) -> Kind:
 def attachable(path: Path) -> bool:
     """Whether a file, by its name, may hold outlines or clicks and is more than a bare image."""
     small = path.name.casefold()
-    if small.startswith(".") or path.suffix.lower() not in (*LABEL_SUFFIXES, *POINT_SUFFIXES):
+    # A bare .json may be anything: it is looked into only where a person names it.
+    if small.startswith(".") or path.suffix.lower() not in ({*LABEL_SUFFIXES, *POINT_SUFFIXES} - {".json"}):
         return False
-    polygons = path.suffix.lower() in (".csv", *_GEOJSON, *ROI_SUFFIXES)
+    polygons = path.suffix.lower() in (".csv", ".geojson", *ROI_SUFFIXES)
     return polygons or small.endswith(SEG_ENDING) or _bare(plain_name(path)) != plain_name(path).casefold()
 
 

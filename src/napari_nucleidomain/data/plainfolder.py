@@ -55,7 +55,7 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
     problems: list[tuple[Path, str]] = []
     by_name: dict[str, Path] = {}
     for path in sorted(images.iterdir()):
-        if (images is folder and path.is_dir() and path.name in _KINDS) or _is_beside(path):
+        if (images is folder and path.is_dir() and path.name in _KINDS) or is_beside(path):
             continue
         if not looks_like_image(path):
             if not path.name.startswith(".") and path.name.lower() not in _CLUTTER and images is not folder:
@@ -84,7 +84,7 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
     return examples, problems
 
 
-def _is_beside(path: Path) -> bool:
+def is_beside(path: Path) -> bool:
     """Whether a file is one that cellpose laid beside an image that is there, and no image itself."""
     for ending in _BESIDE:
         if path.name.endswith(ending):

@@ -21,9 +21,11 @@ from .images_details import Details
 from .images_disk import DiskUseFold
 from .images_list import ImageList
 from .images_open import Opened, Opener, words
+from .images_pairing import candidates
 from .images_understood import Understood, similar
 from .inline import Inline, WhyButton, row
 from .menus import menu_button, plain_text
+from .wording import count
 
 _EMPTY = (
     "Drop images here, use the layers you already have open, or start with a sample. "
@@ -40,6 +42,7 @@ class ImagesDock(Dock):
     def __init__(self, napari_viewer: Any) -> None:
         super().__init__(napari_viewer)
         self.setAcceptDrops(True)
+        self._folders: list[Path] = []
         self.opener = Opener(self.session)
         self.opener.finished.connect(self._opened)
         self._build_openers()
@@ -136,6 +139,7 @@ class ImagesDock(Dock):
             self._pair_soon(to_pair)
         if not paths:
             return
+        self._folders = [one for one in paths if one.is_dir()]
         try:
             self.opener.open_paths(paths)
         except (OSError, NucleiError) as error:
@@ -159,6 +163,21 @@ class ImagesDock(Dock):
             self.told.say("info", opened.sentence(), Close=self.told.clear)
         else:
             self.told.clear()
+        self._offer_files(opened)
+
+    def _offer_files(self, opened: Opened) -> None:
+        """Outlines and clicks that lie in a folder that was opened are offered, never taken unasked."""
+        folders, self._folders = self._folders, []
+        if opened.bad or not opened.good or not folders:
+            return
+        try:
+            files = candidates(folders, [one.path for one in self.session.images])
+        except OSError:
+            # A folder that went away: its images are told to be unreadable.
+            return
+        if files:
+            said = f"{opened.sentence()} {count(len(files), 'file')} of outlines or clicks may belong to them."
+            self.told.say("info", said, Attach_them=lambda: self.attach.pair(files), Close=self.told.clear)
 
     def _fill_layers(self) -> None:
         self.layers_menu.clear()

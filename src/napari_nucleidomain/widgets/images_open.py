@@ -133,14 +133,15 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
 
     A file that was named is taken whatever it is called, so that its fault can be told.
     """
+    from napari_nucleidomain.data.plainfolder import is_beside
     from napari_nucleidomain.data.readers import is_zarr, looks_like_image
 
     found: list[Path] = []
     for path in paths:
         if path.is_dir() and not is_zarr(path):
-            here = [one for one in path.iterdir() if looks_like_image(one)]
+            here = [one for one in path.iterdir() if looks_like_image(one) and not is_beside(one)]
             if not here and (path / "images").is_dir():
-                here = [one for one in (path / "images").iterdir() if looks_like_image(one)]
+                here = [one for one in (path / "images").iterdir() if looks_like_image(one) and not is_beside(one)]
             found += sorted(here, key=_natural)
         else:
             found.append(path)

@@ -85,7 +85,7 @@ def candidates(paths: Iterable[Path], images: Sequence[Path | None]) -> list[Pat
         for folder in (path, *sorted(one for one in path.iterdir() if one.is_dir() and not is_zarr(one))):
             # Beside images only what can be no image; in a folder of its own everything.
             mixed = any(one is not None and one.parent.resolve() == folder.resolve() for one in images)
-            suffixes = {*LABEL_SUFFIXES, *POINT_SUFFIXES}
+            suffixes = {*LABEL_SUFFIXES, *POINT_SUFFIXES} - {".json"}
             found += [
                 one
                 for one in sorted(folder.iterdir())

@@ -1,4 +1,4 @@
-"""What napari asks when layers are saved as GeoJSON or OME-TIFF."""
+"""What napari asks when layers are saved as GeoJSON, ROI zip or OME-TIFF."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     from napari_nucleidomain.data.labels_out import write_labels
 
     target = Path(path)
-    kind = "geojson" if target.suffix.lower() == ".geojson" else "ome-tif"
+    kind = {".geojson": "geojson", ".zip": "roi-zip"}.get(target.suffix.lower(), "ome-tif")
     labels = data[0] if meta.get("multiscale") else data
     write_labels(labels, target, format=kind, pixel_size_um=_pixel_size(meta), image_name=str(meta.get("name", "")))
     return [str(target)]
 
 
 def write_points_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
-    """Save a Points layer as GeoJSON points.
+    """Save a Points layer as GeoJSON points or, by the ending ``.zip``, as a ROI zip for Fiji.
 
     Raises
     ------
     NucleiError
-        The points are those of a volume, or the disk refuses.
+        The points are those of a volume (GeoJSON), or the disk refuses.
     """
     from napari_nucleidomain.data.points import write_points
 
