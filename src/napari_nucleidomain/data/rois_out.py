@@ -39,27 +39,34 @@ def area_bytes(rings: list[np.ndarray], name: str, nucleus: int, place: dict[str
 
     corners = np.concatenate(rings)[:, ::-1]
     low, high = corners.min(axis=0), corners.max(axis=0)
-    whole = len(rings) == 1 and bool((corners == np.floor(corners)).all()) and low.min() >= 0 and high.max() <= _WHOLE
+    left, top, right, bottom = (int(v) for v in (*np.floor(low), *np.ceil(high)))
     if len(rings) > 1:
         path = np.concatenate([_path(ring[:, ::-1]) for ring in rings])
         roi = ImagejRoi(roitype=ROI_TYPE.RECT, multi_coordinates=path, shape_roi_size=len(path))
-    elif whole:
-        roi = ImagejRoi.frompoints(corners.astype(np.int64))
-        roi.roitype = ROI_TYPE.TRACED
     else:
-        roi = ImagejRoi.frompoints(corners.astype(np.float64))
-        roi.roitype = ROI_TYPE.POLYGON
-    roi.options &= ~_overlay_options()
-    left, top, right, bottom = (int(v) for v in (*np.floor(low), *np.ceil(high)))
+        whole = _whole(corners)
+        roi = ImagejRoi(roitype=ROI_TYPE.TRACED if whole else ROI_TYPE.POLYGON, n_coordinates=len(corners))
+        _place(roi, corners, (left, top), whole)
     roi.left, roi.top, roi.right, roi.bottom = left, top, right, bottom
-    if roi.integer_coordinates is not None:
-        # Beside exact floats these are only for old readers, and 16 bits must hold them.
-        offsets = np.clip(np.floor(corners - [left, top]), 0, _WHOLE)
-        roi.integer_coordinates = offsets.astype(np.int32)
     roi.name, roi.props = name, f"{ID_KEY}: {nucleus}\n"
     for key, value in place.items():
         setattr(roi, key, value)
     return bytes(roi.tobytes())
+
+
+def _whole(pairs: np.ndarray) -> bool:
+    """Whether x, y pairs can be written as ImageJ's whole numbers."""
+    return bool((pairs == np.floor(pairs)).all() and pairs.min() >= 0 and pairs.max() <= _WHOLE)
+
+
+def _place(roi: Any, pairs: np.ndarray, corner: tuple[int, int], whole: bool) -> None:
+    """Write x, y pairs: fractions and what lies far out as floats, beside whole numbers for old readers."""
+    from roifile import ROI_OPTIONS
+
+    roi.integer_coordinates = np.clip(np.floor(pairs - corner), 0, _WHOLE).astype(np.int32)
+    if not whole:
+        roi.options |= ROI_OPTIONS.SUB_PIXEL_RESOLUTION
+        roi.subpixel_coordinates = pairs.astype(np.float32)
 
 
 def _path(corners: np.ndarray) -> np.ndarray:
@@ -86,23 +93,14 @@ def points_bytes(points: np.ndarray, name: str, place: dict[str, int]) -> bytes:
     from roifile import ROI_POINT_SIZE, ROI_POINT_TYPE, ROI_TYPE, ImagejRoi
 
     pairs = np.asarray(points, np.float64)[:, ::-1]
-    whole = bool((pairs == np.floor(pairs)).all() and pairs.min() >= 0 and pairs.max() <= _WHOLE)
-    roi = ImagejRoi.frompoints(pairs.astype(np.int64) if whole else pairs)
-    roi.roitype = ROI_TYPE.POINT
-    roi.options &= ~_overlay_options()
+    low, high = np.floor(pairs.min(axis=0)).astype(int).tolist(), np.floor(pairs.max(axis=0)).astype(int).tolist()
+    roi = ImagejRoi(roitype=ROI_TYPE.POINT, name=name, n_coordinates=len(pairs))
+    _place(roi, pairs, (low[0], low[1]), _whole(pairs))
+    roi.left, roi.top, roi.right, roi.bottom = low[0], low[1], high[0] + 1, high[1] + 1
     roi.point_type, roi.point_size = ROI_POINT_TYPE.DOT, ROI_POINT_SIZE.MEDIUM
-    roi.name = name
-    if not whole and roi.integer_coordinates is not None:
-        roi.integer_coordinates = np.clip(roi.integer_coordinates, 0, _WHOLE)
     for key, value in place.items():
         setattr(roi, key, value)
     return bytes(roi.tobytes())
-
-
-def _overlay_options() -> Any:
-    from roifile import ROI_OPTIONS
-
-    return ROI_OPTIONS.OVERLAY_BACKGROUNDS | ROI_OPTIONS.OVERLAY_LABELS
 
 
 def place_fields(planes: dict[str, int], channels: int = 1) -> dict[str, int]:
