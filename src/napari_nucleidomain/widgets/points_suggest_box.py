@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
+from .borrowed_keys import BorrowedKeys
 from .inline import Inline, WhyButton, row
 from .layers import CLICKS, SUGGESTION, geometry, in_viewer, put, remove
 from .newest import Newest
@@ -38,7 +38,7 @@ class SuggestBox(QWidget):
         self._all: Suggestions | None = None
         self._rejected: set[tuple[float, ...]] = set()
         self._at = 0
-        self._bound: list[tuple[Any, str, Any]] = []
+        self._keys = BorrowedKeys()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -193,21 +193,7 @@ class SuggestBox(QWidget):
 
     def _bind(self, *keepers: Any) -> None:
         """Q, W and N work while suggestions are shown: on our layers, and on the viewer for any other layer."""
-        self._release()
-        acts = {"Q": self.accept_one, "W": self.reject_one, "N": self.go_next}
-        for one in keepers:
-            for key, act in acts.items():
-                before = one.bind_key(key, None)
-                one.bind_key(key, lambda _, act=act: act())
-                self._bound.append((weakref.ref(one), key, before))
-
-    def _release(self) -> None:
-        """Give the keys back to whoever had them."""
-        for keeper, key, before in self._bound:
-            one = keeper()
-            if one is not None:
-                one.bind_key(key, before, overwrite=True)
-        self._bound.clear()
+        self._keys.take(keepers, {"Q": self.accept_one, "W": self.reject_one, "N": self.go_next})
 
     def accept_one(self) -> None:
         """The marked suggestion becomes a click; the next one is marked."""
@@ -245,7 +231,7 @@ class SuggestBox(QWidget):
         self._rejected.clear()
         self._panel.setVisible(False)
         self.told.clear()
-        self._release()
+        self._keys.release()
         if entry is not None:
             remove(self._session, entry, ROLE)
 

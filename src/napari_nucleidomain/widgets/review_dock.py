@@ -18,6 +18,7 @@ from .result_layers import result_layers
 from .review_compute import Assessment, assess_against, with_errors
 from .review_corrections import UseCorrections
 from .review_export import ExportButton
+from .review_hand import Hand
 from .review_loader import ResultLoader
 from .review_look import Look
 from .review_quality import Legend, Quality, UncertainLegend
@@ -89,6 +90,7 @@ class ReviewDock(Dock):
         self.quality = Quality()
         self.message = Inline()
         self.walk = Walk()
+        self.hand = Hand(self.session, self.walk)
         self.table = NucleiTable()
         self.corrections = UseCorrections(self.session)
         self.export = ExportButton(self.session)
@@ -108,7 +110,7 @@ class ReviewDock(Dock):
             self.summary,
             self.quality,
             self.message,
-            self.walk,
+            self.hand,
             self.table,
             self.corrections,
         ):
@@ -130,7 +132,8 @@ class ReviewDock(Dock):
         self.result.activated.connect(self._subject_chosen)
         self.compare.activated.connect(self._compute)
         self.modes.chosen.connect(self._show)
-        self.walk.went.connect(lambda number: self.go_to(number, follow=True))
+        self.hand.went.connect(lambda number, follow: self.go_to(number, follow=follow))
+        self.hand.changed.connect(self._content_changed)
         self.table.picked.connect(lambda number: self.go_to(number, follow=True))
         self.export.serve(self._snapshot, self._view, self._colours)
         self.export.written.connect(lambda what: self.taken_out.say("ok", f"Written: {what}"))
@@ -181,7 +184,7 @@ class ReviewDock(Dock):
         fill_combo(self.result, [(one.name, one.key) for one in self._subjects], newest or self.result.currentData())
         self._list_choices()
         some = bool(self._subjects)
-        for widget in (self.modes, self.summary, self.walk, self.table, self.corrections, self.export):
+        for widget in (self.modes, self.summary, self.hand, self.table, self.corrections, self.export):
             widget.setVisible(some)
         self.corrections.show_subject(entry, self.subject)
         if some:
@@ -217,6 +220,7 @@ class ReviewDock(Dock):
     def _compute(self, *_: Any) -> None:
         """Measure and score in the background, unless nothing has changed since the last time."""
         entry, subject = self.session.current, self.subject
+        self.hand.serve(entry, subject)
         signature = (entry, subject, self.compare.currentData(), self._version)
         if signature == self._computed:
             return
@@ -284,7 +288,7 @@ class ReviewDock(Dock):
         """
         if self.look.go_to(self.session.current, self.subject, number, follow=follow):
             self.table.choose(number)
-            self.walk.stand_on(number)
+            self.hand.stand_on(number)
 
     def _picked_on_canvas(self, position: Any) -> None:
         """A click on a nucleus shows its row; nothing else changes."""

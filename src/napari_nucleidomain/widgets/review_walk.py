@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections import deque
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -9,6 +12,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from .inline import WhyButton, row
+from .wording import duration
 
 # Order -> (words, column, highest first). Words of a combo box beside three buttons: short.
 _ORDERS: dict[str, tuple[str, str, bool]] = {
@@ -17,6 +21,9 @@ _ORDERS: dict[str, tuple[str, str, bool]] = {
     "smallest": ("smallest", "size", False),
     "errors": ("errors only", "error", True),
 }
+
+# Seconds a nucleus takes: at first, at least, and at most (then the person was away).
+_PACE_S, _QUICKEST_S, _SLOWEST_S = 4.0, 0.5, 60.0
 
 
 def order_ids(table: dict[str, np.ndarray], by: str, error_of: dict[int, int] | None = None) -> np.ndarray:
@@ -47,8 +54,28 @@ def order_ids(table: dict[str, np.ndarray], by: str, error_of: dict[int, int] | 
     return ids[order]
 
 
+class Pace:
+    """How long a person looks at a nucleus: the median of the last twenty."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._last: float | None = None
+        self._seconds: deque[float] = deque(maxlen=20)
+
+    def step(self) -> None:
+        """The next nucleus begins."""
+        now = self._now()
+        if self._last is not None and now - self._last <= _SLOWEST_S:
+            self._seconds.append(max(now - self._last, _QUICKEST_S))
+        self._last = now
+
+    def left(self, nuclei: int) -> float:
+        """Seconds that so many more will take."""
+        return nuclei * (float(np.median(self._seconds)) if self._seconds else _PACE_S)
+
+
 class Walk(QWidget):
-    """◀ 12 of 40 ▶ by least sure / largest / smallest / errors.
+    """◀ 12 of 40 ▶ by least sure / largest / smallest / errors; below, how many were looked at, and the time left.
 
     Signals
     -------
@@ -64,6 +91,9 @@ class Walk(QWidget):
         self._errors: dict[int, int] = {}
         self.ids = np.zeros(0, int)
         self.at = -1
+        self._looked: Collection[int] = ()
+        self.pace = Pace()
+        self.told = QLabel()
         self.back = WhyButton("◀", "The one before")
         self.on = WhyButton("▶", "The next one")
         self.place = QLabel()
@@ -75,6 +105,7 @@ class Walk(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(row(self.back, self.place, self.on, self.by, stretch=3))
+        layout.addWidget(self.told)
         self.back.clicked.connect(lambda: self.step(-1))
         self.on.clicked.connect(lambda: self.step(1))
         self.by.currentIndexChanged.connect(self._begin)
@@ -95,21 +126,43 @@ class Walk(QWidget):
             self.by.addItem(_ORDERS[by][0], by)
         self.by.setCurrentIndex(max(0, self.by.findData(chosen)))
         self.by.blockSignals(False)
-        here = int(self.ids[self.at]) if 0 <= self.at < len(self.ids) else None
+        here, at = self.here, self.at
         self._begin()
-        if here is not None:
-            self.stand_on(here)
+        if here and not self.stand_on(here):
+            # It was deleted, or is no error any more: ▶ goes on to the one that took its place.
+            self.at = min(at, len(self.ids)) - 1
+            self._say()
 
-    def stand_on(self, number: int) -> None:
-        """Go on from a nucleus that was chosen elsewhere, if the walk comes by it."""
+    def set_looked(self, looked: Collection[int]) -> None:
+        """Tell which nuclei were looked at."""
+        self._looked = looked
+        self._say()
+
+    @property
+    def here(self) -> int:
+        """Id of the nucleus that the walk stands on; 0 before its begin."""
+        return int(self.ids[self.at]) if 0 <= self.at < len(self.ids) else 0
+
+    def go_on(self) -> bool:
+        """To the next nucleus that was not looked at; False where there is none."""
+        for at in range(self.at + 1, len(self.ids)):
+            if int(self.ids[at]) not in self._looked:
+                self.step(at - self.at)
+                return True
+        return False
+
+    def stand_on(self, number: int) -> bool:
+        """Go on from a nucleus that was chosen elsewhere, if the walk comes by it; whether it does."""
         found = np.flatnonzero(self.ids == number)
         if len(found):
             self.at = int(found[0])
             self._say()
+        return bool(len(found))
 
     def step(self, by: int) -> None:
         """Go on or back."""
         if len(self.ids):
+            self.pace.step()
             self.at = int(np.clip(self.at + by, 0, len(self.ids) - 1))
             self._say()
             self.went.emit(int(self.ids[self.at]))
@@ -123,6 +176,11 @@ class Walk(QWidget):
     def _say(self) -> None:
         here = f"{self.at + 1}" if self.at >= 0 else "–"
         self.place.setText(f"{here} of {len(self.ids):,}" if len(self.ids) else "none")
+        looked = sum(int(one) in self._looked for one in self.ids) if self._looked else 0
+        rest = len(self.ids) - looked
+        told = f"{looked:,} of {len(self.ids):,} looked at"
+        self.told.setText(told + (f", about {duration(self.pace.left(rest))} left" if rest else " ✓"))
+        self.told.setVisible(bool(len(self.ids)))
         nothing = "" if len(self.ids) else "There is nothing to walk through."
         self.back.allow(nothing or ("" if self.at > 0 else "This is the first."))
         self.on.allow(nothing or ("" if self.at < len(self.ids) - 1 else "This is the last."))
