@@ -92,7 +92,7 @@ def test_card_that_torch_cannot_use(monkeypatch: pytest.MonkeyPatch) -> None:
     assert speed_finding(LAPTOP).level == "ok"
     monkeypatch.setattr(checkup, "graphics_cards", lambda: [computer.GraphicsCard("RTX", 8 * 2**30, "550")])
     found = speed_finding(LAPTOP)
-    assert found.level == "warning" and "install page" in found.hint
+    assert found.level == "warning" and "graphics card's build" in found.hint
     assert "memory" in speed_finding(Speed(device="cuda:0", words="RTX")).text
 
 

@@ -234,7 +234,7 @@ def speed_finding(speed: Speed | None) -> Finding:
             "Speed test",
             "warning",
             rate + built,
-            "There is a graphics card, and this torch cannot use it: see the install page, A graphics card's build.",
+            "There is a graphics card, and this torch cannot use it: see the documentation, A graphics card's build.",
         )
     return Finding("Speed test", "ok", rate + built)
 
