@@ -13,7 +13,7 @@ from napari_nucleidomain.cli import main
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.labels_geojson import read_labels_geojson, write_labels_geojson
-from napari_nucleidomain.data.labels_io import read_labels, write_labels
+from napari_nucleidomain.data.labels_io import read_labels, read_labels_of, write_labels
 from napari_nucleidomain.data.slide_bounds import bounds_in, parse_origin, qupath_origin
 from napari_nucleidomain.widgets.export import Snapshot, save_for_slide, save_labels
 
@@ -90,5 +90,13 @@ def test_the_plane_of_a_stack_is_told(tmp_path: Path) -> None:
     result = Snapshot("a", LABELS, (0, 0), None, image, 2, None, None)
     for feature in json.loads(save_labels(result, tmp_path / "a.geojson").read_text(encoding="utf-8"))["features"]:
         assert feature["geometry"]["plane"] == {"c": -1, "z": 2, "t": 0}
+    # And read back onto that plane; where no plane is told the outlines are those of a flat picture.
+    found = read_labels_of(tmp_path / "a.geojson", image).labels
+    np.testing.assert_array_equal(found[2], LABELS)
+    assert found.shape == (4, 300, 400) and not found[[0, 1, 3]].any()
+    fewer = open_image(np.zeros((2, 300, 400), np.uint8), image.understanding)
+    with pytest.raises(NucleiError, match="planes that the image does not have"):
+        read_labels_of(tmp_path / "a.geojson", fewer)
     first = write_labels_geojson(LABELS, tmp_path / "b.geojson", planes={"Z": 0})
+    assert read_labels_of(first, image).labels.shape == (300, 400)
     assert "plane" not in json.loads(first.read_text(encoding="utf-8"))["features"][0]["geometry"]

@@ -120,7 +120,9 @@ def _rows(measurements: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
     }
 
 
-def read_labels_geojson(path: Path, shape: Sequence[int] | None, offset: Sequence[float] = (0.0, 0.0)) -> np.ndarray:
+def read_labels_geojson(
+    path: Path, shape: Sequence[int] | None, offset: Sequence[float] = (0.0, 0.0), axes: str = ""
+) -> np.ndarray:
     """Fill outlines from QuPath (or from `write_labels_geojson`) into a label image.
 
     Parameters
@@ -128,13 +130,16 @@ def read_labels_geojson(path: Path, shape: Sequence[int] | None, offset: Sequenc
     path : Path
         Polygons. Detections and cells are taken, and annotations only where there are no others; of cells the nucleus.
     shape : sequence of int or None
-        Rows and columns of the image, which the file does not say.
+        Lengths of the image, which the file does not say: planes, where there are `axes` for them, rows and columns.
     offset : sequence of float
         (y, x) to take off.
+    axes : str
+        ``"Z"``, ``"T"`` or ``"TZ"``: axes of a stack, on whose planes the outlines lie as QuPath says (the first where
+        it says nothing).
 
     Returns
     -------
-    ndarray (Y, X) uint32
+    ndarray of `shape`, uint32
         Ids from the measurement ``Label`` where all have one of their own, else counted from 1.
 
     Raises
@@ -142,7 +147,7 @@ def read_labels_geojson(path: Path, shape: Sequence[int] | None, offset: Sequenc
     NucleiError
         `shape` is None, the file is damaged or holds no outlines, or they lie outside the image.
     """
-    if shape is None or len(shape) != 2:
+    if shape is None or len(shape) != 2 + len(axes):
         raise NucleiError(
             f"{path.name} holds outlines without the size of their image.", "Open it together with its flat image."
         )
@@ -150,15 +155,46 @@ def read_labels_geojson(path: Path, shape: Sequence[int] | None, offset: Sequenc
     if not found:
         raise NucleiError(f"{path.name} holds no outlines.", "Export the detections from QuPath as GeoJSON.")
     moved = np.asarray(offset, np.float64)
-    lengths = (int(shape[0]), int(shape[1]))
+    lengths = (int(shape[-2]), int(shape[-1]))
     check_place(path, found, moved, lengths)
 
-    def shapes() -> Iterable[Outline]:
-        for nucleus, polygons in found:
+    def shapes(chosen: Iterable[int]) -> Iterable[Outline]:
+        for nucleus, polygons in (found[k] for k in chosen):
             parts = (Polygon(p[0] - moved, tuple(hole - moved for hole in p[1:])) for p in polygons)
             yield Outline(nucleus, tuple(parts))
 
-    return rasterise(shapes(), lengths)
+    if not axes:
+        return rasterise(shapes(range(len(found))), lengths)
+    places = planes_of(path, axes)
+    if any(at >= n for place in places for at, n in zip(place, shape, strict=False)):
+        raise NucleiError(
+            f"{path.name} has outlines on planes that the image does not have.",
+            "Attach the outlines of this very image.",
+        )
+    labels = np.zeros(tuple(int(n) for n in shape), np.uint32)
+    for place in set(places):
+        labels[place] = rasterise(shapes(k for k, one in enumerate(places) if one == place), lengths)
+    return labels
+
+
+def planes_of(path: Path, axes: str) -> list[tuple[int, ...]]:
+    """The plane of each outline along `axes`, counted from 0, as QuPath writes it; 0 where it writes none.
+
+    Raises
+    ------
+    NucleiError
+        The file is absent, damaged or no GeoJSON, or a plane in it is no number.
+    """
+    places = []
+    for item in _items(path):
+        told = (item.get("nucleus") or item["geometry"]).get("plane") or item["geometry"].get("plane") or {}
+        try:
+            places.append(tuple(max(0, int(told.get(axis.lower(), 0))) for axis in axes))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise NucleiError(
+                f"{path.name} has an outline on a plane that is no number.", "Export it again."
+            ) from error
+    return places
 
 
 def outlines_reach(path: Path) -> tuple[int, int] | None:
@@ -178,11 +214,16 @@ def outlines_reach(path: Path) -> tuple[int, int] | None:
 
 def _outlines(path: Path) -> list[tuple[int, list[list[np.ndarray]]]]:
     """Id and polygons of each nucleus."""
-    items = [f for f in read_features(path) if f.get("nucleus") or f["geometry"]["type"] in {"Polygon", "MultiPolygon"}]
-    detected = [f for f in items if f["properties"].get("objectType") in {"detection", "cell", "tile"}]
-    items = detected or items
+    items = _items(path)
     many = (polygons_of(item.get("nucleus") or item["geometry"], path) for item in items)
     return list(zip(_ids(items), many, strict=True))
+
+
+def _items(path: Path) -> list[dict[str, Any]]:
+    """Detections and cells, or where there are none all that has an area."""
+    items = [f for f in read_features(path) if f.get("nucleus") or f["geometry"]["type"] in {"Polygon", "MultiPolygon"}]
+    detected = [f for f in items if f["properties"].get("objectType") in {"detection", "cell", "tile"}]
+    return detected or items
 
 
 def check_place(

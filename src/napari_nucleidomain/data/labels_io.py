@@ -132,6 +132,12 @@ def read_labels_of(path: Path | str, image: Image) -> ReadLabels:
         See `read_labels`.
     """
     shape = image.spatial_shape
+    if Path(path).suffix.lower() in _GEOJSON and image.plane_axes:
+        from .labels_geojson import planes_of, read_labels_geojson
+
+        if len({*planes_of(Path(path), image.plane_axes), (0,) * len(image.plane_axes)}) > 1:
+            shape = (*image.plane_shape, *shape)
+            return ReadLabels(read_labels_geojson(Path(path), shape, axes=image.plane_axes))
     if Path(path).suffix.lower() in ROI_SUFFIXES and image.plane_axes:
         from .labels_rois import has_planes
 
