@@ -112,6 +112,32 @@ def test_every_setting_says_what_it_means() -> None:
     assert not silent
 
 
+def test_every_command_in_the_pages_exists(root) -> None:
+    """Options, too: a page that tells a command that is not there costs a reader an hour."""
+    import argparse
+    import re
+
+    from napari_nucleidomain.cli import build_parser
+
+    actions = build_parser()._actions  # argparse offers no public list of them
+    commands = next(one for one in actions if isinstance(one, argparse._SubParsersAction)).choices
+    wrong, seen = [], 0
+    for page in [root / "README.md", *(root / "docs").glob("*.md"), *(root / "docs" / "howto").glob("*.md")]:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        told = re.findall(r"^[ \t]*(?:[^\s`#]*[/\\\\])?\"?nucleidomain(?:\.exe\"?)? (.+)$", text, re.MULTILINE)
+        told += re.findall(r"`nucleidomain ([^`]+)`", text)
+        for line in told:
+            words = line.partition(" #")[0].split()
+            seen += 1
+            if words[0] not in commands and words[0] not in ("COMMAND", "--help", "--version"):
+                wrong.append(f"{page.name}: {line}")
+                continue
+            known = commands[words[0]]._option_string_actions if words[0] in commands else {"--help": 0, "--version": 0}
+            wrong += [f"{page.name}: {line}" for word in words if word.startswith("--") and word not in known]
+    assert seen > 20
+    assert not wrong
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_links_of_the_top_pages_lead_somewhere(root, name) -> None:
     text = (root / name).read_text(encoding="utf-8")

@@ -402,3 +402,35 @@ def test_edges_and_limits():
     assert list(keep(Filter(most_area=20, least_area=5), scores, areas, border)) == [False, False, True]
     assert list(keep(Filter(no_border=True), scores, areas, border)) == [False, True, False]
     assert Started().kind == "started"
+
+
+def test_a_disk_too_small_for_the_result_is_told_before(dock, entry, worker, monkeypatch):
+    from napari_nucleidomain.widgets import predict_space
+
+    monkeypatch.setattr(predict_space, "free_bytes", lambda folder: 9_000_000)
+    dock.where.buttons["image"].setChecked(True)
+    dock.find.click()
+    assert not worker.runs
+    assert "may need up to 50 MB, and 9.0 MB are free on the project's disk" in dock.message.text()
+    dock.find.click()
+    assert not worker.runs, "asked again until it is answered"
+    button = next(one for one in dock.message.findChildren(type(dock.find).__mro__[1]) if "all the same" in one.text())
+    button.click()
+    assert len(worker.runs) == 1
+
+
+def test_space_needed_grows_with_pixels_and_images(session, bare_entry, tmp_path):
+    from napari_nucleidomain.runs.job import ImageRef
+    from napari_nucleidomain.widgets.predict_space import needed_bytes
+    from napari_nucleidomain.widgets.predict_where import Target
+
+    ref = ImageRef(path=str(bare_entry.path))
+    spare = needed_bytes(session, Target())
+    whole = needed_bytes(session, Target([ref]))
+    assert whole - spare == 6 * 200 * 240 + 200 * 240 // 2
+    assert needed_bytes(session, Target([ref, ref])) - whole == 200 * 240 // 2
+    part = Target([ref], box=[[0, 10], [0, 20]])
+    assert needed_bytes(session, part) - spare == 6 * 200 + 100
+    unread = tmp_path / "slide.svs"
+    unread.write_bytes(b"x" * 1000)
+    assert needed_bytes(session, Target([ImageRef(path=str(unread))])) - spare == 6500

@@ -21,6 +21,7 @@ from .predict_job import make_job
 from .predict_models import ModelPicker
 from .predict_run import Outcome, Prediction, warm_worker, worker_of
 from .predict_scale import ScalePicker
+from .predict_space import too_little
 from .predict_turn import Turn
 from .predict_where import WherePicker
 from .run_follow import training_follower
@@ -181,6 +182,11 @@ class PredictDock(Dock):
         card = self.models.model_card
         try:
             target = self.where.target(card.ndim if card is not None else self._classical_ndim())
+            little = "" if self._little_disk_told else too_little(self.session, target)
+            if little:
+                self._ask_about_disk(little)
+                return
+            self._little_disk_told = False
             classical = card is None
             job = make_job(
                 self.session.project,
@@ -194,6 +200,22 @@ class PredictDock(Dock):
         except NucleiError as error:
             self.message.say_error(error)
             self.turn.done()
+
+    _little_disk_told = False
+
+    def _ask_about_disk(self, little: str) -> None:
+        def go() -> None:
+            self._little_disk_told = True
+            self.start()
+
+        self.turn.done()
+        self.message.say(
+            "warning",
+            little,
+            "Free some first (Images > Disk use and clean-up), or look at a part of the image.",
+            Find_all_the_same=go,
+            Leave_it=self.message.clear,
+        )
 
     def _classical_ndim(self) -> int:
         entry = self.session.current
