@@ -116,3 +116,24 @@ def test_folder_that_cannot_be_written_is_looked_at(first, nuclei, make_napari_v
     assert "choose a folder of your own" in dock.header.note.text()
     assert len(session.images[0].points) == len(nuclei[1])
     session.close()
+
+
+def test_a_project_and_image_deep_down_keep_their_clicks(make_napari_viewer, nuclei, tmp_path):
+    import skimage.io
+
+    folder = tmp_path / ("Färbung 3 данные " * 4).strip() / ("組織 切片 été & hiver " * 4).strip()
+    picture = folder / "Bilder" / "Schnitt 7 β-Aktin.png"
+    picture.parent.mkdir(parents=True)
+    skimage.io.imsave(picture, nuclei[0], check_contrast=False)
+    assert len(str(picture)) > 200
+    session = get_session(make_napari_viewer(), folder / "Projekt")
+    entry = session.add_entry(picture.stem, path=picture)
+    session.set_points(entry, nuclei[1])
+    session.flush()
+    assert session.autosave.error is None
+    session.close()
+    again = get_session(make_napari_viewer(), folder / "Projekt")
+    again.restore()
+    (found,) = again.images
+    assert (found.path, found.problem, len(found.points)) == (picture, "", len(nuclei[1]))
+    again.close()
