@@ -50,6 +50,7 @@ def test_second_viewer_reads_only_until_it_is_free(first, second, nuclei, image_
     second.annotations.use("click")
     assert clicks.mode == "pan_zoom"
     assert entry.layers["image"].editable, "the picture's own sliders stay"
+    assert not dock.trouble.isVisible(), "looking is no fault"
 
     second.annotations.change(entry, points=np.zeros((0, 2)))
     assert len(entry.points) == len(nuclei[1])

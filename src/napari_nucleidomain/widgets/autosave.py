@@ -60,7 +60,7 @@ class Autosave(QObject):
     def changed(self, entry: ImageEntry | None) -> None:
         """Note that an entry (or, with None, only the list of images) has to be saved."""
         if self._session.read_only is not None:
-            self.failed.emit(self._session.read_only)
+            # Told in every header; images that are merely opened come here, too.
             return
         if entry is not None:
             self._entries.add(entry.id)

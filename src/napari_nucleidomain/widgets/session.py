@@ -265,7 +265,7 @@ class Session(QObject):
         """Take over the clicks of an image; on disk within seconds."""
         entry.points = np.array(points, dtype=np.float64, copy=True)
         self.entry_changed.emit(entry, "points")
-        self.autosave.changed(entry)
+        self._save(entry)
 
     def set_regions(self, entry: ImageEntry, regions: Sequence[np.ndarray]) -> None:
         """Take over the regions of an image; on disk within seconds.
@@ -276,7 +276,13 @@ class Session(QObject):
             entry.complete = False
         entry.regions = [np.array(one, dtype=np.float64, copy=True) for one in regions]
         self.entry_changed.emit(entry, "regions")
+        self._save(entry)
+
+    def _save(self, entry: ImageEntry) -> None:
+        """Have what a person did saved, or say why it is not."""
         self.autosave.changed(entry)
+        if self.read_only is not None:
+            self.save_failed.emit(self.read_only)
 
     def touch(self, entry: ImageEntry, what: str) -> None:
         """Tell the docks that something else about an entry changed, and save it."""
