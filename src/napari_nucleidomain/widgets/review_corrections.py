@@ -121,6 +121,7 @@ class UseCorrections(QWidget):
         if entry is None or subject is None:
             return
         try:
+            self._session.refuse_if_read_only()
             folder = Path(self._session.project.data) / "corrections"
         except NucleiError as error:
             self.message.say_error(error)
