@@ -16,9 +16,9 @@ from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.instances.labelimage import compact
 
-from .areas import clicked_areas
+from .areas import Window, clicked_areas
 from .config import SpnIenConfig
-from .corrected import known_map, points_with
+from .marks import Marks, read_marks
 from .pseudo_labels import INSTANCE_IGNORED
 from .telling import (
     BLANK,
@@ -26,8 +26,6 @@ from .telling import (
     not_finite,
     tell_about_area,
     tell_about_blank,
-    tell_about_clicks,
-    tell_about_image,
     tell_about_pixels,
     tell_about_unclicked,
     too_few,
@@ -162,60 +160,39 @@ def _with_check(one: Clicked, share: float) -> Clicked:
 def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], None]) -> list[Clicked]:
     """The clicked areas of one image; none where nothing in it is clicked."""
     image = example.open()
-    labels = example.load_labels(image) if config.variant == "fully" or config.derive_points else None
-    if labels is not None:
-        # Outlines drawn by hand bear any number; networks count in float32.
-        labels, _ = compact(labels)
-    points = example.load_points(image)
-    corrections = None if config.variant == "fully" else example.load_corrections(image)
-    if corrections is not None and points is None:
-        points = np.zeros((0, 2))
-    # Outlines are taken to be complete; clicks of one's own beside them need not be.
-    outlined = labels is not None and config.variant == "fully"
-    if (points is None or len(points) == 0) and labels is not None:
-        points, outlined = centres_of(labels), True
-    if points is None or (len(points) == 0 and corrections is None):
+    marks = read_marks(example, image, config, warn)
+    if marks is None:
         return []
-    if config.variant == "fully" and labels is None:
-        raise NucleiError(f"{example.name} has no outlines.", "variant=fully needs outlines for every image.")
-    tell_about_image(example.name, image, warn)
-    if len(image.spatial_shape) == 3 and image.ndim == 3:
-        raise NucleiError(f"{example.name} is a volume; this method works on flat images.", "Choose one plane of it.")
     shape = (int(image.spatial_shape[0]), int(image.spatial_shape[1]))
-    points = np.asarray(points, float)[:, -2:]
-    within = ((points >= -0.5) & (points < np.array(shape) - 0.5)).all(1)
-    if not within.all():
-        out = int((~within).sum())
-        warn(f"{example.name}: {out} click{'s lie' if out != 1 else ' lies'} outside the image, left out.", "")
-        points = points[within]
-    known, sure, corrected = None, np.zeros(len(points), bool), []
-    if corrections is not None:
-        known, corrected = known_map(corrections), example.load_corrected_in()
-        points, sure = points_with(points, known)
-    if len(points) == 0:
-        return []
-    if not outlined:
-        tell_about_clicks(example.name, points[~sure], shape, warn)
     regions = example.load_regions(image)
     tell_about_area(example.name, example.complete, bool(regions), warn)
     areas = []
-    taught = np.zeros(len(points), bool)
-    whole = outlined or (not regions and not sure.all() and _is_whole(example, image, points, shape))
-    if corrections is not None and not regions and not sure.all():
-        # Those in the corrected part count for covering the image, not for the area round the others.
-        whole = whole or covers_image(points, shape)
-    for window, inside in clicked_areas(example.name, shape, regions, points[~sure], whole, warn, corrected):
+    taught = np.zeros(len(marks.points), bool)
+    clicks = marks.points[~marks.sure]
+    whole = marks.outlined or (not regions and _is_whole(example, image, marks, shape))
+    for window, inside in clicked_areas(example.name, shape, regions, clicks, whole, warn, marks.corrected_in):
         origin = (window[0].start, window[1].start)
-        within = _lie_in(points - origin, inside)
+        within = _lie_in(marks.points - origin, inside)
         taught |= within
-        areas.append((window, inside, points[within] - origin))
+        areas.append((window, inside, marks.points[within] - origin))
     if not taught.all():
         warn(f"{example.name}: {int((~taught).sum())} clicks lie outside every region and are left out.", "")
     clicked = [area for area in areas if len(area[2])]
     tell_about_unclicked(example.name, len(areas) - len(clicked), warn)
+    return _read_areas(example, image, marks, clicked, warn)
+
+
+def _read_areas(
+    example: Example,
+    image: Image,
+    marks: Marks,
+    areas: list[tuple[Window, np.ndarray, np.ndarray]],
+    warn: Callable[[str, str], None],
+) -> list[Clicked]:
+    """Each area (window, mask, points in it) with its pixels."""
     intensity = IntensityRange.fit(image.overview(exact=True), image.dtype, rgb=image.rgb)
     made, missing, size = [], 0, 0
-    for (rows, columns), inside, own in clicked:
+    for (rows, columns), inside, own in areas:
         raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
         missing, size = missing + not_finite(raw), size + raw.size
         made.append(
@@ -229,8 +206,8 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
                 check_box=None,
                 check_points=np.zeros((0, 2)),
                 check_mask=None,
-                labels=None if labels is None else labels[rows, columns],
-                known=_known_in(known, rows, columns),
+                labels=None if marks.labels is None else marks.labels[rows, columns],
+                known=_known_in(marks.known, rows, columns),
                 origin=(rows.start, columns.start),
             )
         )
@@ -238,8 +215,14 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
     return made
 
 
-def _is_whole(example: Example, image: Image, points: np.ndarray, shape: tuple[int, int]) -> bool:
+def _is_whole(example: Example, image: Image, marks: Marks, shape: tuple[int, int]) -> bool:
     """Whether the clicks are all nuclei of the image: somebody said so, or outlines beside them have no others."""
+    points = marks.points
+    if marks.sure.all():
+        return False
+    if marks.known is not None and covers_image(points, shape):
+        # Those in the corrected part count for covering the image, not for the area round the others.
+        return True
     if example.complete is not None or example.labels is None or covers_image(points, shape):
         return bool(example.complete)
     labels = example.load_labels(image)
@@ -261,14 +244,6 @@ def _lie_in(points: np.ndarray, inside: np.ndarray) -> np.ndarray:
     found: np.ndarray = np.all((at >= 0) & (at < inside.shape), axis=1)
     found[found] = inside[tuple(at[found].T)]
     return found
-
-
-def centres_of(labels: np.ndarray) -> np.ndarray:
-    """Middle of the bounding box of each nucleus, as the paper's points were made; ndarray (N, 2) float."""
-    from scipy import ndimage
-
-    boxes = [box for box in ndimage.find_objects(compact(labels)[0]) if box is not None]
-    return np.array([[(piece.start + piece.stop - 1) // 2 for piece in box] for box in boxes], float).reshape(-1, 2)
 
 
 def _moved(side: tuple[int, int], by: int) -> tuple[int, int]:
