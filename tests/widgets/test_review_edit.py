@@ -283,3 +283,23 @@ def test_the_walk_says_how_long_it_will_take(qtbot):
     walk.set_table({"id": np.array([1, 2, 3, 5, 6]), "area_px": np.arange(5.0)}, {})
     walk.step(1)
     assert walk.here == 5
+
+
+def test_after_a_correction_the_walk_goes_on_where_it_was(qtbot):
+    """A nucleus changed by hand has no score any more: by score it would be the last."""
+    walk = Walk()
+    qtbot.addWidget(walk)
+    walk.set_table({"id": np.arange(1, 7), "score": np.arange(6) / 10, "uncertainty": np.arange(6) / 10}, {})
+    walk.step(2)
+    assert walk.here == 2
+    score = np.array([0.0, np.nan, 0.2, 0.3, 0.4, 0.5, np.nan])
+    walk.set_table({"id": np.arange(1, 8), "score": score, "uncertainty": score}, {})
+    assert walk.ids.tolist() == [1, 2, 7, 3, 4, 5, 6]
+    assert walk.here == 2
+    walk.set_table({"id": np.array([1, 3, 4, 5, 6]), "score": score[2:], "uncertainty": score[2:]}, {})
+    assert walk.ids.tolist() == [1, 3, 4, 5, 6]
+    walk.step(1)
+    assert walk.here == 3
+    walk.forget()
+    walk.set_table({"id": np.arange(1, 4), "score": np.array([0.9, 0.5, 0.1]), "uncertainty": np.zeros(3)}, {})
+    assert walk.ids.tolist() == [3, 2, 1]

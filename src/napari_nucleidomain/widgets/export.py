@@ -32,6 +32,8 @@ class Snapshot:
         Of id k at k - 1; None where the labels were changed by hand or come from elsewhere.
     area_px : float
         Pixels that were looked at; 0: all of `labels`.
+    checked : str
+        What a check by eye said of it, in words.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Snapshot:
     model_folder: str = ""
     when: float = 0.0
     area_px: float = 0.0
+    checked: str = ""
 
 
 def save_for_slide(result: Snapshot, file: Path) -> Path:

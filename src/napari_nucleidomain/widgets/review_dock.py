@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -255,7 +256,7 @@ class ReviewDock(Dock):
         table = found.table if found is not None else {"id": np.zeros(0, int)}
         errors = found.error_of if found is not None else {}
         self.table.set_columns(with_errors(table, errors))
-        self.walk.set_table(table, errors)
+        self.hand.set_table(table, errors, compared=found is not None and bool(found.sentence))
         self.quality.show_assessment(found, on + (f" ({found.note})" if found is not None and found.note else ""))
         entry, subject = self.session.current, self.subject
         self.summary.setText(summary_of(subject, entry, table) if subject is not None and entry is not None else "")
@@ -306,7 +307,9 @@ class ReviewDock(Dock):
 
     def _snapshot(self) -> Snapshot | None:
         entry, subject = self.session.current, self.subject
-        return snapshot_of(subject, entry) if entry is not None and subject is not None else None
+        if entry is None or subject is None:
+            return None
+        return replace(snapshot_of(subject, entry), checked=self.hand.checked)
 
     def _colours(self) -> dict[str, Any]:
         return figure_colours(self.session, self.session.current, self.subject, self.modes.mode, self.found)

@@ -16,6 +16,7 @@ from .inline import Inline, WhyButton
 from .review_redraw import Redraw
 from .review_show import unmark
 from .review_tools import CanvasTool
+from .theme import text_colour
 
 if TYPE_CHECKING:
     from .entry import ImageEntry
@@ -161,8 +162,9 @@ class EditBar(QWidget):
             self.keys_note.hide()
             return
         active = self._session.viewer.layers.selection.active is subject.layer
-        link = "" if active else ' once the result is the selected layer: <a href="select">select it</a>'
-        self.keys_note.setText(f"<small>Keys K, D, T, J{link or ' work on the picture.'}</small>")
+        colour = text_colour("link").name()
+        link = f'once the result is the selected layer: <a href="select" style="color: {colour}">select it</a>'
+        self.keys_note.setText(f"<small>Keys K, D, T, J {'work on the picture.' if active else link}</small>")
         self.keys_note.show()
 
     def _select(self, *_: Any) -> None:

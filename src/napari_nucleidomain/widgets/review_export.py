@@ -124,7 +124,7 @@ class ExportButton(QPushButton):
         """Put a paragraph for the methods section on the clipboard."""
         result, clipboard = self._take(), QApplication.clipboard()
         if result is not None and clipboard is not None:
-            clipboard.setText(methods_paragraph(result))
+            clipboard.setText(methods_paragraph(result) + by_eye(result.checked))
             self.written.emit("the methods paragraph, to the clipboard")
 
 
@@ -135,6 +135,11 @@ def write_measurements(result: Snapshot, file: Path) -> Path:
     table = measure_result(result)
     names = np.full(len(table["id"]), result.name)
     return write_table({"image": names, **table}, file)
+
+
+def by_eye(checked: str) -> str:
+    """What a check by eye said, as a sentence to go on with; "" where there was none."""
+    return f" A random sample judged by eye: {checked}" if checked else ""
 
 
 def methods_paragraph(result: Snapshot) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from .review_check import CheckByEye
 from .review_edit import EditBar
 from .review_notes import NotesKeeper
 from .review_walk import Walk
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 
 
 class Hand(QWidget):
-    """The walk with the corrections under it.
+    """The check by eye, and the walk with the corrections under it.
+
+    Attributes
+    ----------
+    checked : str
+        What the check by eye says; "" where there is none.
 
     Signals
     -------
@@ -37,11 +44,15 @@ class Hand(QWidget):
         self.walk = walk
         self.notes = NotesKeeper(session)
         self.edit = EditBar(session)
+        self.check = CheckByEye(session, self.notes)
+        self.checked = ""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.walk, self.edit):
+        for widget in (self.check, self.walk, self.edit):
             layout.addWidget(widget)
         self.walk.went.connect(lambda number: self.went.emit(number, True))
+        self.check.asked.connect(lambda number: self.went.emit(number, True))
+        self.check.told.connect(self._told)
         self.edit.chosen.connect(lambda number: self.went.emit(number, False))
         self.edit.changed.connect(self.changed)
         self.edit.looked.connect(self._look)
@@ -51,9 +62,21 @@ class Hand(QWidget):
 
     def serve(self, entry: ImageEntry | None, subject: Subject | None) -> None:
         """Take up another result."""
+        if subject is None or self._subject is None or subject.layer is not self._subject.layer:
+            self.walk.forget()
         self._subject = subject
         self.edit.serve(entry, subject)
+        self.check.serve(entry, subject)
         self._show_looked()
+
+    def set_table(self, table: dict[str, np.ndarray], errors: dict[int, int], *, compared: bool) -> None:
+        """The nuclei as measured; compared with something, no check by eye is offered."""
+        self.walk.set_table(table, errors)
+        self.check.set_table(table)
+        self.check.setVisible(not compared or self.check.running or bool(self.checked))
+
+    def _told(self, words: str) -> None:
+        self.checked = words
 
     def stand_on(self, number: int) -> None:
         """A nucleus was chosen, here or elsewhere."""

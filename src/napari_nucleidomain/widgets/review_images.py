@@ -13,6 +13,7 @@ from napari_nucleidomain.contracts import NucleiError
 
 from .export import Snapshot, measure_result
 from .results import Stored, find_results, load_result
+from .review_sample import checked_row
 from .view import same_file
 from .wording import count
 
@@ -55,7 +56,7 @@ def write_all_images(project: Project, entries: Sequence[tuple[str, Path | None,
             failed.append((name, error))
             continue
         tables.append((name, table))
-        rows.append(image_row(snapshot, table))
+        rows.append({**image_row(snapshot, table), **checked_row(latest, snapshot.labels)})
     if failed and not tables:
         raise failed[0][1]
     if not tables:

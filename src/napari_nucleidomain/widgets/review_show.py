@@ -142,16 +142,22 @@ def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> 
     low = np.maximum([int(axis.min()) - _PAD for axis in where], 0)
     high = np.minimum([int(axis.max()) + _PAD + 1 for axis in where], data.shape)
     crop = (data[tuple(slice(a, b) for a, b in zip(low, high, strict=True))] == number).astype(np.uint8)
-    start = _offset(subject, entry, data.ndim)
+    start = offset_of(subject, entry, data.ndim)
     origin = tuple(int(part) for part in low + start)
     ring: Any = layers.put_labels(session, entry, SELECTED, "selected nucleus", crop, origin=origin, opacity=1.0)
     ring.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: RING})
-    ring.contour = max(2, _contour(session, ring) + 1)
+    ring.contour = frame_width(session, ring)
     ring.editable = False
     return np.array([axis.mean() for axis in where]), float((high - low).max() - 2 * _PAD)
 
 
-def _offset(subject: Subject, entry: ImageEntry, ndim: int) -> np.ndarray:
+def frame_width(session: Session, layer: Any) -> int:
+    """Thickness of a ring or frame, which must be seen over outlines."""
+    return max(2, _contour(session, layer) + 1)
+
+
+def offset_of(subject: Subject, entry: ImageEntry, ndim: int) -> np.ndarray:
+    """Pixel of the image where a result's layer begins."""
     if subject.shown is None:
         return np.zeros(ndim, int)
     _, origin = place_of(subject, np.zeros((1,) * len(subject.shown.stored.shape)), entry)

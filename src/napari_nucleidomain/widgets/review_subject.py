@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 # Roles of labels layers of ours that are no results.
-_NOT_RESULTS = ("preview", "errors", "selected", "outlines")
+_NOT_RESULTS = ("preview", "errors", "selected", "square", "outlines")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ _ORDERS: dict[str, tuple[str, str, bool]] = {
     "errors": ("errors only", "error", True),
 }
 
+# Nuclei that corrections can have added since the order was made.
+_MOST_NEW = 8
 # Seconds a nucleus takes: at first, at least, and at most (then the person was away).
 _PACE_S, _QUICKEST_S, _SLOWEST_S = 4.0, 0.5, 60.0
 
@@ -52,6 +54,26 @@ def order_ids(table: dict[str, np.ndarray], by: str, error_of: dict[int, int] | 
         return ids[:0]
     order = np.argsort(-values if _ORDERS[by][2] else values, kind="stable")
     return ids[order]
+
+
+def kept_order(before: np.ndarray, now: np.ndarray, at: int) -> np.ndarray:
+    """The order of a walk under way after a correction: as it was begun, without those gone; new ones come next.
+
+    In the new order a corrected nucleus, of which the model says nothing, would be the last, and the walk over.
+
+    Parameters
+    ----------
+    before, now : ndarray of int
+        Ids in the order before, and as it would be begun now.
+    at : int
+        Place in `before`.
+    """
+    new = now[~np.isin(now, before)]
+    if len(new) > _MOST_NEW:
+        # No correction by hand: something else is compared with, or a filter was opened.
+        return now
+    first, rest = before[: at + 1], before[at + 1 :]
+    return np.concatenate([first[np.isin(first, now)], new, rest[np.isin(rest, now)]])
 
 
 class Pace:
@@ -126,12 +148,18 @@ class Walk(QWidget):
             self.by.addItem(_ORDERS[by][0], by)
         self.by.setCurrentIndex(max(0, self.by.findData(chosen)))
         self.by.blockSignals(False)
-        here, at = self.here, self.at
+        here, at, before = self.here, self.at, self.ids
         self._begin()
+        if here and self.by.currentData() == chosen:
+            self.ids = kept_order(before, self.ids, at)
+            # Where it was deleted, or is no error any more, ▶ goes on to the one that took its place.
+            self.at = int(np.isin(before[:at], self.ids).sum()) - 1
         if here and not self.stand_on(here):
-            # It was deleted, or is no error any more: ▶ goes on to the one that took its place.
-            self.at = min(at, len(self.ids)) - 1
             self._say()
+
+    def forget(self) -> None:
+        """Begin anew: another result is looked at."""
+        self.at = -1
 
     def set_looked(self, looked: Collection[int]) -> None:
         """Tell which nuclei were looked at."""
