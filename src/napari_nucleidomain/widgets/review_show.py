@@ -132,8 +132,6 @@ def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> 
         Its longest side in pixels.
         None where there is no such nucleus.
     """
-    from napari.utils.colormaps.colormap import DirectLabelColormap
-
     data = np.asarray(subject.layer.data)
     where = np.nonzero(data == number)
     if not len(where[0]):
@@ -145,15 +143,21 @@ def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> 
     start = offset_of(subject, entry, data.ndim)
     origin = tuple(int(part) for part in low + start)
     ring: Any = layers.put_labels(session, entry, SELECTED, "selected nucleus", crop, origin=origin, opacity=1.0)
-    ring.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: RING})
-    ring.contour = frame_width(session, ring)
-    ring.editable = False
+    frame(session, ring)
     return np.array([axis.mean() for axis in where]), float((high - low).max() - 2 * _PAD)
 
 
-def frame_width(session: Session, layer: Any) -> int:
-    """Thickness of a ring or frame, which must be seen over outlines."""
-    return max(2, _contour(session, layer) + 1)
+def frame(session: Session, layer: Any) -> None:
+    """Show a layer of 0 and 1 as a ring that is seen over outlines; what is so already is not set again: it redraws."""
+    from napari.utils.colormaps.colormap import DirectLabelColormap
+
+    if not layer.metadata.get("nuclei_ring"):
+        layer.metadata["nuclei_ring"] = True
+        layer.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: RING})
+        layer.editable = False
+    width = max(2, _contour(session, layer) + 1)
+    if layer.contour != width:
+        layer.contour = width
 
 
 def offset_of(subject: Subject, entry: ImageEntry, ndim: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import layers
-from .review_show import RING, frame_width, offset_of, unmark
+from .review_show import frame, offset_of, unmark
 from .view import look_at
 
 if TYPE_CHECKING:
@@ -24,8 +24,6 @@ _PAD = 8
 
 def show_square(session: Session, entry: ImageEntry, subject: Subject, square: Sequence[int]) -> None:
     """Frame a square [y0, y1, x0, x1] (pixels of the labels) and bring it into the middle of the canvas."""
-    from napari.utils.colormaps.colormap import DirectLabelColormap
-
     unmark(session, entry)
     layer: Any = subject.layer
     y0, y1, x0, x1 = square
@@ -38,10 +36,10 @@ def show_square(session: Session, entry: ImageEntry, subject: Subject, square: S
     pixels[..., _PAD:-_PAD, _PAD:-_PAD] = 1
     origin = np.array([*lead, y0 - _PAD, x0 - _PAD]) + offset_of(subject, entry, layer.ndim)
     place = tuple(int(part) for part in origin)
-    frame: Any = layers.put_labels(session, entry, ROLE, "square to look through", pixels, origin=place, opacity=1.0)
-    frame.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: RING})
-    frame.contour = frame_width(session, frame)
-    frame.editable = False
+    frame(
+        session,
+        layers.put_labels(session, entry, ROLE, "square to look through", pixels, origin=place, opacity=1.0),
+    )
 
 
 def hide_square(session: Session, entry: ImageEntry) -> None:
