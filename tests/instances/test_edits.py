@@ -128,6 +128,8 @@ def test_in_a_volume_the_line_is_a_knife_and_a_plane_of_a_stack_is_found():
     assert (now[1:6, 5:25, 5:11] == 4).all()
     with pytest.raises(NucleiError, match="crosses no nucleus"):
         split(labels, (0, 2, 12), (0, 28, 12))
+    with pytest.raises(NucleiError, match="this plane"):
+        split(labels, (9, 2, 12), (9, 28, 12))
     flat = labels[3:4]
     np.testing.assert_array_equal(split(flat, (0, 2, 12), (0, 28, 12)).apply(flat)[0], now[3])
 

@@ -246,6 +246,35 @@ def test_large_and_locked_results_say_why(bar, dock, result, session, qtbot):  #
     assert "this large" in bar.message.text()
 
 
+def test_in_3d_and_in_a_project_of_another_viewer_it_says_why(bar, dock, result, session, monkeypatch):  # noqa: F811
+    from napari_nucleidomain.contracts import NucleiError
+    from napari_nucleidomain.widgets.session import Session
+
+    viewer = session.viewer
+    viewer.dims.ndisplay = 3
+    assert "2D" in bar.buttons["split"].toolTip()
+    bar.split()
+    assert not bar.tool.kind
+    assert "2D" in bar.message.text()
+    viewer.dims.ndisplay = 2
+    assert bar.buttons["split"].isEnabled()
+    monkeypatch.setattr(Session, "read_only", property(lambda _: NucleiError("Another napari has it.", "Close it.")))
+    session.read_only_changed.emit()
+    viewer.layers.selection.active = result.layer
+    dock.go_to(7, follow=False)
+    key(viewer, Qt.Key.Key_D)
+    assert (result.layer.data == 7).any()
+    assert "Another napari" in bar.buttons["delete"].toolTip()
+    dock.hand.check.begin()
+    assert "Another napari" in dock.hand.check.message.text()
+    told = []
+    session.save_failed.connect(told.append)
+    dock.hand.notes.look(dock.subject, (7,))
+    dock.hand.notes.flush()
+    assert "Another napari" in str(told[0])
+    assert not notes_file(result.stored).exists()
+
+
 def test_notes_of_a_later_version_are_told_and_left_alone(bar, dock, result, session, qtbot):  # noqa: F811
     file = notes_file(result.stored)
     file.parent.mkdir()

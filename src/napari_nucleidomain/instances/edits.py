@@ -140,7 +140,10 @@ def split(labels: np.ndarray, start: np.ndarray, stop: np.ndarray, *, slip: floa
     if length < 1:
         raise NucleiError("That was no line.", "Press beside the nucleus, drag across it, and let go on the far side.")
     path = line_pixels(a, b)
-    plane = labels[tuple(int(np.floor(one + 0.5)) for one in start[:-2])]
+    lead = tuple(int(np.floor(one + 0.5)) for one in start[:-2])
+    if not all(0 <= at < size for at, size in zip(lead, labels.shape, strict=False)):
+        raise NucleiError("The result does not reach into this plane.", "Move the slider to a plane of the result.")
+    plane = labels[lead]
     path = path[((path >= 0) & (path < plane.shape)).all(axis=1)]
     ids, pixels = np.unique(plane[tuple(path.T)], return_counts=True)
     order = np.argsort(-pixels[ids > 0], kind="stable")

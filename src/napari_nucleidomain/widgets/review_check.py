@@ -145,6 +145,8 @@ class CheckByEye(QWidget):
         self.message.clear()
         if self.check is None or self.check.done or self._is_old():
             try:
+                if subject.shown is not None:
+                    self._session.refuse_if_read_only()
                 self.check = draw_for(subject, *self._centres)
             except NucleiError as error:
                 self.message.say("warning", error.message, error.hint)

@@ -80,7 +80,11 @@ class EditBar(QWidget):
         self._build()
         active = session.viewer.layers.selection.events.active
         active.connect(self._say_keys)
+        ndisplay = session.viewer.dims.events.ndisplay
+        ndisplay.connect(self.refresh)
+        session.read_only_changed.connect(self._take_keys)
         session.closing.connect(lambda: active.disconnect(self._say_keys))
+        session.closing.connect(lambda: ndisplay.disconnect(self.refresh))
         session.closing.connect(lambda: self.serve(None, None))
 
     def _build(self) -> None:
@@ -131,7 +135,6 @@ class EditBar(QWidget):
             subject.layer.events.paint.connect(self._painted)
             self._steps = steps_of(subject.layer)
         self._take_keys()
-        self.refresh()
 
     def stand_on(self, number: int) -> None:
         """The nucleus chosen: what Keep, Delete and Redraw are about."""
@@ -149,7 +152,8 @@ class EditBar(QWidget):
         self.tool.leave()
         self._keys.release()
 
-    def _take_keys(self) -> None:
+    def _take_keys(self, *_: Any) -> None:
+        self.refresh()
         self._keys.release()
         if self._subject is not None and self.isVisible() and not self.why_not():
             acts = {"K": self.keep, "D": self.delete, "T": self.split, "J": self.join}
@@ -178,18 +182,23 @@ class EditBar(QWidget):
         layer = self._subject.layer
         if layer.multiscale or not isinstance(layer.data, np.ndarray):
             return "Results this large cannot be changed here; find the nuclei of a part of the image and correct that."
+        locked = self._session.read_only if self._subject.shown is not None else None
+        if locked is not None:
+            return locked.message
         return "" if layer.editable else "The layer is locked in napari: unlock it in the layer list."
 
-    def refresh(self) -> None:
+    def refresh(self, *_: Any) -> None:
         """Enable what can be done; what cannot says why."""
         why = self.why_not()
         for name in ("keep", "delete", "redraw"):
             self.buttons[name].allow(why or ("" if self.number else _NONE))
-        flat = len(self._session.viewer.dims.displayed) == 2
         for name in ("split", "join"):
-            self.buttons[name].allow(why or ("" if flat else "Switch napari back to 2D first."))
+            self.buttons[name].allow(why or self._why_not_flat())
         self.buttons["undo"].allow(why or ("" if self._steps[0] else "Nothing to undo."))
         self.buttons["redo"].allow(why or ("" if self._steps[1] else "Nothing to redo."))
+
+    def _why_not_flat(self) -> str:
+        return "" if self._session.viewer.dims.ndisplay == 2 else "Switch napari back to 2D first."
 
     # ---- what the person does
 
@@ -210,7 +219,7 @@ class EditBar(QWidget):
         """Take up the line, or put it down."""
         if self.tool.kind == "line":
             self.tool.leave()
-        elif self._may() and self._subject is not None:
+        elif self._may(flat=True) and self._subject is not None:
             self.message.say("info", "Draw one line across the nucleus.", "Press, drag, let go. Esc leaves.")
             self.tool.draw_line(self._subject.layer, self._cut)
             self._show_tool()
@@ -219,7 +228,7 @@ class EditBar(QWidget):
         """Take up the two clicks, or put them down."""
         if self.tool.kind == "click":
             self.tool.leave()
-        elif self._may() and self._subject is not None:
+        elif self._may(flat=True) and self._subject is not None:
             self._first = 0
             self.message.say("info", "Click the first of the two nuclei.", "Esc leaves.")
             self.tool.click(self._subject.layer, self._clicked)
@@ -252,8 +261,9 @@ class EditBar(QWidget):
 
     # ---- how it is done
 
-    def _may(self, *, needs_nucleus: bool = False) -> bool:
+    def _may(self, *, needs_nucleus: bool = False, flat: bool = False) -> bool:
         why = self.why_not() or (_NONE if needs_nucleus and not self.number else "")
+        why = why or (self._why_not_flat() if flat else "")
         if why:
             self.message.say("info", why)
         return not why

@@ -130,6 +130,9 @@ class NotesKeeper(QObject):
     def _start(self) -> None:
         self._timer.stop()
         due, self._due = self._due, set()
+        if due and self._session.read_only is not None:
+            self._session.save_failed.emit(self._session.read_only)
+            return
         if due and self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="nuclei-notes")
         self._writing = [one for one in self._writing if not one.done()]

@@ -115,7 +115,7 @@ class CanvasTool(QObject):
 
     def _pressed(self, viewer: Any, event: Any) -> Iterator[None]:
         layer, act, kind = self._layer, self._act, self.kind
-        if event.button != 1 or layer is None or len(viewer.dims.displayed) != 2:
+        if event.button != 1 or layer is None or viewer.dims.ndisplay != 2:
             return
         begun, start = np.asarray(event.pos, float), np.asarray(layer.world_to_data(event.position))
         yield
