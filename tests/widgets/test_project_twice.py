@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.data.points import read_points, write_points
 from napari_nucleidomain.widgets import train_dock
 from napari_nucleidomain.widgets.points_dock import PointsDock
 from napari_nucleidomain.widgets.session import get_session
@@ -138,3 +142,56 @@ def test_a_project_and_image_deep_down_keep_their_clicks(make_napari_viewer, nuc
     (found,) = again.images
     assert (found.path, found.problem, len(found.points)) == (picture, "", len(nuclei[1]))
     again.close()
+
+
+def in_other_hands(session):
+    """Another computer signs the project's owner file."""
+    file = session.project_folder / "viewer" / "owner.json"
+    write_json(file, {**read_json(file), "token": "other", "host": "elsewhere", "taken": time.time()})
+
+
+@pytest.mark.parametrize("noticed", ["before the save", "by the save", "given back meanwhile"])
+def test_unsaved_clicks_are_not_written_over_a_new_owners(first, nuclei, noticed):
+    entry, told = first.images[0], []
+    first.save_failed.connect(told.append)
+    file = first.project.data / "points" / f"{entry.id}.csv"
+    first.set_points(entry, nuclei[1][:2])
+    in_other_hands(first)
+    write_points(nuclei[1][:9], file)
+    if noticed == "before the save":
+        first.hold._hold.lost = True
+        first.hold.look()
+    elif noticed == "given back meanwhile":
+        (first.project_folder / "viewer" / "owner.json").unlink()
+    first.close()
+    np.testing.assert_array_equal(read_points(file), nuclei[1][:9])
+    np.testing.assert_array_equal(read_points(file.with_name(f"{entry.id}.kept-1.csv")), nuclei[1][:2])
+    assert f"points/{entry.id}.kept-1.csv" in str(told[-1]) and first.read_only is not None
+    assert not list(first.project.data.glob("images.kept*")), "nothing else was said here"
+    assert not first.autosave.pending
+
+
+def test_what_was_said_of_an_image_is_kept_aside_too(first):
+    entry = first.images[0]
+    entry.use = "check"
+    first.touch(entry, "use")
+    in_other_hands(first)
+    first.flush()
+    assert first.read_only is not None, "noticed at once"
+    kept = read_json(first.project.data / "images.kept-1.json")
+    assert kept["images"][0]["use"] == "check"
+    assert read_json(first.project.data / "images.json")["images"][0]["use"] == "train"
+    assert not list(first.project.data.glob("points/*.kept*"))
+
+
+def test_a_disk_that_is_away_for_a_moment_loses_nothing(first, nuclei):
+    entry = first.images[0]
+    owner = first.project_folder / "viewer" / "owner.json"
+    signed = owner.read_bytes()
+    owner.write_bytes(b"{")
+    first.set_points(entry, nuclei[1][:2])
+    first.flush()
+    assert first.autosave.pending and stored_clicks(first) == len(nuclei[1])
+    owner.write_bytes(signed)
+    first.flush()
+    assert stored_clicks(first) == 2 and first.read_only is None

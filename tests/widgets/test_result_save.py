@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_nucleidomain.contracts.files import read_json, write_json
 from napari_nucleidomain.data.labels_io import read_labels
 from napari_nucleidomain.data.tables import read_table
 from napari_nucleidomain.widgets.predict_run import read_for_show
@@ -119,3 +120,24 @@ def test_the_same_labels_are_not_written_again(result):
     before = result.stored.labels_file.stat().st_mtime_ns
     assert keep_edited(result.stored, labels, None, known) == known
     assert result.stored.labels_file.stat().st_mtime_ns == before
+
+
+def test_a_result_in_other_hands_is_kept_beside_theirs(result, session, nuclei):
+    told = []
+    session.save_failed.connect(told.append)
+    paint(result)
+    owner = session.project_folder / "viewer" / "owner.json"
+    write_json(owner, {**read_json(owner), "token": "other", "host": "elsewhere"})
+    result_layers(session).autosave.flush()
+    file = result.stored.labels_file
+    np.testing.assert_array_equal(read_labels(file).labels, nuclei[2])
+    kept = file.with_name(f"{file.stem}.kept-1.tif")
+    np.testing.assert_array_equal(read_labels(kept).labels, result.labels())
+    assert kept.name in str(told[-1]) and session.read_only is not None
+    assert not result.stored.edited
+
+
+def test_a_result_is_saved_before_its_project_is_given_up(result, session, tmp_path):
+    number = paint(result)
+    session.open_project(tmp_path / "another")
+    assert read_labels(result.stored.labels_file).labels[3, 3] == number

@@ -7,6 +7,8 @@ import os
 import socket
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,6 +123,38 @@ class Ownership:
         """Whether somebody else has it: another machine took this one for dead while it slept."""
         owner = read_owner(self._path.parent)
         return owner is not None and owner.token != self.owner.token
+
+    @contextmanager
+    def writing(self) -> Iterator[bool]:
+        """Hold the folder for the moment of a save: nobody can take it meanwhile.
+
+        Yields
+        ------
+        bool
+            False where somebody else has it, or had it and has given it up.
+
+        Raises
+        ------
+        NucleiError, OSError
+            It cannot be known now: the disk is away, or a new owner is just signing.
+        """
+        if not self._path.parent.exists():
+            # With the folder went everything of anybody's that could be written over.
+            yield True
+            return
+        with exclusive(self._path.parent / LOCK_FILE):
+            yield self._still_ours()
+
+    def _still_ours(self) -> bool:
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+            return bool(content["token"] == self.owner.token)
+        except FileNotFoundError:
+            return False
+        except (ValueError, TypeError, KeyError) as error:
+            raise NucleiError(
+                f"It cannot be told who has {self._path.parent} now.", "It is tried again in some seconds."
+            ) from error
 
     def beat(self) -> None:
         """Say that we are alive. A folder that was removed or is away meanwhile is noticed elsewhere."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError, WriteError
@@ -68,6 +70,22 @@ class ProjectHold:
         self._closed.set()
         if self._ownership is not None:
             self._ownership.release()
+
+    @contextmanager
+    def writing(self) -> Iterator[bool]:
+        """Whether the project is still ours, asked anew; while it is, nobody takes it before the block ends.
+
+        Raises
+        ------
+        NucleiError
+            It cannot be known now.
+        """
+        if self._ownership is None:
+            yield True
+            return
+        with self._ownership.writing() as ours:
+            self.lost = self.lost or not ours
+            yield ours
 
     def _beat(self) -> None:
         assert self._ownership is not None

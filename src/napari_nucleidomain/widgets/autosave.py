@@ -10,6 +10,8 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_nucleidomain.contracts import NucleiError
 
+from .kept_aside import KeptAside
+
 if TYPE_CHECKING:
     from .entry import ImageEntry
     from .session import Session
@@ -74,7 +76,8 @@ class Autosave(QObject):
             return
         if not (self._entries or self._index):
             return
-        from .storage import snapshot, write
+        from .kept_aside import save
+        from .storage import snapshot
 
         try:
             session = self._session
@@ -85,7 +88,7 @@ class Autosave(QObject):
         self._writing, self._entries, self._index = self._entries, set(), False
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="nuclei-autosave")
-        self._future = self._pool.submit(write, content)
+        self._future = self._pool.submit(save, content, self._session.hold.held)
         self._future.add_done_callback(self._tell)
 
     def _tell(self, future: Future[None]) -> None:
@@ -100,6 +103,12 @@ class Autosave(QObject):
             return
         self._future = None
         error = future.exception()
+        self._session.hold.look_if_lost()
+        if isinstance(error, KeptAside):
+            # It is on disk under another name, and nothing more can be saved here.
+            self._entries, self._index, self.error = set(), False, None
+            self.failed.emit(error)
+            return
         if error is not None:
             self._entries |= self._writing
             self._index = True

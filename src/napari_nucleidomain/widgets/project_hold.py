@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucleidomain.contracts import NucleiError
 
@@ -27,6 +27,11 @@ class Hold(QObject):
     session : Session
         Its `read_only_changed` is emitted here.
 
+    Signals
+    -------
+    about_to_release()
+        The project is given up next: what is still to be saved in it has to be now.
+
     Attributes
     ----------
     why : NucleiError or None
@@ -34,6 +39,8 @@ class Hold(QObject):
     free_again : bool
         The viewer that had the project has closed it meanwhile.
     """
+
+    about_to_release = Signal()
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -47,6 +54,11 @@ class Hold(QObject):
         self._timer.timeout.connect(self.look)
         session.viewer.layers.events.inserted.connect(self._inserted)
         session.closing.connect(self._close)
+
+    @property
+    def held(self) -> ProjectHold | None:
+        """What saves ask before they write; None where the project is not ours."""
+        return self._hold
 
     def take(self, folder: Path) -> None:
         """Have a project; the one before is given up."""
@@ -67,8 +79,14 @@ class Hold(QObject):
         """Give the project up."""
         self._timer.stop()
         if self._hold is not None:
+            self.about_to_release.emit()
             self._hold.release()
             self._hold = None
+
+    def look_if_lost(self) -> None:
+        """Be read-only at once where a save found the project in other hands."""
+        if self._hold is not None and self._hold.lost:
+            self.look()
 
     def look(self) -> None:
         """See whether the project was lost to another computer, or is free again."""

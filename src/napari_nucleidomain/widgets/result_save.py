@@ -14,14 +14,47 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import read_json, write_atomic, write_json
 
+from .kept_aside import KeptAside, free_name
 from .results import Stored
 
 if TYPE_CHECKING:
+    from napari_nucleidomain.runs.presence import ProjectHold
+
     from .result_layers import Shown
     from .session import Session
 
 _WAIT_MS = 3000
 _RETRY_MS = 5000
+
+
+def save_edited(
+    stored: Stored,
+    labels: np.ndarray,
+    pixel_size_um: tuple[float, ...] | None,
+    known: int | None,
+    hold: ProjectHold | None,
+) -> int:
+    """`keep_edited`, while the project is still ours. For a thread.
+
+    Raises
+    ------
+    KeptAside
+        It is not: the labels were written beside the others', whose result stays.
+    NucleiError
+        The disk is full, away or read-only; the old labels stay.
+    """
+    from napari_nucleidomain.data.labels_io import read_labels
+    from napari_nucleidomain.data.labels_out import write_labels
+
+    if hold is not None:
+        with hold.writing() as ours:
+            if ours:
+                return keep_edited(stored, labels, pixel_size_um, known)
+    check = zlib.crc32(np.ascontiguousarray(labels))
+    if check != known and not np.array_equal(read_labels(stored.labels_file).labels, labels):
+        file = write_labels(labels, free_name(stored.labels_file), format="tif", pixel_size_um=pixel_size_um)
+        raise KeptAside([file])
+    return check
 
 
 def keep_edited(stored: Stored, labels: np.ndarray, pixel_size_um: tuple[float, ...] | None, known: int | None) -> int:
@@ -87,6 +120,7 @@ class ResultAutosave(QObject):
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.start)
         self._written.connect(self._done, Qt.ConnectionType.QueuedConnection)
+        session.hold.about_to_release.connect(self.flush)
 
     def changed(self, result: Shown) -> None:
         """Note that a result was painted in. The timer is not pushed on by further strokes."""
@@ -109,7 +143,9 @@ class ResultAutosave(QObject):
             stored = result.stored
             labels = np.array(result.labels(), dtype=np.uint32)
             known = self._checks.get(stored.role)
-            future = self._pool.submit(keep_edited, stored, labels, result.pixel_sizes(), known)
+            future = self._pool.submit(
+                save_edited, stored, labels, result.pixel_sizes(), known, self._session.hold.held
+            )
             self._writing.append((result, future))
             future.add_done_callback(self._tell)
 
@@ -126,6 +162,10 @@ class ResultAutosave(QObject):
             return
         self._writing = [(one, writing) for one, writing in self._writing if writing is not future]
         error = future.exception()
+        self._session.hold.look_if_lost()
+        if isinstance(error, KeptAside):
+            self._session.save_failed.emit(error)
+            return
         if error is not None:
             if result not in self._due:
                 self._due.append(result)
