@@ -10,6 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from . import layers
 from .borrowed_keys import BorrowedKeys
+from .review_show import RING
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 _STILL_PX = 4.0
-# Seen on pink tissue, on black, and beside the ring round a nucleus.
-_LINE = "#FFFFFF"
+# Pixels on screen, in the colour of the ring: white and thin it was not seen on pale tissue.
+_LINE_PX = 5.0
 
 
 class CanvasTool(QObject):
@@ -148,8 +149,8 @@ class CanvasTool(QObject):
                     data,
                     ndim=layer.ndim,
                     name="cut",
-                    edge_color=_LINE,
-                    edge_width=2.5 / max(pixel, 1e-6),
+                    edge_color=RING,
+                    edge_width=_LINE_PX / max(pixel, 1e-6),
                     vector_style="line",
                     units=layer.units,
                     axis_labels=layer.axis_labels,
