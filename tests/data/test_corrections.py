@@ -64,6 +64,34 @@ def test_two_nuclei_merged_by_the_new_version_stay_two_outside_it_only_if_nothin
     assert partition(read_labels(two.labels).labels) == partition(new)
 
 
+def test_nuclei_told_apart_earlier_stay_apart_whatever_joins_them_elsewhere(tmp_path: Path) -> None:
+    parted = np.zeros((60, 60), np.uint32)
+    parted[10:20, 10:18], parted[10:20, 18:26] = 1, 2
+    one = store_corrections(tmp_path, "a", parted, [Region.box(0, 0, 40, 28)])
+    for right in (30, 40):
+        joined = np.zeros((60, 60), np.uint32)
+        joined[10:20, 10:right], joined[10:20, 45:55] = 7, 8
+        two = store_corrections(tmp_path, "a", joined, [Region.box(0, 28, 40, 60)], one)
+        found = read_labels(two.labels).labels
+        assert partition(found[:, :28]) == partition(parted[:, :28])
+        assert len(np.unique(found[found > 0])) == 4, "what lies beyond known background is another nucleus"
+
+
+def test_what_lies_in_neither_part_is_kept_for_later_and_does_not_count(tmp_path: Path) -> None:
+    labels = np.zeros((30, 30), np.uint32)
+    labels[5:15, 5:15], labels[20:28, 20:28] = 1, 2
+    one = store_corrections(tmp_path, "a", labels, [Region.box(0, 0, 10, 30)])
+    kept = read_labels(one.labels).labels
+    assert (kept[10:15, 5:15] > 0).all(), "a nucleus that the border cuts is kept whole"
+    assert not kept[20:28, 20:28].any() and one.nuclei == 1
+    grown = labels.copy()
+    grown[3:15, 5:15] = 1
+    two = store_corrections(tmp_path, "a", grown, [Region.box(12, 0, 30, 30)], one)
+    found = read_labels(two.labels).labels
+    assert not found[3:5, 5:15].any(), "the earlier part has the last word on its own pixels"
+    assert two.nuclei == 2
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_any_two_parts_of_one_truth_give_the_truth_of_both(tmp_path: Path, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -16,7 +16,7 @@ from napari_nucleidomain.data.points import write_points
 from napari_nucleidomain.data.regions import Region, write_regions
 from napari_nucleidomain.methods.spn_ien.clicked import load_clicked
 from napari_nucleidomain.methods.spn_ien.corrected import known_map, points_with, teach_instances
-from napari_nucleidomain.methods.spn_ien.labels import make_semantic
+from napari_nucleidomain.methods.spn_ien.labels import crop_centres, make_semantic
 from napari_nucleidomain.methods.spn_ien.train import train
 from napari_nucleidomain.runs.stages import StageFolder
 
@@ -91,6 +91,46 @@ def test_a_part_without_nuclei_is_background(tmp_path: Path) -> None:
     assert (one.points[:, 0] > 59).all() and one.inside[:60].all()
 
 
+def test_a_part_without_nuclei_far_from_every_click_teaches(tmp_path: Path) -> None:
+    truth, clicks = discs(500, 26, 8)
+    truth[350:, 350:] = 0
+    write_regions([Region.box(0, 0, 150, 500)], tmp_path / "regions.geojson")
+    (tmp_path / "a").mkdir()
+    far = write_example(tmp_path / "a", truth, clicks[clicks[:, 0] < 150], (380, 380, 500, 500))
+    alone = write_example(tmp_path / "b", np.zeros_like(truth), None, (0, 0, 100, 100))
+    said: list[str] = []
+    dataset = saved(tmp_path, far.changed(regions=tmp_path / "regions.geojson"), alone)
+    images = load_clicked(dataset, config(), lambda message, hint: said.append(message))
+    assert [len(one.points) > 0 for one in images] == [True, False, False]
+    assert not any("no click" in message for message in said)
+    for empty in images[1:]:
+        assert empty.corrected == 0 and (empty.known[empty.inside] == 0).all() and len(crop_centres(empty, config()))
+        assert len(crop_centres(empty, config(crops="everywhere")))
+    run = FakeRun(tmp_path / "run", steps=6)
+    train(run, dataset, config())
+    weights, _ = run.build()
+    assert all(np.isfinite(value).all() for value in weights.values())
+
+
+def test_corrected_background_is_looked_at(tmp_path: Path) -> None:
+    truth, clicks = discs(300, 26, 8)
+    truth[200:] = 0
+    example = write_example(tmp_path, truth, clicks[clicks[:, 0] < 200], (180, 0, 300, 300))
+    (one,) = load_clicked(saved(tmp_path, example), config(keep_back=0.0), _quiet)
+    assert (crop_centres(one, config())[:, 0] > 240).any()
+
+
+def test_outlines_of_the_whole_image_are_corrected_too(tmp_path: Path) -> None:
+    truth, clicks = discs(140, 26, 8)
+    wrong = truth.copy()
+    wrong[:70] = 0
+    write_labels(wrong, tmp_path / "labels.tif")
+    example = write_example(tmp_path, truth, clicks, labels=tmp_path / "labels.tif")
+    (one,) = load_clicked(saved(tmp_path, example), config(variant="fully", keep_back=0.0), _quiet)
+    np.testing.assert_array_equal(one.labels[:90] > 0, truth[:90] > 0)
+    np.testing.assert_array_equal(one.labels[90:] > 0, wrong[90:] > 0)
+
+
 def test_both_networks_are_told_what_is_known(tmp_path: Path) -> None:
     truth, clicks = discs(140, 26, 8)
     settings = config(keep_back=0.0)
@@ -115,6 +155,10 @@ def test_guesses_that_reach_into_the_known_part_are_dropped() -> None:
     assert (made[4:6, 4:6] == 9).all()
     assert len(np.unique(made[0:3, 0:2])) == 1 and made[0, 0] not in (-1, 0, 9)
     assert (made[:3, 2:] == 0).all()
+    # A guessed nucleus never shares its number with a known one: the loss would pull the two together.
+    guessed[4:6, 4:6] = 1
+    made = teach_instances(guessed, known)
+    assert made[5, 5] == 1 and made[0, 0] > 1
 
 
 def test_huge_numbers_and_nuclei_cut_by_the_part(tmp_path: Path) -> None:

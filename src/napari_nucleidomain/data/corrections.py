@@ -115,17 +115,52 @@ def _laid_over(old: np.ndarray, known: np.ndarray, new: np.ndarray, inside: np.n
     below, old_ids = compact(old)
     above, new_ids = compact(new)
     number = np.concatenate([[0], np.arange(1, len(old_ids) + 1) + len(new_ids)])
-    under, over, shared = pair_counts(below, above, len(old_ids), len(new_ids))
-    area_below, area_above = np.bincount(below.ravel()), np.bincount(above.ravel())
-    # The last word for each old nucleus has the new one that shares most with it.
-    for k in np.argsort(shared, kind="stable"):
-        if 2 * shared[k] > min(area_below[under[k]], area_above[over[k]]):
-            number[under[k]] = over[k]
+    taken = _superseded(below, above, inside)
+    for under, over in taken.items():
+        number[under] = over
+    free = set(taken.values())
+    for under, over in _across(below, above, inside):
+        # Two nuclei that were told apart earlier stay two, whatever joins them outside what was looked at.
+        if under not in taken and over not in free:
+            number[under] = over
+            taken[under] = over
+            free.add(over)
     older = number[below]
     result = np.where(above > 0, above, older)
     result[known] = older[known]
     result[inside] = above[inside]
     return result.astype(np.uint32)
+
+
+def _superseded(below: np.ndarray, above: np.ndarray, inside: np.ndarray) -> dict[int, int]:
+    """Old nuclei that lie mostly in the new part, by the new one that took most of what lies there."""
+    whole = np.bincount(below.ravel())
+    there = np.bincount(below[inside], minlength=len(whole))
+    under, over, shared = pair_counts(
+        np.where(inside, below, 0), above, int(below.max(initial=0)), int(above.max(initial=0))
+    )
+    return {
+        int(u): int(v)
+        for u, v, n in zip(under, over, shared, strict=True)
+        if 2 * there[u] > whole[u] and 2 * n > there[u]
+    }
+
+
+def _across(below: np.ndarray, above: np.ndarray, inside: np.ndarray) -> list[tuple[int, int]]:
+    """Old and new nuclei that touch across the new part's border and overlap beyond it; longest contact first."""
+    one, other = np.where(inside, 0, below), np.where(inside, above, 0)
+    touching = []
+    for axis in range(2):
+        first, second = (np.moveaxis(part, axis, 0) for part in (one, other))
+        for a, b in ((first[:-1], second[1:]), (first[1:], second[:-1])):
+            both = (a > 0) & (b > 0)
+            touching.append(np.stack([a[both], b[both]], axis=1))
+    pairs, contact = np.unique(np.concatenate(touching), axis=0, return_counts=True)
+    under, over, shared = pair_counts(below, above, int(below.max(initial=0)), int(above.max(initial=0)))
+    overlap = {(int(u), int(v)): int(n) for u, v, n in zip(under, over, shared, strict=True)}
+    area_below, area_above = np.bincount(below.ravel()), np.bincount(above.ravel())
+    found = [(int(u), int(v)) for u, v in pairs[np.argsort(-contact, kind="stable")]]
+    return [(u, v) for u, v in found if 2 * overlap.get((u, v), 0) > min(area_below[u], area_above[v])]
 
 
 def box_round_changes(before: np.ndarray, now: np.ndarray, margin: int) -> tuple[slice, ...] | None:

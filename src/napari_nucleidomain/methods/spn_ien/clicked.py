@@ -54,7 +54,7 @@ class Clicked:
     pixels : ndarray (H, W, C) float32
         In the unit range.
     points : ndarray (N, 2)
-        Clicks that teach: inside `inside`.
+        Clicks that teach: inside `inside`. None where all that is known is that there is no nucleus.
     inside : ndarray (H, W) bool
         Where every nucleus is clicked, less what is kept back.
     check_box : tuple of (start, stop) or None
@@ -177,7 +177,8 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         areas.append((window, inside, marks.points[within] - origin))
     if not taught.all():
         warn(f"{example.name}: {int((~taught).sum())} clicks lie outside every region and are left out.", "")
-    clicked = [area for area in areas if len(area[2])]
+    sure = np.zeros((1, 1), bool) if marks.known is None else marks.known != INSTANCE_IGNORED
+    clicked = [area for area in areas if len(area[2]) or (marks.known is not None and sure[area[0]].any())]
     tell_about_unclicked(example.name, len(areas) - len(clicked), warn)
     return _read_areas(example, image, marks, clicked, warn)
 

@@ -69,4 +69,4 @@ def teach_instances(instances: np.ndarray, known: np.ndarray | None) -> np.ndarr
     reaching = np.unique(instances[sure & (instances > 0)])
     guessed = np.where(np.isin(instances, reaching), INSTANCE_IGNORED, instances)
     top = int(guessed.max(initial=0))
-    return np.where(sure, np.where(known > 0, known + max(top, 0), 0), guessed).astype(np.int32)
+    return np.where(sure, np.where(known > 0, known + top, 0), guessed).astype(np.int32)

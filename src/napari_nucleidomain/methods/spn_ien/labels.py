@@ -30,12 +30,19 @@ def make_semantic(run: RunContext, stage: Stage, images: Sequence[Clicked], conf
     diameters = []
     for number, one in enumerate(images):
         run.check()
-        diameter = typical_diameter(one.pixels, one.points, one.inside) if len(one.points) else _PAPER_DIAMETER
-        diameters.append(diameter)
+        diameter = _PAPER_DIAMETER
+        if len(one.points):
+            diameter = typical_diameter(one.pixels, one.points, one.inside)
+            diameters.append(diameter)
         if config.variant == "fully" and one.labels is not None:
             truth = np.where(one.inside, (one.labels > 0).astype(np.uint8), IGNORED).astype(np.uint8)
             cells = np.where(one.inside, nearest_points(one.points, one.inside.shape)[0], 0).astype(np.int32)
             stage.save(str(number), voronoi=truth, clusters=truth, cells=cells)
+            continue
+        if not len(one.points):
+            nothing = np.full(one.inside.shape, IGNORED, np.uint8)
+            known = teach_semantic(nothing, one.known)
+            stage.save(str(number), voronoi=known, clusters=known, cells=np.zeros(one.inside.shape, np.int32))
             continue
         settings = ClusterSettings(
             colour_weight=config.colour_weight,
@@ -49,7 +56,7 @@ def make_semantic(run: RunContext, stage: Stage, images: Sequence[Clicked], conf
         made = make_pseudo_labels(one.pixels, one.points, one.inside, settings, scale=scale, seed=run.seed)
         voronoi, clusters = (teach_semantic(part, one.known) for part in (made.voronoi, made.clusters))
         stage.save(str(number), voronoi=voronoi, clusters=clusters, cells=made.cells)
-    stage.save("diameter", median=np.array([float(np.median(diameters))]))
+    stage.save("diameter", median=np.array([float(np.median(diameters or [_PAPER_DIAMETER]))]))
 
 
 def semantic_planes(one: Clicked, maps: dict[str, np.ndarray], config: SpnIenConfig) -> Planes:
@@ -101,12 +108,25 @@ def instance_planes(one: Clicked, instances: np.ndarray, config: SpnIenConfig) -
 
 
 def crop_centres(one: Clicked, config: SpnIenConfig) -> np.ndarray:
-    """About what crops are centred, give or take: the clicks, or a lattice over the clicked area; (N, 2) float."""
-    if config.crops == "clicks":
+    """About what crops are centred, give or take: the clicks, or a lattice over the clicked area; (N, 2) float.
+
+    Corrected background has no clicks but is worth a look: there the lattice goes beside the clicks.
+    """
+    if config.crops != "clicks":
+        lattice = _lattice(one.inside)
+        # A clicked area smaller than the lattice's meshes still has its clicks.
+        return lattice if len(lattice) or len(one.points) == 0 else one.points
+    if one.known is None:
         return one.points
-    lattice = np.argwhere(one.inside[::_LATTICE, ::_LATTICE]) * float(_LATTICE)
-    # A clicked area smaller than the lattice's meshes still has its clicks.
-    return lattice if len(lattice) else one.points
+    lattice = _lattice(one.known != INSTANCE_IGNORED)
+    far = nearest_points(one.points, one.inside.shape)[1][tuple(lattice.astype(int).T)] > _LATTICE
+    return np.concatenate([one.points, lattice[far]])
+
+
+def _lattice(mask: np.ndarray) -> np.ndarray:
+    """Points of a lattice that lie in a mask, at least one where it holds a pixel; (N, 2) float."""
+    found = np.argwhere(mask[::_LATTICE, ::_LATTICE]) * float(_LATTICE)
+    return found if len(found) else np.argwhere(mask)[:1].astype(float)
 
 
 def _channels_first(pixels: np.ndarray) -> torch.Tensor:

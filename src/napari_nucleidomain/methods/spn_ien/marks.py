@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.data.example import Example
+from napari_nucleidomain.data.example import Corrections, Example
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.regions import Region
 from napari_nucleidomain.instances.labelimage import compact
@@ -25,7 +25,7 @@ class Marks:
     Attributes
     ----------
     points : ndarray (N, 2) float64
-        One in each nucleus; at least one.
+        One in each nucleus; none where all that is known is that there is none.
     sure : ndarray (N,) bool
         Which are of corrected outlines, and no clicks.
     outlined : bool
@@ -59,7 +59,9 @@ def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Calla
         # Outlines drawn by hand bear any number; networks count in float32.
         labels, _ = compact(labels)
     points = example.load_points(image)
-    corrections = None if config.variant == "fully" else example.load_corrections(image)
+    corrections = example.load_corrections(image)
+    if labels is not None and corrections is not None and config.variant == "fully":
+        labels, corrections = _corrected(labels, corrections), None
     # Outlines are taken to be complete; clicks of one's own beside them need not be.
     outlined = labels is not None and config.variant == "fully"
     if (points is None or len(points) == 0) and labels is not None:
@@ -77,11 +79,18 @@ def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Calla
     if corrections is not None:
         known = known_map(corrections)
         points, sure = points_with(points, known)
-    if len(points) == 0:
+    if len(points) == 0 and known is None:
         return None
     if not outlined:
         tell_about_clicks(example.name, points[~sure], shape, warn)
     return Marks(points, sure, outlined, labels, known, example.load_corrected_in() if known is not None else [])
+
+
+def _corrected(labels: np.ndarray, corrections: Corrections) -> np.ndarray:
+    """Outlines of the whole image with the corrected part laid over them, numbered 1..N."""
+    part, _ = compact(corrections.labels)
+    laid = np.where(corrections.inside, np.where(part > 0, part + int(labels.max(initial=0)), 0), labels)
+    return compact(laid)[0]
 
 
 def _within(name: str, points: np.ndarray, shape: tuple[int, int], warn: Callable[[str, str], None]) -> np.ndarray:
