@@ -116,6 +116,9 @@ def test_the_second_network_unless_the_first_is_clearly_better(
     checker.load_state_dict({"latest": state, "marks_passed": 0, "checked": 1})
     assert checker.choose("auto", True)[0] == chosen
     assert checker.choose("auto", False)[0] == "watershed"
+    surely = plain is not None and ien is not None and ien > plain + 0.03
+    assert checker.choose("auto", True, seasoned=False)[0] == ("ien" if surely else "watershed")
+    assert checker.choose("ien", True, seasoned=False) == ("ien", []), "who asks for it gets it"
     assert checker.choose("components", True) == ("components", [])
     assert checker.choose("ien", False)[0] == "watershed"
 

@@ -58,7 +58,10 @@ def test_outlines_replace_clicks_in_the_corrected_part_only(tmp_path: Path) -> N
     above = at[:, 0] < 90
     assert above.sum() == one.corrected
     assert (np.diff(np.sort(truth[tuple(at[above].T)])) > 0).all() and truth[tuple(at[above].T)].all()
-    own = {tuple(p) for p in wrong[wrong[:, 0] > 90]}
+    # A click on a nucleus that the border cuts goes with it: two points would divide it.
+    cut = np.isin(truth[tuple(wrong.astype(int).T)], np.unique(truth[:90]))
+    own = {tuple(p) for p in wrong[(wrong[:, 0] > 90) & ~cut]}
+    assert len(own) + one.corrected == len(clicks)
     assert {tuple(p) for p in one.points[~above]} == own
     assert one.inside.all(), "clicks and outlines together cover the image"
 
@@ -73,12 +76,23 @@ def test_corrections_are_never_kept_back(tmp_path: Path) -> None:
     assert not (one.check_mask & (one.known[rows, columns] >= 0)).any()
     assert one.inside[210:, :].all()
     assert sum(p[0] >= 200 for p in one.points) == one.corrected
-    assert len(one.points) + len(one.check_points) == one.corrected + (clicks[:, 0] < 199.5).sum()
+    assert len(one.points) + len(one.check_points) == len(clicks)
+
+
+def test_there_is_always_something_to_check_with(tmp_path: Path) -> None:
+    truth, clicks = discs(140, 26, 8)
+    # All but a row of the clicks lie in the corrected part: too few are left to keep some back.
+    example = write_example(tmp_path, truth, clicks, (0, 0, 115, 140))
+    (one,) = load_clicked(saved(tmp_path, example), config(keep_back=0.2), _quiet)
+    assert one.check_box is not None and len(one.check_points) >= 4
+    rows, columns = (slice(*side) for side in one.check_box)
+    assert (one.known[rows, columns] == -1).all(), "what is kept back teaches nothing"
+    assert one.corrected and len(one.points) + len(one.check_points) == len(clicks)
 
 
 def test_a_part_alone_teaches_without_a_single_click(tmp_path: Path) -> None:
     truth, _ = discs(140, 26, 8)
-    (one,) = load_clicked(saved(tmp_path, write_example(tmp_path, truth, None)), config(), _quiet)
+    (one,) = load_clicked(saved(tmp_path, write_example(tmp_path, truth, None)), config(keep_back=0.0), _quiet)
     assert len(one.points) == one.corrected
     assert one.inside[:90].all() and not one.inside[90:].any()
 
@@ -167,9 +181,11 @@ def test_huge_numbers_and_nuclei_cut_by_the_part(tmp_path: Path) -> None:
     painted[truth == 3] = 4_000_000_000
     (tmp_path / "a").mkdir()
     example = write_example(tmp_path / "a", painted, clicks, (0, 0, 66, 140))
-    known = known_map(example.load_corrections())
+    corrections = example.load_corrections()
+    known = known_map(corrections)
     assert known.max() == len(np.unique(truth[:66])) - 1
-    points, sure = points_with(clicks, known)
+    points, sure = points_with(clicks, corrections)
+    assert len(points) == len(clicks), "a nucleus that the border cuts has one point, not two"
     assert sure.sum() == known.max() and (known[tuple(points[sure].astype(int).T)] > 0).all()
 
 

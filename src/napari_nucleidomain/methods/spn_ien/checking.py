@@ -174,11 +174,13 @@ class Checker:
         count = max(1, int(_CHECK_SHARE * 60.0 * self._run.minutes / each))
         self._strips = self._strips[:: -(-len(self._strips) // count)]
 
-    def choose(self, wish: str, trained_ien: bool, two_stages: bool = True) -> tuple[str, list[str]]:
+    def choose(
+        self, wish: str, trained_ien: bool, two_stages: bool = True, *, seasoned: bool = True
+    ) -> tuple[str, list[str]]:
         """The decoder to use, and notes for the card.
 
-        Where the user leaves it open: the one that finds more of the kept-back clicks; the paper's
-        where the difference may be chance.
+        Where the user leaves it open: the one that finds more of the kept-back clicks; where the difference may be
+        chance the paper's, unless its network has seen too little yet.
         """
         if not two_stages and wish in ("auto", "ien"):
             return "components", ["This variant has one network only: nuclei are the connected pieces of its mask."]
@@ -194,6 +196,9 @@ class Checker:
                 f"Dividing by shape found more of the kept-back clicks ({plain.sentence()}) than the second network "
                 f"({ien.sentence()}), so it is used."
             ]
+        better = ien is not None and plain is not None and ien.point_f1 > plain.point_f1 + _CLEARLY
+        if not seasoned and not better:
+            return "watershed", ["The second network has learned too little yet: nuclei are divided by their shape."]
         return "ien", ["Nuclei are told apart by the second network."]
 
     def scores_for_card(self, decoder: str) -> list[ScoreOnData]:

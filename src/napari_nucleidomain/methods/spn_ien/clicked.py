@@ -67,7 +67,7 @@ class Clicked:
         Outlines, only where the configuration uses them.
     known : ndarray (H, W) int32 or None
         Outlines that a person corrected: 1..N nuclei, 0 background, -1 where nothing was corrected. Nothing of it is
-        kept back.
+        kept back, unless there would be nothing else to check with.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Clicked:
     @property
     def corrected(self) -> int:
         """Nuclei whose outlines were corrected."""
-        return 0 if self.known is None else int(self.known.max(initial=0))
+        return 0 if self.known is None else len(np.unique(self.known[self.known > 0]))
 
     def digest(self) -> str:
         """Of all that training sees of it."""
@@ -133,6 +133,11 @@ def load_clicked(dataset: Dataset, config: SpnIenConfig, warn: Callable[[str, st
 def _with_checks(areas: list[Clicked], share: float) -> list[Clicked]:
     """The same areas of an image, a part of each of which is kept back."""
     made = [_with_check(one, share) for one in areas]
+    if any(one.check_box is not None for one in made):
+        return made
+    if any(one.known is not None for one in areas):
+        # Better checked with a part of what was corrected than not at all.
+        made = [_with_check(one, share, spare_known=False) for one in areas]
     if len(areas) < 2 or any(one.check_box is not None for one in made):
         return made
     # Each is too small to spare five clicks; then the largest gives for all, at most half of what it has.
@@ -142,19 +147,22 @@ def _with_checks(areas: list[Clicked], share: float) -> list[Clicked]:
     return made
 
 
-def _with_check(one: Clicked, share: float) -> Clicked:
+def _with_check(one: Clicked, share: float, *, spare_known: bool = True) -> Clicked:
     """The same area less what is kept back of it."""
-    sure = np.zeros(one.inside.shape, bool) if one.known is None else one.inside & (one.known != INSTANCE_IGNORED)
+    sure = np.zeros(one.inside.shape, bool)
+    if one.known is not None and spare_known:
+        sure = one.inside & (one.known != INSTANCE_IGNORED)
     taught = _lie_in(one.points, sure)
-    if one.known is not None and (taught.all() or not (one.inside & ~sure).any()):
+    if len(one.points) == 0 or taught.all() or not (one.inside & ~sure).any():
         return one
     strip, checks, mask, inside, points = keep_back(one.points[~taught], one.inside & ~sure, share)
     if strip is None:
         return one
     # What a person corrected teaches, wherever it lies.
     inside, points = inside | sure, np.concatenate([points, one.points[taught]])
+    known = one.known if one.known is None or spare_known else np.where(inside, one.known, INSTANCE_IGNORED)
     box = (_moved(strip[0], one.origin[0]), _moved(strip[1], one.origin[1]))
-    return replace(one, points=points, inside=inside, check_box=box, check_points=checks, check_mask=mask)
+    return replace(one, points=points, inside=inside, check_box=box, check_points=checks, check_mask=mask, known=known)
 
 
 def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], None]) -> list[Clicked]:

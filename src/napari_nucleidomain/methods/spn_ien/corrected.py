@@ -27,15 +27,14 @@ def known_map(corrections: Corrections) -> np.ndarray:
     return np.where(corrections.inside, small, INSTANCE_IGNORED).astype(np.int32)
 
 
-def points_with(points: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def points_with(points: np.ndarray, corrections: Corrections) -> tuple[np.ndarray, np.ndarray]:
     """Clicks outside the corrected part, and one point in each nucleus inside it.
 
     Parameters
     ----------
     points : ndarray (N, 2)
-        Clicks; those inside the corrected part are superseded.
-    known : ndarray (H, W) int32
-        See `known_map`.
+        Clicks; those inside the corrected part are superseded, and those on a nucleus that its border cuts.
+    corrections : Corrections
 
     Returns
     -------
@@ -43,9 +42,11 @@ def points_with(points: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.n
     sure : ndarray (M,) bool
         Which are of corrected nuclei.
     """
-    at = np.clip(np.floor(points + 0.5).astype(int), 0, np.array(known.shape) - 1)
-    own = points[known[tuple(at.T)] == INSTANCE_IGNORED]
-    made = suggest_points(np.maximum(known, 0))
+    labels, inside = corrections.labels, corrections.inside
+    at = tuple(np.clip(np.floor(points + 0.5).astype(int), 0, np.array(labels.shape) - 1).T)
+    outlined = np.unique(labels[inside & (labels > 0)])
+    own = points[~(inside[at] | np.isin(labels[at], outlined))]
+    made = suggest_points(np.where(inside, labels, 0))
     return np.concatenate([own, made]), np.arange(len(own) + len(made)) >= len(own)
 
 

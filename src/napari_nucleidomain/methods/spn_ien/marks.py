@@ -78,7 +78,7 @@ def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Calla
     known, sure = None, np.zeros(len(points), bool)
     if corrections is not None:
         known = known_map(corrections)
-        points, sure = points_with(points, known)
+        points, sure = points_with(points, corrections)
     if len(points) == 0 and known is None:
         return None
     if not outlined:
