@@ -17,12 +17,17 @@ from napari_nucleidomain.contracts.files import read_json, write_json
 from .example import ATTACHED, SPLITS, Example, Split
 from .images import Image
 from .labels_io import labels_shape, mismatch, says_no_size
+from .lost import Lost, from_entry, from_folder
 from .plainfolder import examples_in
 from .points import check_points, read_points
 
 FILE_NAME = "dataset.json"
 KIND = "nucleidomain-dataset"
 SCHEMA = 1
+_MEND_CLICKS = {
+    "other-image": "Give each image its own clicks (a.csv for a.tif).",
+    "dimension": "Save clicks with as many coordinates as the image has axes: axis-0 and axis-1 for a flat image.",
+}
 
 
 @dataclass
@@ -38,12 +43,15 @@ class Dataset:
     problems : list of (Path, str)
         Files that were skipped, and why.
     name : str
+    lost : list of Lost
+        Those of the problems that cost training images their clicks, outlines or corrections.
     """
 
     path: Path
     all: list[Example] = field(default_factory=list)
     problems: list[tuple[Path, str]] = field(default_factory=list)
     name: str = ""
+    lost: list[Lost] = field(default_factory=list)
 
     def examples(
         self, split: str | None = None, has: str | Iterable[str] | None = None, domain: str | None = None
@@ -163,7 +171,7 @@ class Dataset:
             held[split] += len(groups[name])
             chosen |= dict.fromkeys(groups[name], split)
         examples = [e.changed(split=chosen[k]) for k, e in enumerate(self.all)]
-        return Dataset(self.path, examples, list(self.problems), self.name)
+        return Dataset(self.path, examples, list(self.problems), self.name, list(self.lost))
 
 
 def open_dataset(path: Path | str, check: bool = True) -> Dataset:
@@ -210,7 +218,7 @@ def open_dataset(path: Path | str, check: bool = True) -> Dataset:
 
 def _from_folder(path: Path) -> Dataset:
     examples, problems = examples_in(path)
-    return Dataset(path, examples, problems, path.name)
+    return Dataset(path, examples, problems, path.name, from_folder(problems))
 
 
 def _from_file(path: Path) -> Dataset:
@@ -232,6 +240,7 @@ def _from_file(path: Path) -> Dataset:
         except NucleiError as error:
             named = entry.get("image") if isinstance(entry, dict) else None
             dataset.problems.append((path.parent / str(named or path.name), str(error)))
+            dataset.lost += from_entry(entry, error)
     return dataset
 
 
@@ -241,54 +250,66 @@ def _check(dataset: Dataset) -> None:
     for example in dataset.all:
         try:
             with example.open() as image:
-                kept.append(_checked(example, image, dataset.problems))
+                kept.append(_checked(example, image, dataset))
         except NucleiError as error:
             dataset.problems.append((example.image, str(error)))
+            _lose(dataset, example, tuple(key for key in ATTACHED if example.has(key)), example.image, error)
     dataset.all = kept
 
 
-def _checked(example: Example, image: Image, problems: list[tuple[Path, str]]) -> Example:
+def _lose(dataset: Dataset, example: Example, kinds: tuple[str, ...], path: Path, error: NucleiError) -> None:
+    if kinds and example.split == "train":
+        dataset.lost.append(Lost(kinds, path.name, error.message, error.hint))
+
+
+def _checked(example: Example, image: Image, dataset: Dataset) -> Example:
     """The example without the files that do not fit its image."""
+    problems = dataset.problems
     checks = {"points": _points_problem, "labels": _labels_problem, "regions": _regions_problem}
     for key, check in checks.items():
         path = getattr(example, key)
         if path is None:
             continue
+        wrong: NucleiError | None
         try:
             wrong = check(example, image)
         except NucleiError as error:
-            wrong = str(error)
+            wrong = error
         if wrong:
-            problems.append((path, wrong))
+            problems.append((path, str(wrong)))
+            _lose(dataset, example, (key,), path, wrong)
             example = example.changed(**{key: None})
     try:
         example.load_corrections(image)
     except NucleiError as error:
-        problems.append((example.corrected or example.corrected_in or example.image, str(error)))
+        path = example.corrected or example.corrected_in or example.image
+        problems.append((path, str(error)))
+        _lose(dataset, example, ("corrected",), path, error)
         example = example.changed(corrected=None, corrected_in=None)
     return example
 
 
-def _points_problem(example: Example, image: Image) -> str | None:
+def _points_problem(example: Example, image: Image) -> NucleiError | None:
     points = read_points(example.points or "", image.ndim + len(image.plane_axes), channels=image.file_channels)
     deep = points.shape[1] > image.ndim
     shape: Sequence[int] = (*image.plane_shape, *image.spatial_shape) if deep else image.spatial_shape
     errors = [f for f in check_points(points, shape) if f.severity == "error"]
-    return str(errors[0]) if errors else None
+    return NucleiError(errors[0].message, _MEND_CLICKS[errors[0].kind]) if errors else None
 
 
-def _labels_problem(example: Example, image: Image) -> str | None:
+def _labels_problem(example: Example, image: Image) -> NucleiError | None:
     path = example.labels or Path()
     if says_no_size(path):
         example.load_labels(image)
         return None
-    return mismatch(labels_shape(path), image)
+    wrong = mismatch(labels_shape(path), image)
+    return NucleiError(wrong, "Attach the outlines of this very image.") if wrong else None
 
 
-def _regions_problem(example: Example, image: Image) -> str | None:
+def _regions_problem(example: Example, image: Image) -> NucleiError | None:
     regions = example.load_regions(image)
     if regions and not any(r.mask(image.spatial_shape[-2:]).any() for r in (_flat(r) for r in regions)):
-        return "All its regions lie outside the image. They probably belong to another image."
+        return NucleiError("All its regions lie outside the image. They probably belong to another image.")
     return None
 
 

@@ -18,10 +18,10 @@ from napari_nucleidomain.instances.labelimage import compact
 
 from .areas import Window, clicked_areas
 from .config import SpnIenConfig
-from .marks import Marks, read_marks
+from .marks import Marks, read_marks, uses_outlines
 from .pseudo_labels import INSTANCE_IGNORED
 from .telling import (
-    BLANK,
+    Told,
     is_blank,
     not_finite,
     tell_about_area,
@@ -108,18 +108,20 @@ def load_clicked(dataset: Dataset, config: SpnIenConfig, warn: Callable[[str, st
         There are too few clicks to learn from, images differ in channels, or outlines are needed and absent.
     """
     found: list[list[Clicked]] = []
-    left_out = [message for _, message in dataset.problems]
-    for example in dataset.examples(split="train"):
-        areas = _load(example, config, warn)
+    told = Told(warn)
+    examples = dataset.examples(split="train")
+    for example in examples:
+        areas = _load(example, config, told)
         blank = [one for one in areas if is_blank(one.pixels)]
         if blank:
-            tell_about_blank(blank[0].name, len(blank) < len(areas), warn)
-            left_out.append(f"{blank[0].name}: {BLANK}")
+            tell_about_blank(blank[0].name, len(blank) < len(areas), told)
         found.append([one for one in areas if not is_blank(one.pixels)])
     every = [one for areas in found for one in areas]
     total = sum(len(one.points) for one in every)
     if total < FEWEST_CLICKS:
-        raise too_few(total, FEWEST_CLICKS, left_out)
+        kinds = {"points", "corrected", "labels"} if uses_outlines(config) else {"points", "corrected"}
+        lost = [(str(one), one.hint) for one in dataset.lost if kinds.intersection(one.kinds)]
+        raise too_few(total, FEWEST_CLICKS, len(examples), lost + told.lost)
     channels = sorted({one.pixels.shape[-1] for one in every})
     if len(channels) > 1:
         raise NucleiError(
@@ -165,7 +167,7 @@ def _with_check(one: Clicked, share: float, *, spare_known: bool = True) -> Clic
     return replace(one, points=points, inside=inside, check_box=box, check_points=checks, check_mask=mask, known=known)
 
 
-def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], None]) -> list[Clicked]:
+def _load(example: Example, config: SpnIenConfig, warn: Told) -> list[Clicked]:
     """The clicked areas of one image; none where nothing in it is clicked."""
     image = example.open()
     marks = read_marks(example, image, config, warn)
@@ -184,7 +186,10 @@ def _load(example: Example, config: SpnIenConfig, warn: Callable[[str, str], Non
         taught |= within
         areas.append((window, inside, marks.points[within] - origin))
     if not taught.all():
-        warn(f"{example.name}: {int((~taught).sum())} clicks lie outside every region and are left out.", "")
+        warn.leave_out(
+            f"{example.name}: {int((~taught).sum())} clicks lie outside every region and are left out.",
+            "Draw the regions round them, or remove the regions.",
+        )
     sure = np.zeros((1, 1), bool) if marks.known is None else marks.known != INSTANCE_IGNORED
     clicked = [area for area in areas if len(area[2]) or (marks.known is not None and sure[area[0]].any())]
     tell_about_unclicked(example.name, len(areas) - len(clicked), warn)

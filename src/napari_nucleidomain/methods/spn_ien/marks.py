@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from napari_nucleidomain.instances.labelimage import compact
 
 from .config import SpnIenConfig
 from .corrected import known_map, points_with
-from .telling import tell_about_clicks, tell_about_image
+from .telling import Told, tell_about_clicks, tell_about_image
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,12 @@ class Marks:
     corrected_in: list[Region]
 
 
-def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Callable[[str, str], None]) -> Marks | None:
+def uses_outlines(config: SpnIenConfig) -> bool:
+    """Whether outlines, where there are any, count as marks."""
+    return config.variant == "fully" or config.derive_points
+
+
+def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Told) -> Marks | None:
     """Read them, and say what is odd; None where there is nothing to learn from.
 
     Raises
@@ -54,7 +58,7 @@ def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Calla
     NucleiError
         Outlines are needed and absent, the image is a volume, or a file cannot be read.
     """
-    labels = example.load_labels(image) if config.variant == "fully" or config.derive_points else None
+    labels = example.load_labels(image) if uses_outlines(config) else None
     if labels is not None:
         # Outlines drawn by hand bear any number; networks count in float32.
         labels, _ = compact(labels)
@@ -93,13 +97,16 @@ def _corrected(labels: np.ndarray, corrections: Corrections) -> np.ndarray:
     return compact(laid)[0]
 
 
-def _within(name: str, points: np.ndarray, shape: tuple[int, int], warn: Callable[[str, str], None]) -> np.ndarray:
+def _within(name: str, points: np.ndarray, shape: tuple[int, int], warn: Told) -> np.ndarray:
     """The clicks that lie on the image; the others are told of."""
     points = np.asarray(points, float)[:, -2:]
     within = ((points >= -0.5) & (points < np.array(shape) - 0.5)).all(1)
     if not within.all():
         out = int((~within).sum())
-        warn(f"{name}: {out} click{'s lie' if out != 1 else ' lies'} outside the image, left out.", "")
+        warn.leave_out(
+            f"{name}: {out} click{'s lie' if out != 1 else ' lies'} outside the image, left out.",
+            "Remove them; are they another image's?",
+        )
     return points[within]
 
 

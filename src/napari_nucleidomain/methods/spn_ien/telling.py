@@ -60,18 +60,62 @@ def is_blank(pixels: np.ndarray) -> bool:
     return bool((pixels == pixels[:1, :1]).all())
 
 
-def tell_about_blank(name: str, in_part: bool, warn: Warn) -> None:
+def tell_about_blank(name: str, in_part: bool, told: Told) -> None:
     """Say that an image is blank, or one of its areas."""
     if in_part:
-        warn(f"{name}: in one of its areas {BLANK}", "That area is left out. Export the image again.")
+        told.leave_out(f"{name}: in one of its areas {BLANK}", "That area is left out. Export the image again.")
     else:
-        warn(f"{name}: {BLANK}", "It is left out. Export the image again.")
+        told.leave_out(f"{name}: {BLANK}", "It is left out. Export the image again.")
 
 
-def too_few(clicks: int, least: int, left_out: Sequence[str]) -> NucleiError:
-    """The message for too few clicks; clicks that are there but cannot be used are the first thing to know."""
-    why = f" Left out: {left_out[0]}" if left_out else ""
-    return NucleiError(
-        f"Only {clicks} click{'s' * (clicks != 1)}; {least} is the least that works.{why}",
-        "Click more nuclei: 60 in a small area are a good start.",
-    )
+class Told:
+    """Says what a person should know, and keeps what costs clicks: where too few are left, that is the cause.
+
+    Parameters
+    ----------
+    warn : callable
+        Given message and hint.
+    """
+
+    def __init__(self, warn: Warn) -> None:
+        self._warn = warn
+        self.lost: list[tuple[str, str]] = []
+
+    def __call__(self, message: str, hint: str) -> None:
+        self._warn(message, hint)
+
+    def leave_out(self, message: str, remedy: str) -> None:
+        """Say what is left out and what to do about it."""
+        self._warn(message, remedy)
+        self.lost.append((message, remedy))
+
+
+def too_few(clicks: int, least: int, images: int, lost: Sequence[tuple[str, str]]) -> NucleiError:
+    """The message for too few clicks: clicks that are there but cannot be used are the first thing to know.
+
+    Parameters
+    ----------
+    clicks, least : int
+        How many there are and should be.
+    images : int
+        For training, with clicks or without.
+    lost : sequence of (message, remedy)
+        What cost clicks.
+    """
+    message = f"Only {clicks} click{'s' * (clicks != 1)}; {least} is the least that works."
+    if lost:
+        why, remedy = lost[0]
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        return NucleiError(f"{message} Left out{more}: {why}", remedy or "Mend that, or click more nuclei.")
+    if not images:
+        return NucleiError(
+            f"{message} No image is for training: all are for validation or test.", "Choose images for training."
+        )
+    if not clicks:
+        whose = "The training image has" if images == 1 else f"None of the {images} training images has"
+        whose += " no clicks." if images == 1 else " clicks."
+        return NucleiError(
+            f"{message} {whose}",
+            "Click 60 nuclei in a small area. In a folder of files, the clicks of images/a.tif are points/a.csv.",
+        )
+    return NucleiError(message, "Click more nuclei: 60 in a small area are a good start.")
