@@ -145,7 +145,10 @@ def test_the_classical_method_is_scored_on_the_same_clicks(monkeypatch: pytest.M
     assert (ours[0].value, floor[0].value) == (0.0, 1.0)
     assert floor[0].on == ours[0].on
     card = ModelCard(name="m", method="spn-ien", scores=ours, classical=floor)
-    assert card.verdict() == "On your kept-back clicks Otsu + watershed does better: 1.00 against 0.00."
+    for score in ours:
+        score.on = "40 kept-back clicks of 1 image"
+    told = card.model_copy(update={"scores": ours}).verdict()
+    assert told.startswith("On your kept-back clicks the classical method does better: 1.00 against 0.00")
     assert checker.classical_for_card("watershed") == [], "that decoder was not scored"
 
 
@@ -160,3 +163,14 @@ def test_the_card_says_where_training_gained_nothing(ours: float, floor: float, 
     verdict = ModelCard(name="m", method="spn-ien", scores=[score(ours)], classical=[score(floor)]).verdict()
     assert said in verdict and bool(verdict) is bool(said)
     assert ModelCard(name="m", method="spn-ien", scores=[score(ours)]).verdict() == ""
+
+
+def test_a_handful_of_clicks_is_no_reason_to_change_the_method() -> None:
+    def card(floor: float, clicks: int) -> ModelCard:
+        on = f"{clicks} kept-back clicks of 1 image"
+        scores = [[ScoreOnData(name="point_f1", value=value, on=on)] for value in (0.6, floor)]
+        return ModelCard(name="m", method="spn-ien", scores=scores[0], classical=scores[1])
+
+    assert card(0.62, 20).verdict() and not card(0.62, 20).caution()
+    assert not card(0.62, 19).verdict() and "19 clicks kept back: too few" in card(0.62, 19).caution()
+    assert not card(0.5, 19).caution(), "the model is better"

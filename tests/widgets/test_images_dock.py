@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import skimage.io
 import tifffile
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 
 from napari_nucleidomain.widgets.images_dock import ImagesDock
@@ -205,3 +207,24 @@ def test_samples_open(qtbot, session, dock):
     assert len(entry.points) == 95
     assert entry.labels is not None
     assert entry.image.kind == "h&e"
+
+
+def test_a_click_on_the_tick_changes_the_tick_alone(qtbot, session, dock, image_file, nuclei, tmp_path):
+    skimage.io.imsave(tmp_path / "second.png", nuclei[0], check_contrast=False)
+    first, second = (
+        session.add_entry("first", path=image_file),
+        session.add_entry("second", path=tmp_path / "second.png"),
+    )
+    session.set_current(first)
+    canvas.settle()
+    item = dock.list.item(1)
+    at = dock.list.tick_box(item).center()
+    QTest.mouseClick(dock.list.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+    assert not second.ticked and first.ticked and session.current is first
+    QTest.mouseClick(dock.list.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, at)
+    assert second.ticked
+    row = dock.list.visualItemRect(item)
+    place = QPoint(row.right() - 20, row.center().y())
+    QTest.mouseClick(dock.list.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
+    assert session.current is second and second.ticked
+    assert "Use" in dock.tick_words.text() and dock.tick_words.isVisible()

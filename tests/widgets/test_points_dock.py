@@ -7,6 +7,7 @@ import time
 import canvas
 import numpy as np
 import pytest
+import shapely
 from qtpy.QtCore import Qt
 
 from napari_nucleidomain.contracts import NucleiError
@@ -375,3 +376,21 @@ def test_others_layers_and_tools_are_left_alone(work, nuclei):
     assert viewer.layers.selection.active is mine
     assert mine.mode == "paint"
     assert (viewer.scene.camera.center, viewer.scene.camera.zoom) == view
+
+
+def test_a_region_that_grows_takes_the_promise_back_and_cuts_no_nucleus(work, nuclei):
+    session, entry, dock = work
+    centres = nuclei[1]
+    inner = np.array([[5, 5], [5, 140], [160, 140], [160, 5]], float)
+    session.annotations.change(entry, points=centres, regions=[inner])
+    dock.refresh()
+    dock.complete.click()
+    assert entry.complete
+    session.set_regions(entry, [inner[:, :] * 0.9 + 3])
+    assert entry.complete, "a smaller region holds nothing new"
+    (check,) = [one for one in dock.checks._look(entry) if one.kind == "outside"]
+    dock.checks.extend(entry, check)
+    dock.refresh()
+    assert not entry.complete and not dock.complete.isChecked()
+    region = shapely.Polygon(entry.regions[0])
+    assert all(region.contains(shapely.Point(centre).buffer(9)) for centre in centres), "nuclei of 9 px radius"

@@ -305,7 +305,7 @@ def test_models_with_cards_are_listed_and_imported(dock, session, qtbot, tmp_pat
 def test_a_model_below_the_classical_method_is_told_here_too(dock, session, entry):
     floor = [ScoreOnData(name="points_f1", value=0.9, on="kept-back clicks")]
     session.model = str(make_model(session.project.models_folder / "m", 0.8, channels=1, classical=floor))
-    assert "Otsu + watershed does better: 0.90 against 0.80." in dock.models.verdict.text()
+    assert "the classical method does better: 0.90 against 0.80" in dock.models.verdict.text()
     dock.models.verdict._row.itemAt(0).widget().click()
     assert session.model == dock.models.model == "otsu"
     assert not dock.models.verdict.text()

@@ -114,3 +114,12 @@ def test_methods_that_need_outlines_or_nothing():
     assert stops(check_data([entry(1, 0, labels="x.png")], "labels")) is None
     assert stops(check_data([entry(1)], "nothing")) is None
     assert stops(check_data([entry(1, 0, labels="x.png")], "labels elsewhere")) is not None
+
+
+def test_the_tick_of_the_list_is_not_taken_for_what_trains():
+    one = entry(6, 80, regions=[box(0, 99)], complete=True)
+    one.ticked = False
+    (told,) = [check for check in check_data([one], "points") if "not ticked" in check.text]
+    assert "set Use to “predict only”" in told.text and told.goto == "images"
+    one.use = "predict"
+    assert "set Use to" in texts(check_data([one], "points"))

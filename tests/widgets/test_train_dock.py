@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from qtpy.QtCore import QPoint
 
 from napari_nucleidomain.contracts import NucleiError, load_card, save_card
 from napari_nucleidomain.contracts.events import Failed, Finished, Metric, Progress, StageEvent, Stopped, Warned
@@ -208,11 +209,31 @@ def test_a_model_below_the_classical_method_is_told_with_the_way_out(dock, train
     training.leave(Finished(summary={"published": str(folder), "seconds": 61.0}))
     poll(dock)
     message = dock.progress.message
-    assert "Otsu + watershed does better: 0.79 against 0.76." in message.text()
+    assert "the classical method does better: 0.79 against 0.76" in message.text()
     buttons = {message._row.itemAt(k).widget().text(): message._row.itemAt(k).widget() for k in range(2)}
     buttons["Use the classical method"].click()
     assert session.model == "otsu"
     assert dock.opened == ["predict"]
+
+
+def test_how_it_ended_is_on_top_and_the_question_is_scrolled_to(dock, entry, training, session, qtbot):
+    assert dock.body.indexOf(dock.progress.message) < dock.body.indexOf(dock.choices)
+    training.leave(Finished(summary={}))
+    poll(dock)
+    session.set_regions(entry, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
+    dock.resize(320, 300)
+    ready(dock).train.click()
+    area = dock._area.viewport()
+
+    assert "not said yet" not in dock.checklist.text(), "asked once"
+
+    def in_sight():
+        top = dock.question.mapTo(area, QPoint(0, 0)).y()
+        assert top >= 0 and top + dock.question.height() <= area.height() + 8
+
+    qtbot.waitUntil(in_sight)
+    words = [dock.question._row.itemAt(k).widget().text() for k in range(dock.question._row.count())]
+    assert words[0] == "Yes, train"
 
 
 def test_a_failure_says_why_keeps_the_old_model_and_has_a_report(dock, training, session):

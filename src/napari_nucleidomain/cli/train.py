@@ -47,6 +47,8 @@ def command(arguments: argparse.Namespace) -> int:
             print(f"       {note}")
         if verdict := card.verdict():
             print(f"       {verdict} Use it with: nucleidomain predict otsu IMAGE... --out DIR")
+        elif caution := card.caution():
+            print(f"       {caution}")
     return code
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from .files import check_version, read_json, write_json
 CARD_FILE = "card.json"
 WEIGHTS_FILE = "weights.safetensors"
 CARD_SCHEMA = 1
+# With fewer clicks kept back one nucleus more or less decides which method looks better.
+LEAST_TO_COMPARE = 20
 
 
 class ScoreOnData(BaseModel):
@@ -22,7 +25,7 @@ class ScoreOnData(BaseModel):
     model_config = ConfigDict(extra="ignore")
     name: str = Field(description="Metric name as in `instances.scores.DEFINITIONS`, or 'points_f1' and the like.")
     value: float
-    on: str = Field(description="Which images, e.g. 'kept-back clicks of 4 images'.")
+    on: str = Field(description="Which images, e.g. '24 kept-back clicks of 4 images'.")
     seen_in_training: bool = False
 
 
@@ -78,15 +81,31 @@ class ModelCard(BaseModel):
         return " · ".join(parts)
 
     def verdict(self) -> str:
-        """One sentence where the classical method does no worse on the clicks kept back; else ""."""
+        """One sentence where the classical method does no worse on enough clicks that were kept back; else ""."""
+        clicks, told = self._against_classical()
+        return told if clicks is None or clicks >= LEAST_TO_COMPARE else ""
+
+    def caution(self) -> str:
+        """The same where too few clicks were kept back to tell the two apart: no reason to change the method."""
+        clicks, told = self._against_classical()
+        if clicks is None or clicks >= LEAST_TO_COMPARE or not told:
+            return ""
+        few = f"{clicks} click{'s' * (clicks != 1)}"
+        return f"{few} kept back: too few to tell this model from the classical method. Look at both in Review."
+
+    def _against_classical(self) -> tuple[int | None, str]:
+        """How many clicks were kept back (None: the card does not say), and the sentence of `verdict`."""
         known = {score.name: score.value for score in self.classical}
         for score in self.scores:
             if score.name in known and (score.name.endswith("_f1") or score.name == "f1"):
                 ours, floor = f"{score.value:.2f}", f"{known[score.name]:.2f}"
+                number = re.match(r"\d+", score.on)
+                clicks = int(number.group()) if number else None
+                on, scale = "On your kept-back clicks the classical method", "(F1 of the nuclei found; 1 is perfect)"
                 if float(floor) > float(ours):
-                    return f"On your kept-back clicks Otsu + watershed does better: {floor} against {ours}."
-                return f"On your kept-back clicks Otsu + watershed does as well: {floor}." if floor == ours else ""
-        return ""
+                    return clicks, f"{on} does better: {floor} against {ours} {scale}."
+                return clicks, f"{on} does as well: {floor} {scale}." if floor == ours else ""
+        return None, ""
 
 
 def save_card(card: ModelCard, folder: Path | str) -> Path:

@@ -20,6 +20,8 @@ DOCKS = {"images": "Images", "points": "Points", "train": "Train", "predict": "P
 
 # The dock is on the screen first.
 _LABELS_AFTER_MS = 700
+# Qt lays out what was just shown after this event.
+_REVEAL_AFTER_MS = 50
 
 
 class Dock(QWidget):
@@ -59,7 +61,8 @@ class Dock(QWidget):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(0)
         outer.addWidget(self.header)
-        outer.addWidget(scrolled(content), 1)
+        self._area = scrolled(content)
+        outer.addWidget(self._area, 1)
         self.footer = QVBoxLayout()
         self.footer.setContentsMargins(8, 4, 8, 8)
         self.footer.setSpacing(4)
@@ -78,6 +81,19 @@ class Dock(QWidget):
                 QTimer.singleShot(0, self._join)
                 QTimer.singleShot(_LABELS_AFTER_MS, prepare_labels)
         return super().event(event)
+
+    def reveal(self, widget: QWidget) -> None:
+        """Scroll to a widget of the body, once it is laid out; focus and tab stay where they are."""
+
+        def go() -> None:
+            if not self.session.closed:
+                self._area.ensureWidgetVisible(widget, 0, 8)
+
+        soon = QTimer(self)
+        soon.setSingleShot(True)
+        soon.timeout.connect(go)
+        soon.timeout.connect(soon.deleteLater)
+        soon.start(_REVEAL_AFTER_MS)
 
     def _join(self) -> None:
         if not self.session.closed:

@@ -19,7 +19,7 @@ from .images_borrow import borrow, borrow_channels, free_layers, settle
 from .images_correct import correct
 from .images_details import Details
 from .images_disk import DiskUseFold
-from .images_list import ImageList
+from .images_list import TICK_HELP, ImageList
 from .images_open import Opened, Opener, words
 from .images_pairing import candidates
 from .images_understood import Understood, similar
@@ -53,6 +53,9 @@ class ImagesDock(Dock):
         self.body.addWidget(self.empty)
         self.list = ImageList(self.session)
         self.body.addWidget(self.list)
+        self.tick_words = QLabel(TICK_HELP)
+        self.tick_words.setWordWrap(True)
+        self.body.addWidget(self.tick_words)
         self._build_one()
         self.body.addStretch(1)
         self.click = WhyButton("Next: click nuclei →", "Click inside nuclei of this image, to train on them")
@@ -97,6 +100,7 @@ class ImagesDock(Dock):
         self.use = QComboBox()
         for value, text in _USES.items():
             self.use.addItem(text, value)
+        self.use.setToolTip("Whether a training learns from this image. The tick in the list has no part in it.")
         self.use.activated.connect(lambda _=0: self._set("use", self.use.currentData()))
         self.attach = AttachMenu(self.session)
         form = QFormLayout(self.one)
@@ -255,6 +259,7 @@ class ImagesDock(Dock):
         entry, some = self.session.current, bool(self.session.images)
         self.empty.setVisible(not some)
         self.list.setVisible(some)
+        self.tick_words.setVisible(len(self.session.images) > 1)
         good = entry is not None and not entry.problem
         for widget in (self.fold, self.one, self.details):
             widget.setVisible(good)

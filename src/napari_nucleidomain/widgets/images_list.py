@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from qtpy.QtCore import QSize, Qt
-from qtpy.QtGui import QBrush, QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
+from qtpy.QtCore import QRect, QSize, Qt
+from qtpy.QtGui import QBrush, QIcon, QImage, QMouseEvent, QPixmap
+from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QStyle, QStyleOptionViewItem
 
 from .theme import text_colour
 from .wording import count
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SIDE = 48
 _MOST_ROWS = 5
+TICK_HELP = "The tick is for Predict > ticked images. What is trained on is chosen with Use, below the list."
 
 
 class ImageList(QListWidget):
@@ -66,7 +67,7 @@ class ImageList(QListWidget):
         item.setText("\n".join(lines(entry)))
         item.setIcon(_icon(entry.thumbnail))
         item.setCheckState(Qt.CheckState.Checked if entry.ticked and not entry.problem else Qt.CheckState.Unchecked)
-        item.setToolTip(entry.problem or (str(entry.path) if entry.path else entry.name))
+        item.setToolTip(entry.problem or f"{entry.path or entry.name}\n{TICK_HELP}")
         if entry.problem:
             item.setForeground(QBrush(text_colour("warning")))
 
@@ -93,6 +94,53 @@ class ImageList(QListWidget):
         entry = self._session.images[self.row(item)]
         if not entry.reading:
             self._session.set_current(entry)
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Qt's hook: a click on the tick box changes the tick and not the image that is shown."""
+        item = self._tick_at(event)
+        if item is None:
+            super().mousePressEvent(event)
+        else:
+            ticked = item.checkState() == Qt.CheckState.Checked
+            item.setCheckState(Qt.CheckState.Unchecked if ticked else Qt.CheckState.Checked)
+
+    def mouseReleaseEvent(self, event: QMouseEvent | None) -> None:
+        """Qt's hook: the press did it all."""
+        if self._tick_at(event) is None:
+            super().mouseReleaseEvent(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent | None) -> None:
+        """Qt's hook: a quick second click on the tick is a click."""
+        if self._tick_at(event) is None:
+            super().mouseDoubleClickEvent(event)
+        else:
+            self.mousePressEvent(event)
+
+    def _tick_at(self, event: QMouseEvent | None) -> QListWidgetItem | None:
+        """The row on whose tick box the left mouse button is."""
+        if event is None or event.button() != Qt.MouseButton.LeftButton:
+            return None
+        item = self.itemAt(event.pos())
+        if item is None or not item.flags() & Qt.ItemFlag.ItemIsUserCheckable:
+            return None
+        return item if self.tick_box(item).contains(event.pos()) else None
+
+    def tick_box(self, item: QListWidgetItem) -> QRect:
+        """Where the tick box of a row is, a little wider than drawn."""
+        option = QStyleOptionViewItem()
+        self.initViewItemOption(option)
+        option.rect = self.visualItemRect(item)
+        option.features |= (
+            QStyleOptionViewItem.ViewItemFeature.HasCheckIndicator
+            | QStyleOptionViewItem.ViewItemFeature.HasDecoration
+            | QStyleOptionViewItem.ViewItemFeature.HasDisplay
+        )
+        option.decorationSize = QSize(_SIDE, _SIDE)
+        option.text = item.text()
+        style = self.style()
+        assert style is not None
+        box = style.subElementRect(QStyle.SubElement.SE_ItemViewItemCheckIndicator, option, self)
+        return box.adjusted(-3, -3, 3, 3)
 
     def _ticked(self, item: QListWidgetItem) -> None:
         if not self._filling:

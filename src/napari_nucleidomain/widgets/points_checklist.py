@@ -87,7 +87,10 @@ class CheckList(QWidget):
 
     def extend(self, entry: ImageEntry, check: Check) -> None:
         """Widen the regions so that the clicks lie inside; can be undone."""
-        self._session.annotations.change(entry, regions=extended(entry.regions, entry.points[list(check.indices)]))
+        image = entry.image
+        shape = image.spatial_shape[-2:] if image is not None else None
+        regions = extended(entry.regions, entry.points, list(check.indices), shape)
+        self._session.annotations.change(entry, regions=regions)
 
     def remove(self, entry: ImageEntry, check: Check) -> None:
         """Remove the clicks that do not fit, or all but the first of those on top of one another; can be undone."""

@@ -236,10 +236,13 @@ class PointsDock(Dock):
                 "warning",
                 "No region was drawn, so I drew one round your clicks. Is every nucleus inside it clicked?",
                 "What lies outside is not used. You can drag its corners with Region, or undo it.",
-                Yes_all_clicked=lambda: self._answer(entry, True),
-                Yes_and_in_the_whole_image=lambda: self._answer(entry, True, whole=True),
+                **{
+                    "Yes, all clicked": lambda: self._answer(entry, True),
+                    "Yes, and in the whole image": lambda: self._answer(entry, True, whole=True),
+                },
                 Not_yet=lambda: self._answer(entry, before),
             )
+            self.reveal(self.ask)
             return
         open_dock(self.session, "train")
 

@@ -84,25 +84,57 @@ def lifted(flat: np.ndarray, plane: Sequence[float] | np.ndarray) -> np.ndarray:
     return np.hstack([np.tile(plane, (len(flat), 1)), flat]) if plane.size else np.asarray(flat, dtype=np.float64)
 
 
-def extended(regions: Sequence[np.ndarray], outside: np.ndarray) -> list[np.ndarray]:
+def extended(
+    regions: Sequence[np.ndarray], points: np.ndarray, outside: Sequence[int], shape: Sequence[int] | None = None
+) -> list[np.ndarray]:
     """Regions widened so that they hold clicks that lay outside: each click goes to the nearest region.
+
+    The new edge lies one nucleus distance beyond the click, as round a hull: nearer, and it would cut the nucleus.
 
     Parameters
     ----------
     regions : sequence of numpy.ndarray, shape (V, D)
         At least one.
-    outside : numpy.ndarray, shape (K, D)
+    points : numpy.ndarray, shape (N, D)
+        Every click: their distances tell how large nuclei are.
+    outside : sequence of int
+        Which of them lay outside.
+    shape : sequence of int, optional
+        Lengths of the image, to which what is added is cut.
     """
     from scipy.spatial import ConvexHull
 
     from napari_nucleidomain.data.regions import hull_region, nucleus_distance
 
     result = [np.array(one) for one in regions]
-    margin = max(3.0, nucleus_distance(outside[:, -2:]) / 4) if len(outside) > 1 else 5.0
-    for click in outside:
+    for click in points[list(outside)]:
         gaps = [np.min(np.linalg.norm(one[:, -2:] - click[-2:], axis=1)) for one in result]
         index = int(np.argmin(gaps))
-        ring = hull_region(click[None, -2:], distance=margin).vertices
+        beside = points[np.all(np.round(points[:, :-2]) == np.round(click[:-2]), axis=1)][:, -2:]
+        ring = hull_region(click[None, -2:], distance=nucleus_distance(beside), shape=shape).vertices
         cloud = np.vstack([result[index][:, -2:], ring])
         result[index] = lifted(cloud[ConvexHull(cloud).vertices], result[index][0, :-2])
     return result
+
+
+def grown(before: Sequence[np.ndarray], now: Sequence[np.ndarray], slack_px: float = 0.5) -> bool:
+    """Whether regions hold anything that they did not hold before.
+
+    Parameters
+    ----------
+    before, now : sequence of numpy.ndarray, shape (V, D)
+    slack_px : float
+        By how much an edge may move and be taken for the same.
+    """
+    import shapely
+
+    def polygon(corners: np.ndarray) -> shapely.Geometry:
+        # A drawn line may cross itself.
+        return shapely.make_valid(shapely.Polygon(corners[:, -2:]))
+
+    for one in now:
+        plane = np.round(one[0, :-2])
+        held = [polygon(old) for old in before if np.array_equal(np.round(old[0, :-2]), plane)]
+        if not shapely.union_all(held).buffer(slack_px).covers(polygon(one)):
+            return True
+    return False

@@ -245,5 +245,5 @@ def card_text(card: ModelCard) -> str:
         + (" (seen in training)" if score.seen_in_training else "")
         for score in card.scores
     ]
-    lines += [f"Otsu + watershed, {quality_words(one.name)}: {one.value:.3f} on {one.on}" for one in card.classical]
+    lines += [f"Classical method, {quality_words(one.name)}: {one.value:.3f} on {one.on}" for one in card.classical]
     return "\n".join([*lines, *card.notes])

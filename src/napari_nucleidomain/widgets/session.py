@@ -16,6 +16,7 @@ from . import listing
 from .autosave import Autosave
 from .entry import ImageEntry
 from .points_layers import Annotations
+from .points_region import grown
 from .project_hold import Hold
 from .stage import Stage
 from .window_watch import WindowWatch
@@ -270,9 +271,9 @@ class Session(QObject):
     def set_regions(self, entry: ImageEntry, regions: Sequence[np.ndarray]) -> None:
         """Take over the regions of an image; on disk within seconds.
 
-        That every nucleus in them is clicked was said of the old ones: for a new one it is taken back.
+        That every nucleus in them is clicked was said of the old ones: where they grow it is taken back.
         """
-        if not len(regions) or len(regions) > len(entry.regions):
+        if not len(regions) or len(regions) > len(entry.regions) or grown(entry.regions, regions):
             entry.complete = False
         entry.regions = [np.array(one, dtype=np.float64, copy=True) for one in regions]
         self.entry_changed.emit(entry, "regions")

@@ -86,6 +86,9 @@ def _taught(entry: ImageEntry, needs: str) -> bool:
 def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
     clicked = [entry for entry in usable if entry.use == "train" and _taught(entry, "points")]
     if not clicked:
+        if any(entry.use != "train" and _taught(entry, "points") for entry in usable):
+            text = "No image with clicks is used for training: set Use to “train and check” in"
+            return [Check("stop", text, "images")]
         return [Check("stop", "No clicks yet. Click once inside every nucleus of a small area.", "points")]
     beside = [Check("warning", f"{entry.name}: {words}", "points") for entry in clicked if (words := _misplaced(entry))]
     clicks, corrected = sum(_teaching(entry) for entry in clicked), sum(_corrected(entry) for entry in clicked)
@@ -95,7 +98,7 @@ def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
     if clicks + corrected < LEAST_CLICKS:
         text = f"Only {count(clicks, 'click')}; {LEAST_CLICKS} is the least that works."
         return [Check("stop", text, "points"), *beside]
-    checks = [Check("ok", said), *beside]
+    checks = [Check("ok", said), *_unticked(clicked), *beside]
     if clicks + corrected < GOOD_CLICKS:
         checks.append(Check("warning", f"{GOOD_CLICKS} clicks or more give a steadier model.", "points"))
     checks += [check for entry in clicked for check in _check_area(entry)]
@@ -105,6 +108,16 @@ def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
     else:
         checks.append(Check("ok", "1 click in 5 is kept back, to tell how good the model is."))
     return checks
+
+
+def _unticked(clicked: Sequence[ImageEntry]) -> list[Check]:
+    """Images that teach though their tick is off: it is easily taken for the way to leave them out."""
+    off = [entry.name for entry in clicked if not entry.ticked]
+    if not off:
+        return []
+    names = ", ".join(off[:3]) + (" …" if len(off) > 3 else "")
+    text = f"{names}: not ticked, but learned from. To leave it out set Use to “predict only” in"
+    return [Check("ok", text, "images")]
 
 
 def _place_findings(entry: ImageEntry) -> list[Finding]:
@@ -142,9 +155,10 @@ def _check_area(entry: ImageEntry) -> list[Check]:
         if outside:
             found.append(Check("warning", f"{entry.name}: {count(outside, 'click')} outside every region.", "points"))
         if not entry.complete:
+            # The question itself comes once Train is pressed.
             text = (
-                f"{entry.name}: is every nucleus in its regions clicked? What lies between the clicks there is taken "
-                "for background."
+                f"{entry.name}: not said yet that every nucleus in its regions is clicked. "
+                "What lies between the clicks there is taken for background."
             )
             found.append(Check("warning", text, "points", ask=entry.id))
         return found

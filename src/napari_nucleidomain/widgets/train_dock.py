@@ -79,6 +79,8 @@ class TrainDock(Dock):
         self.preview = LivePreview(self.session, self.follower)
         self.past = PastTrainings()
         parts = (
+            # On top: how a training ended is what one comes back for.
+            self.progress.message,
             self.choices,
             self.checklist,
             self.question,
@@ -176,7 +178,7 @@ class TrainDock(Dock):
         if little_disk:
             checks.append(Check("warning", little_disk, "images"))
         self.checks = checks
-        self.checklist.setText("<br>".join(_line(check) for check in checks))
+        self._list_checks()
         self.train.setText(f"Train{self.forecast.button_words(planned)}")
         stop = stops(checks)
         busy = self.follower.state in _ALIVE and self.follower.run is not None
@@ -217,19 +219,32 @@ class TrainDock(Dock):
                 "warning",
                 f"Is every nucleus inside the regions of {_names(drawn)} clicked? "
                 "What lies between the clicks there is taken for background.",
-                Yes_train=lambda: self._accept_areas(here),
+                **{"Yes, train": lambda: self._accept_areas(here)},
                 Train_anyway=lambda: self._train_anyway(here),
                 Back_to_Points=lambda: self._goto("points"),
             )
+            self._asked()
             return
         self.question.say(
             "warning",
             f"No region is drawn on {_names(asked)}. Only the area round the clicks will be used: "
             "is every nucleus in it clicked?",
-            Yes_train=lambda: self._accept_areas(ids),
-            Yes_and_in_the_whole_image=lambda: self._accept_areas(ids, whole=True),
+            **{
+                "Yes, train": lambda: self._accept_areas(ids),
+                "Yes, and in the whole image": lambda: self._accept_areas(ids, whole=True),
+            },
             Show_the_area=lambda: self._draw_areas(ids),
         )
+        self._asked()
+
+    def _asked(self) -> None:
+        self._list_checks()
+        self.reveal(self.question)
+
+    def _list_checks(self) -> None:
+        """Show the list, without what the question below asks just now."""
+        asking = bool(self.question.text())
+        self.checklist.setText("<br>".join(_line(check) for check in self.checks if not (check.ask and asking)))
 
     def _accept_areas(self, ids: list[str], *, whole: bool = False) -> None:
         """The person says that the clicks are complete: where no area is drawn one becomes a region, once for all."""
@@ -316,6 +331,7 @@ class TrainDock(Dock):
         """A good end makes the new model the chosen one; after a failure the old one stays."""
         folder = getattr(event, "summary", {}).get("published")
         mark_told(self.follower.run)
+        self.reveal(self.progress.message)
         if folder and Path(folder).exists():
             self.session.model = str(folder)
 

@@ -244,26 +244,27 @@ class TrainProgress(QWidget):
         folder = summary.get("published") or (str(run.model_folder) if run is not None else "")
         words = points_sentence(self._story.points) or fallback
         took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
-        verdict = self._verdict(folder)
+        verdict, caution = self._verdict(folder)
         self.message.say(
-            "warning" if verdict else level,
+            level,
             f"{name}{words}.{took}",
-            "\n".join(line for line in (self._compared(folder), verdict) if line),
+            "\n".join(line for line in (self._compared(folder), verdict, caution) if line),
             Predict_with_it=lambda: self.predict_asked.emit(str(folder)),
             **({"Use_the_classical_method": lambda: self.predict_asked.emit(CLASSICAL)} if verdict else {}),
             **({"Resume": self._resume} if isinstance(self._story.end, Stopped) else {}),
         )
 
     @staticmethod
-    def _verdict(folder: str) -> str:
-        """Whether the classical method does no worse on the same clicks."""
+    def _verdict(folder: str) -> tuple[str, str]:
+        """Whether the classical method does no worse on the same clicks; the same where they are too few to tell."""
         from napari_nucleidomain.contracts import load_card
 
         try:
-            return load_card(folder).verdict() if folder else ""
+            card = load_card(folder) if folder else None
         except NucleiError:
             # The model was removed since; its scores are told from the events.
-            return ""
+            return "", ""
+        return (card.verdict(), card.caution()) if card is not None else ("", "")
 
     def _compared(self, folder: str) -> str:
         """How the model it was continued from did on its own kept-back clicks."""
