@@ -49,9 +49,10 @@ class FakeRun:
         self.build: Callable[[], Any] = lambda: None
         self.request: dict[str, Any] | None = None
         self._stop_at, self._tracked, self._checkpoints = stop_at, {}, None
+        self._key = ""
 
-    def attach(self, checkpoints: Any) -> None:
-        self._checkpoints = checkpoints
+    def attach(self, checkpoints: Any, key: str = "") -> None:
+        self._checkpoints, self._key = checkpoints, key
 
     def track(self, **objects: Any) -> None:
         for name, thing in objects.items():
@@ -69,8 +70,8 @@ class FakeRun:
         self.saved["tracked"] |= self._checkpoints.load(path)["tracked"]
 
     @contextmanager
-    def stage(self, name: str, key: str = "") -> Iterator[StageFolder]:
-        stage = StageFolder(self.folder / "stages" / name, key)
+    def stage(self, name: str) -> Iterator[StageFolder]:
+        stage = StageFolder(self.folder / "stages" / name, f"{name}:{self._key}")
         self.stages.append(name if stage.needed else f"{name} skipped")
         needed = stage.needed
         yield stage

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from napari_nucleidomain.contracts import load_card
-from napari_nucleidomain.contracts.events import Failed, Finished
+from napari_nucleidomain.contracts.events import Failed, Finished, Warned
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.points import write_points
 from napari_nucleidomain.inference.model_files import load_weights
@@ -69,13 +69,18 @@ def test_a_kill_changes_no_bit(tmp_path: Path, data: Path, monkeypatch: pytest.M
     assert execute(whole.path) == ExitCode.DONE
     assert whole.model_folder is not None
     expected, card = load_weights(whole.model_folder), load_card(whole.model_folder)
+    points = data / "train" / "points" / "a.csv"
+    clicked = points.read_bytes()
     for at in (4, 15):  # of 10 and 10 steps: one in each stage
+        points.write_bytes(clicked)
         run = new_run(tmp_path, data)
         with monkeypatch.context() as patch:
             interrupt(patch, at)
             with pytest.raises(KeyboardInterrupt):
                 execute(run.path)
         assert run.state == "interrupted"
+        # Somebody clicks on, or takes clicks away, while it trains.
+        write_points(discs(96, 16, 5)[1][:-9], points)
         assert execute(run.path) == ExitCode.DONE
         assert run.model_folder is not None
         resumed = load_weights(run.model_folder)
@@ -84,6 +89,27 @@ def test_a_kill_changes_no_bit(tmp_path: Path, data: Path, monkeypatch: pytest.M
             np.testing.assert_array_equal(resumed[name], value, err_msg=f"{name}, killed at step {at}")
         again = load_card(run.model_folder)
         assert (again.steps, again.scores, again.config) == (card.steps, card.scores, card.config)
+        assert again.trained_on == card.trained_on
+
+
+def test_a_changed_image_has_it_begin_from_nothing(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = new_run(tmp_path, data)
+    with monkeypatch.context() as patch:
+        interrupt(patch, 15)
+        with pytest.raises(KeyboardInterrupt):
+            execute(run.path)
+    picture = data / "train" / "images" / "a.tif"
+    tifffile.imwrite(picture, tifffile.imread(picture)[::-1].copy())
+    assert execute(run.path) == ExitCode.DONE
+    told = [event.message for event in run.read_events()[0] if isinstance(event, Warned)]
+    assert len([one for one in told if "begins again" in one]) == 1
+    fresh = new_run(tmp_path, data)
+    assert execute(fresh.path) == ExitCode.DONE
+    assert run.model_folder is not None and fresh.model_folder is not None
+    expected, weights = load_weights(fresh.model_folder), load_weights(run.model_folder)
+    assert all(np.array_equal(weights[name], value) for name, value in expected.items())
+    card, other = load_card(run.model_folder), load_card(fresh.model_folder)
+    assert (card.steps, card.scores, card.trained_on) == (other.steps, other.scores, other.trained_on)
 
 
 def test_leaves_a_model_that_predicts_and_can_be_continued(tmp_path: Path, data: Path) -> None:

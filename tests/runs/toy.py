@@ -15,6 +15,7 @@ class ToyConfig(MethodConfig):
     """Steps only."""
 
     steps: int = setting(40, "Steps of each stage.", ge=1)
+    key: str = setting("k", "Of all it depends on.")
     stop_at: int = setting(-1, "Raise KeyboardInterrupt at this step of the second stage; a stand-in for a kill.")
 
 
@@ -66,11 +67,11 @@ class NumpyCheckpoints:
 
 def train(run: Any, dataset: Any, config: ToyConfig) -> None:
     """Two stages; each step depends on the one before, on Step.rng and on the global generator."""
-    run.attach(NumpyCheckpoints())
+    run.attach(NumpyCheckpoints(), config.key)
     run.plan(first=1.0, second=2.0)
     a, b = Vector(3), Vector(2)
     run.track(a=a)
-    with run.stage("first", key="k") as stage:
+    with run.stage("first") as stage:
         if stage.needed:
             for step in run.steps("first", config.steps):
                 a.value = 0.9 * a.value + step.rng.normal(size=3) + np.random.normal(size=3)  # noqa: NPY002
@@ -82,7 +83,7 @@ def train(run: Any, dataset: Any, config: ToyConfig) -> None:
         )
     )
     run.track(b=b)
-    with run.stage("second", key="k") as stage:
+    with run.stage("second") as stage:
         if stage.needed:
             for step in run.steps("second", config.steps):
                 b.value = 0.9 * b.value + step.rng.normal(size=2) + a.value[:2]

@@ -100,16 +100,20 @@ class RunContext(Protocol):
         """Seconds of work so far, pauses left out."""
         ...
 
-    def attach(self, checkpoints: Checkpoints) -> None:
-        """Say how tracked state is written. Called once, before `track`."""
+    def attach(self, checkpoints: Checkpoints, key: str = "") -> None:
+        """Say how tracked state is written. Called once, before `track`.
+
+        `key` is a digest of all that the training depends on: data, settings, seed. What an earlier process left
+        under another key is of no use: nothing of it is restored, and every stage, its steps and the clock begin anew.
+        """
         ...
 
     def track(self, **objects: Any) -> None:
         """Register state: anything with `state_dict` and `load_state_dict`. Restored at once when resuming."""
         ...
 
-    def stage(self, name: str, key: str = "") -> AbstractContextManager[Stage]:
-        """A named part. `stage.needed` is False when it was done before with the same key."""
+    def stage(self, name: str) -> AbstractContextManager[Stage]:
+        """A named part. `stage.needed` is False when it was done before under the key given to `attach`."""
         ...
 
     def plan(self, **shares: float) -> None:

@@ -174,7 +174,7 @@ class Dataset:
         return Dataset(self.path, examples, list(self.problems), self.name, list(self.lost))
 
 
-def open_dataset(path: Path | str, check: bool = True) -> Dataset:
+def open_dataset(path: Path | str, check: bool = True, was: Path | None = None) -> Dataset:
     """Open a dataset.
 
     Parameters
@@ -185,6 +185,8 @@ def open_dataset(path: Path | str, check: bool = True) -> Dataset:
         train), files belonging together by name; or a folder of images.
     check : bool
         Open every file's header, clicks included, and skip what cannot be used; see `Dataset.problems`.
+    was : Path, optional
+        Folder in which the dataset file was written, where it was moved without what it names outside that folder.
 
     Returns
     -------
@@ -204,7 +206,7 @@ def open_dataset(path: Path | str, check: bool = True) -> Dataset:
         )
     if path.is_dir() and (path / FILE_NAME).is_file():
         path = path / FILE_NAME
-    dataset = _from_folder(path) if path.is_dir() else _from_file(path)
+    dataset = _from_folder(path) if path.is_dir() else _from_file(path, was)
     if check:
         _check(dataset)
     if not dataset.all:
@@ -221,7 +223,7 @@ def _from_folder(path: Path) -> Dataset:
     return Dataset(path, examples, problems, path.name, from_folder(problems))
 
 
-def _from_file(path: Path) -> Dataset:
+def _from_file(path: Path, was: Path | None = None) -> Dataset:
     content = read_json(path)
     if not isinstance(content, dict) or content.get("kind") != KIND or not isinstance(content.get("examples"), list):
         raise NucleiError(f"{path.name} is no dataset file.", "Choose dataset.json, or a folder of images.")
@@ -236,7 +238,7 @@ def _from_file(path: Path) -> Dataset:
     dataset = Dataset(path, name=str(content.get("name", "")))
     for entry in content["examples"]:
         try:
-            dataset.all.append(Example.from_json(entry, path.parent))
+            dataset.all.append(Example.from_json(entry, path.parent, was))
         except NucleiError as error:
             named = entry.get("image") if isinstance(entry, dict) else None
             dataset.problems.append((path.parent / str(named or path.name), str(error)))

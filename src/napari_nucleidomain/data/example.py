@@ -237,8 +237,8 @@ class Example:
         return entry
 
     @classmethod
-    def from_json(cls, entry: Any, folder: Path) -> Example:
-        """Read an entry of a dataset file that lies in `folder`.
+    def from_json(cls, entry: Any, folder: Path, was: Path | None = None) -> Example:
+        """Read an entry of a dataset file that lies in `folder`. `was`: see `real_path`.
 
         Raises
         ------
@@ -261,9 +261,9 @@ class Example:
             value = entry.get(key)
             if value is not None and not isinstance(value, str):
                 raise NucleiError(f"{entry['image']}: {key} is no path.", "Correct the file, or make it anew.")
-            paths[key] = real_path(value, folder) if value else None
+            paths[key] = real_path(value, folder, was) if value else None
         return cls(
-            image=real_path(entry["image"], folder),
+            image=real_path(entry["image"], folder, was),
             split=split,
             domain=domain,
             group=str(entry.get("group", "")),
@@ -329,9 +329,14 @@ def stored_path(path: Path, folder: Path, home: Path | None = None) -> str:
         return path.absolute().as_posix()
 
 
-def real_path(text: str, folder: Path) -> Path:
-    """The reverse of `stored_path`; backslashes are understood on every system."""
+def real_path(text: str, folder: Path, was: Path | None = None) -> Path:
+    """The reverse of `stored_path`; backslashes are understood on every system.
+
+    Where the folder was moved alone, `was` is where it was when the path was written: paths out of it begin there.
+    """
     path = Path(text)
     if not path.is_absolute() and "\\" in text:
         path = Path(text.replace("\\", "/"))
+    if was is not None and text.startswith(".."):
+        folder = was
     return path if path.is_absolute() else Path(os.path.normpath(folder.absolute() / path))

@@ -81,6 +81,7 @@ class FolderRun:
         self._clock = WorkClock(started=started)
         self._plan = Plan()
         self._checkpoints: Checkpoints | None = None
+        self._key = ""
         self._tracked: dict[str, Any] = {}
         self._restored: dict[str, Any] = {}
         self._position: dict[str, Any] = {}
@@ -95,15 +96,26 @@ class FolderRun:
         self.rates: dict[str, float] = {}
 
     # -- state -----------------------------------------------------------------------------------------------
-    def attach(self, checkpoints: Checkpoints) -> None:
-        """Say how tracked state is written, and read what an earlier process left."""
-        self._checkpoints = checkpoints
+    def attach(self, checkpoints: Checkpoints, key: str = "") -> None:
+        """Say how tracked state is written, and read what an earlier process left that worked on the same."""
+        self._checkpoints, self._key = checkpoints, key
         path = self.folder / CHECKPOINT_FILE
-        if path.exists():
-            state = checkpoints.load(path)
-            self._position = state["position"]
-            self._restored = state["tracked"]
-            self._clock.add(float(self._position.get("clock", 0.0)))
+        if not path.exists():
+            return
+        state = checkpoints.load(path)
+        stages = {name: place for name, place in state["position"].items() if isinstance(place, dict)}
+        if any(place.get("key") != self._stage_key(name) for name, place in stages.items()):
+            self.warn(
+                "What this training works on has changed since it was interrupted; it begins again from nothing.",
+                "An image was changed, or the program is of another version.",
+            )
+            self.resumed = False
+            return
+        self._position, self._restored = state["position"], state["tracked"]
+        self._clock.add(float(self._position.get("clock", 0.0)))
+
+    def _stage_key(self, name: str) -> str:
+        return f"{name}:{self._key}"
 
     def track(self, **objects: Any) -> None:
         """Register state; restored at once when resuming."""
@@ -129,10 +141,10 @@ class FolderRun:
         self._plan = Plan(shares)
 
     @contextmanager
-    def stage(self, name: str, key: str = "") -> Iterator[StageFolder]:
+    def stage(self, name: str) -> Iterator[StageFolder]:
         """A named part; `needed` is False where it was done before with the same key."""
         self.check()
-        stage = StageFolder(self.folder / "stages" / name, key)
+        stage = StageFolder(self.folder / "stages" / name, self._stage_key(name))
         order = list(self._plan.shares)
         place = {"index": order.index(name) if name in order else 0, "count": len(order)}
         self._stage, self._step = name, 0
@@ -141,7 +153,7 @@ class FolderRun:
             self.emit(StageEvent(name=name, state="skipped", **place))
             yield stage
             return
-        self._begin_position(name, key)
+        self._position_in(name)
         self.emit(StageEvent(name=name, state="begun", **place))
         self._report(0, None, 0.0, 0.0, name)
         yield stage
@@ -164,21 +176,16 @@ class FolderRun:
             )
             stage.forget()
 
-    def _begin_position(self, name: str, key: str) -> None:
-        position = self._position.get(name)
-        if position and position.get("key") != key:
-            self.warn(
-                f"What the stage {name} works on has changed since it was interrupted; it begins again.",
-                "Start a new training if that is not what you want.",
-            )
-            position = None
-        self._position[name] = position or {"key": key, "step": 0, "seconds": 0.0, "allowed": None}
+    def _position_in(self, name: str) -> dict[str, Any]:
+        begin = {"key": self._stage_key(name), "step": 0, "seconds": 0.0, "allowed": None}
+        position: dict[str, Any] = self._position.setdefault(name, begin)
+        return position
 
     def steps(self, name: str, total: int) -> Iterator[Step]:
         """Steps of the present stage; see the contract."""
         if self._checkpoints is None:
             raise RuntimeError("attach() comes before steps()")
-        position = self._position.setdefault(name, {"key": "", "step": 0, "seconds": 0.0, "allowed": None})
+        position = self._position_in(name)
         if self.minutes is not None and position["allowed"] is None:
             rest = max(1.0, self.minutes * 60.0 - self._clock.seconds)
             position["allowed"] = rest * self._plan.of_rest(name)

@@ -21,6 +21,7 @@ from napari_nucleidomain.contracts.files import remove_halves
 from .devices import Busy, hold
 from .event_log import EventWriter, last_event
 from .folder import RunFolder
+from .inputs import needed_to_train
 from .job import CLASSICAL, TrainJob
 from .log import open_log
 from .ownership import Ownership
@@ -141,11 +142,13 @@ def _refuse_without_inputs(run: RunFolder) -> None:
         return
     job = run.job
     if isinstance(job, TrainJob):
-        needed = [job.data]
+        needed = needed_to_train(run, job)
     else:
         lost = _lost(run.summary())
-        needed = [entry["image"] for entry in lost] + ([job.model] if lost and job.model != CLASSICAL else [])
-    gone = [path for path in needed if not Path(path).exists()]
+        needed = [Path(entry["image"]) for entry in lost] + (
+            [Path(job.model)] if lost and job.model != CLASSICAL else []
+        )
+    gone = [path for path in needed if not path.exists()]
     if gone:
         raise NucleiError(
             f"{run.name} is finished, but what it made is not there any more, and {gone[0]} is gone too.",

@@ -41,8 +41,8 @@ def to_real(text: str, folder: Path, was: str | None = None) -> str:
         Where the run folder was when the path was written. One that was taken out of its project alone still finds
         what it left there.
     """
-    outside = text.startswith("..") and was is not None and project_of(folder) is None
-    return str(real_path(text, Path(was) if outside and was is not None else folder))
+    alone = was is not None and project_of(folder) is None
+    return str(real_path(text, folder, Path(was or "") if alone else None))
 
 
 def record_to_real(record: dict[str, Any], folder: Path, was: str | None = None) -> dict[str, Any]:

@@ -6,20 +6,18 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from napari_nucleidomain.contracts import NucleiError, StopRun
+from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import disk_error, remove_with_retry
-from napari_nucleidomain.data.dataset import Dataset, open_dataset
-from napari_nucleidomain.data.example import ATTACHED, Example
+from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.inference.model_files import SINGLE_FILE_SUFFIX, copy_model
 
+from .copying import KINDS, copy_data, files_of, size_of_input
 from .folder import RunFolder
 from .job import JOB_FILE, TrainJob
 from .portable_script import SCRIPT_FILE, write_script
 from .spare import require_space
 from .store import file_name
 
-_KINDS = ("image", *ATTACHED)
-_FOLDERS = {"image": "images", **{kind: kind.removesuffix("_in") for kind in ATTACHED}}
 _SPARE_BYTES = 50 * 2**20
 
 
@@ -31,8 +29,8 @@ def portable_size(job: TrainJob) -> int:
     NucleiError
         The training images cannot be read.
     """
-    files = {path for example in open_dataset(job.data, check=False) for path in _files(example).values()}
-    return sum(_size(path) for path in files) + (_size(Path(job.parent)) if job.parent else 0)
+    files = {path for example in open_dataset(job.data, check=False) for path in files_of(example).values()}
+    return sum(size_of_input(path) for path in files) + (size_of_input(Path(job.parent)) if job.parent else 0)
 
 
 def write_portable(
@@ -77,7 +75,7 @@ def write_portable(
         raise disk_error(error, folder) from error
     require_space(folder, portable_size(job) + _SPARE_BYTES)
     try:
-        copied = _copy_data(dataset, folder / "data", told or (lambda done: None), stop or (lambda: False))
+        copied = copy_data(dataset, folder / "data", KINDS, folder / "data", told, stop)
         if job.parent:
             copy_model(job.parent, folder / "parent")
         changes = {
@@ -96,80 +94,3 @@ def write_portable(
             shutil.rmtree(half, ignore_errors=True)
         remove_with_retry(folder / SCRIPT_FILE)
         raise
-
-
-def _files(example: Example) -> dict[str, Path]:
-    """What an example is made of; for more files of an image see `_others`."""
-    return {kind: path for kind in _KINDS if (path := getattr(example, kind)) is not None}
-
-
-def _others(path: Path) -> list[Path]:
-    """The other files of an OME-TIFF whose planes lie in several; it names them, and they lie beside it."""
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        return []
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as tif:
-            many = [series for series in tif.series if series.is_multifile]
-            files = {Path(page.parent.filehandle.path) for one in many for page in one.pages if page is not None}
-    except (OSError, ValueError, tifffile.TiffFileError):
-        # Damaged: it is copied as it is, and the training says what is wrong with it.
-        return []
-    return sorted(one for one in files if one.name != path.name)
-
-
-def _size(path: Path) -> int:
-    try:
-        files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path, *_others(path)]
-        return sum(one.stat().st_size for one in files)
-    except OSError as error:
-        raise NucleiError(
-            f"{path} cannot be read: {error.strerror or error}.", "Put it back, or take it off."
-        ) from error
-
-
-def _copy_data(dataset: Dataset, folder: Path, told: Callable[[int], None], stop: Callable[[], bool]) -> Path:
-    places: dict[Path, Path] = {}
-    taken: set[str] = set()
-    done, examples = 0, []
-    for example in dataset:
-        changes = {}
-        for kind, path in _files(example).items():
-            if stop():
-                raise StopRun
-            if path not in places:
-                names = [path.name, *(other.name for other in _others(path))]
-                places[path] = _free_place(folder / _FOLDERS[kind], names, taken)
-                _copy(path, places[path])
-                for other in _others(path):
-                    _copy(other, places[path].with_name(other.name))
-                done += _size(path)
-                told(done)
-            changes[kind] = places[path]
-        examples.append(example.changed(**changes))
-    return Dataset(folder, examples, name=dataset.name).save(home=folder)
-
-
-def _free_place(folder: Path, names: list[str], taken: set[str]) -> Path:
-    """A place under the files' own names, in a numbered folder where others have them: names are shown to people."""
-    number, place = 1, folder
-    # Windows and Macs do not tell A.tif from a.tif.
-    while taken & {str(place / name).casefold() for name in names}:
-        number += 1
-        place = folder / str(number)
-    taken |= {str(place / name).casefold() for name in names}
-    return place / names[0]
-
-
-def _copy(source: Path, target: Path) -> None:
-    if not source.exists():
-        raise NucleiError(f"{source} is not there.", "Put it back, or take the image off the list.")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copyfile(source, target)
-    except (OSError, shutil.Error) as error:
-        raise disk_error(error, target) from error

@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, find_method
-from napari_nucleidomain.data.dataset import Dataset, open_dataset
+from napari_nucleidomain.data.dataset import Dataset
 
 from .context import FolderRun
 from .event_log import EventWriter
 from .folder import RunFolder
+from .inputs import training_inputs
 from .job import TrainJob
 from .requests import Requests
-from .spare import require_space
 from .speed import computer_id
 
 # A run keeps one checkpoint and one model, each also aside while it is replaced.
@@ -40,13 +40,12 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
     job = run.job
     if not isinstance(job, TrainJob):
         raise TypeError("not a training")
-    require_space(run.path, _SPACE_NEEDED)
     spec = find_method(job.method)
     if not spec.trainable:
         raise NucleiError(f"{spec.title} has nothing to train.", "Use it with `predict` as it is.")
     preset = spec.preset(job.preset or next(iter(spec.presets)))
     config = spec.config.build(preset.values, job.config)
-    dataset = open_dataset(job.data)
+    dataset = training_inputs(run, _SPACE_NEEDED)
     context = FolderRun(run, events, requests, time.monotonic() if started is None else started)
     for path, message in dataset.problems:
         context.warn(f"{path}: {message}", "It is left out; the rest is used.")

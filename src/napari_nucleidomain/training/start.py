@@ -102,7 +102,7 @@ def default_threads(background: bool) -> int:
     return max(1, cores - 1) if background else cores
 
 
-def start(run: RunContext, precision: str = "auto") -> Accelerator:
+def start(run: RunContext, precision: str = "auto", key: str = "") -> Accelerator:
     """Prepare the process for training.
 
     Parameters
@@ -111,6 +111,8 @@ def start(run: RunContext, precision: str = "auto") -> Accelerator:
         Its `device` and `threads` are obeyed; checkpoints are attached to it.
     precision : str
         "auto", "32-true", "bf16-mixed" or "16-mixed".
+    key : str
+        Digest of all that the training depends on; see `RunContext.attach`.
 
     Returns
     -------
@@ -123,7 +125,7 @@ def start(run: RunContext, precision: str = "auto") -> Accelerator:
         The device is not there, or it does not compute in the precision asked for.
     """
     device = find_device(run.device)
-    run.attach(TorchCheckpoints())
+    run.attach(TorchCheckpoints(), key)
     torch.manual_seed(run.seed)
     name = choose_precision(precision, device)
     if device.type == "cpu":

@@ -57,11 +57,11 @@ class _Training:
 
     def __init__(self, run: RunContext, dataset: Dataset, config: SpnIenConfig) -> None:
         self.run, self.config = run, config
-        self.fabric = start(run, config.precision)
-        self.device = self.fabric.device
         self.images = load_clicked(dataset, config, run.warn)
         self.channels = self.images[0].pixels.shape[-1]
         self.digest = "-".join([str(dataset.digest()), *(one.digest() for one in self.images)])
+        self.fabric = start(run, config.precision, f"{self.digest}:{config.model_dump_json()}:{run.seed}")
+        self.device = self.fabric.device
         self.two_stages = config.variant in ("spn-ien", "fully")
         self.normalise = Normalise.of([one.pixels for one in self.images]).to(self.device)
         torch.manual_seed(run.seed)
@@ -87,17 +87,17 @@ class _Training:
             run.track(ien=self.ien, ien_average=self.ien_average)
             # A continued model's second network serves until the new one is trained.
             self.trained_ien = self.trained_ien or continued
-        with run.stage("labels", self._key("labels")) as stage:
+        with run.stage("labels") as stage:
             if stage.needed:
                 make_semantic(run, stage, self.images, self.config)
             maps = [stage.load(str(number)) for number in range(len(self.images))]
             self.diameter = float(stage.load("diameter")["median"][0])
         run.offer(self._build)
-        with run.stage("SPN", self._key("SPN")) as stage:
+        with run.stage("SPN") as stage:
             self._train_spn(maps, stage.needed)
         if self.ien is None:
             return
-        with run.stage("instances", self._key("instances")) as stage:
+        with run.stage("instances") as stage:
             if stage.needed:
                 net = self.spn_average.network
                 make_instance_maps(run, stage, self.images, maps, net, self.normalise, self.config, self.device)
@@ -110,7 +110,7 @@ class _Training:
             if self.config.coordinate_skip:
                 self.ien.set_diameter(self.diameter, self.config.push_margin)
             self.ien_average.restart(self.ien)
-        with run.stage("IEN", self._key("IEN")) as stage:
+        with run.stage("IEN") as stage:
             self._train_ien(instances, stage.needed)
 
     def _begin(self) -> bool:
@@ -129,9 +129,6 @@ class _Training:
             self.ien.load_state_dict(ien.state_dict())
             return True
         return False
-
-    def _key(self, stage: str) -> str:
-        return f"{stage}:{self.digest}:{self.config.model_dump_json()}:{self.run.seed}"
 
     def _on_device(self, net: nn.Module) -> nn.Module:
         return net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
