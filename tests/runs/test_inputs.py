@@ -91,6 +91,7 @@ def test_a_run_of_an_earlier_version_goes_on(new_training: Any, dataset: Path, s
     with pytest.raises(KeyboardInterrupt):
         execute(run.path)
     shutil.rmtree(run.path / "inputs")
+    (run.path / "inputs.json").unlink()
     assert execute(run.path) == ExitCode.DONE
     assert seen[1].path == dataset
     assert not (run.path / "inputs").exists()

@@ -64,7 +64,10 @@ def training_inputs(run: RunFolder, space: int) -> Dataset:
     _put(run, _copy(run, dataset, space))
     problems = [[to_stored(str(path), run.path), why] for path, why in dataset.problems]
     write_json(run.path / RECORD, {"stamp": _stamp(run.path / INPUTS), "left_out": problems})
-    return _read(run, job, space)
+    copy = _read(run, job, space)
+    # For the message where too few clicks are left; a training that has learned had enough.
+    copy.lost = dataset.lost
+    return copy
 
 
 def needed_to_train(run: RunFolder, job: TrainJob) -> list[Path]:
