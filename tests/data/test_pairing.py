@@ -102,3 +102,14 @@ def test_a_folder_of_cellpose(tmp_path: Path) -> None:
     assert [one.name for one in dataset] == ["a", "b"] and not dataset.problems
     for example in dataset:
         np.testing.assert_array_equal(example.load_labels(), LABELS)
+
+
+@pytest.mark.parametrize("images", [["a", "a_mask"], ["a_mask", "a"]])
+def test_an_exact_name_goes_before_one_with_something_added(images: list[str]) -> None:
+    exact, added = Path("A_Mask.png"), Path("a_labels.tif")
+    assert dict(zip(images, [one.file for one in guess_files(images, [exact])], strict=True)) == {
+        "a": None,
+        "a_mask": exact,
+    }
+    found = guess_files(images, [added, exact])
+    assert {name: one.file for name, one in zip(images, found, strict=True)} == {"a": added, "a_mask": exact}

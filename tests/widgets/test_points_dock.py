@@ -159,7 +159,9 @@ def test_another_viewer_never_writes_over_the_list(work, make_napari_viewer, nuc
     session.flush()
     third = get_session(make_napari_viewer(), session.project.path)
     third.restore()
-    assert {one.id: len(one.points) for one in third.images} == {entry.id: 7, mine.id: 2}
+    assert {one.id: len(one.points) for one in third.images} == {entry.id: len(nuclei[1]), mine.id: 2}
+    kept = session.project.data / "points" / f"{entry.id}.kept-1.csv"
+    assert len(read_points(kept)) == 7, "what it did then is not lost"
     other.close()
     third.close()
 

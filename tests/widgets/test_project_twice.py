@@ -9,9 +9,14 @@ import pytest
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.data.corrections import StoredCorrections
 from napari_nucleidomain.data.points import read_points, write_points
 from napari_nucleidomain.widgets import train_dock
+from napari_nucleidomain.widgets.images_attach_box import AttachMenu
+from napari_nucleidomain.widgets.images_pairing import Choice, Row
+from napari_nucleidomain.widgets.images_pairing_box import PairingTable
 from napari_nucleidomain.widgets.points_dock import PointsDock
+from napari_nucleidomain.widgets.review_corrections import UseCorrections
 from napari_nucleidomain.widgets.session import get_session
 from napari_nucleidomain.widgets.storage import read_entries
 
@@ -195,3 +200,51 @@ def test_a_disk_that_is_away_for_a_moment_loses_nothing(first, nuclei):
     owner.write_bytes(signed)
     first.flush()
     assert stored_clicks(first) == 2 and first.read_only is None
+
+
+def test_nothing_is_attached_where_nothing_is_saved(first, second, image_file, qtbot, tmp_path):
+    second.restore()
+    entry, told, changed = second.images[0], [], []
+    second.entry_changed.connect(lambda _, what: changed.append(what))
+    table = PairingTable(second)
+    qtbot.addWidget(table)
+    table.attached.connect(told.append)
+    table.rows = [Row(entry, {"labels": Choice(image_file, "", "fits", "1"), "points": Choice()})]
+    table.attach_all()
+    assert entry.labels is None and not told
+    assert "open in another viewer" in table.told.text()
+    review = UseCorrections(second)
+    qtbot.addWidget(review)
+    assert not review._replace(entry, StoredCorrections(tmp_path / "a.tif", tmp_path / "a.geojson", 3))
+    assert entry.corrections is None and "open in another viewer" in review.message.text()
+    box = AttachMenu(second)
+    qtbot.addWidget(box.button)
+    box.show_entry(entry)
+    box.take_labels_file(image_file)
+    assert "open in another viewer" in box.told.text()
+    assert not changed
+
+
+def test_a_session_refuses_what_it_cannot_save(first, second, nuclei):
+    second.restore()
+    entry, told = second.images[0], []
+    second.save_failed.connect(told.append)
+    assert not second.touch(entry, "use", use="check")
+    assert not second.set_points(entry, nuclei[1][:1])
+    assert not second.set_regions(entry, [nuclei[1][:3]])
+    assert (entry.use, len(entry.points), entry.regions) == ("train", len(nuclei[1]), [])
+    assert len(told) == 3
+    second.opened(entry, "understanding")
+    assert len(told) == 3 and not second.autosave.pending, "to open an image is no fault"
+
+
+def test_a_click_set_by_a_script_is_taken_back(first, second, nuclei, qtbot):
+    second.restore()
+    entry = second.images[0]
+    second.set_current(entry)
+    qtbot.waitUntil(lambda: "clicks" in entry.layers)
+    clicks = entry.layers["clicks"]
+    clicks.add([1.0, 1.0])
+    qtbot.waitUntil(lambda: len(clicks.data) == len(nuclei[1]))
+    assert len(entry.points) == len(nuclei[1])
+    assert not second.annotations.history(entry).can_undo

@@ -153,3 +153,18 @@ def test_labels_are_prepared_once_a_process(monkeypatch):
     assert labels_ahead.prepare_labels() is None
     # An image the user opens meanwhile would find pint's table of units half made by another thread.
     assert made == [("units", "MainThread"), (np.dtype(np.uint32), "nuclei-labels")]
+
+
+def test_a_folder_to_predict_holds_what_images_opens(tmp_path):
+    from napari_nucleidomain.data.readers import IMAGE_SUFFIXES
+    from napari_nucleidomain.widgets.images_open import files_in
+    from napari_nucleidomain.widgets.predict_where import images_in
+
+    for number, suffix in enumerate(one for one in IMAGE_SUFFIXES if one != ".zarr"):
+        (tmp_path / f"{number}{suffix.upper()}").touch()
+    (tmp_path / "slide.ome.zarr").mkdir()
+    for name in ("0_seg.npy", ".hidden.tif", "notes.txt", "0_cp_masks.png"):
+        (tmp_path / name).touch()
+    found = images_in(tmp_path)
+    assert len(found) == len(IMAGE_SUFFIXES)
+    assert set(found) == set(files_in([tmp_path]))

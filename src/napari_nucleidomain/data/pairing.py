@@ -80,17 +80,20 @@ def guess_files(images: Sequence[str], files: Sequence[Path]) -> list[Guess]:
     Returns
     -------
     list of Guess
-        As long as `images`. First those of the same name, then those that contain the name, then those with the same
-        numbers in it where that is unambiguous, and a single file for a single image.
+        As long as `images`. First those of the same name, those with `_mask` and the like behind it after those
+        without; then those that contain the name, then those with the same numbers in it where that is unambiguous,
+        and a single file for a single image.
     """
     found = [Guess() for _ in images]
     left = list(files)
-    for k, name in enumerate(images):
-        # Also among equal names only the first image gets the file.
-        match = next((one for one in left if owner_of(plain_name(one), [name]) == name), None)
-        if match is not None:
-            found[k] = Guess(match, "same name")
-            left.remove(match)
+    # The very name goes before one with something added: a_mask.png belongs to the image a_mask, not to a.
+    for test in (_equal, _owned):
+        for k, name in enumerate(images):
+            # Also among equal names only the first image gets the file.
+            match = next((one for one in left if test(plain_name(one), name)), None)
+            if match is not None and found[k].file is None:
+                found[k] = Guess(match, "same name")
+                left.remove(match)
     for test, why in ((_contains, "name contains it"), (_same_numbers, "same number")):
         open_ = [k for k, one in enumerate(found) if one.file is None]
         fits = {k: [one for one in left if test(plain_name(one), images[k])] for k in open_}
@@ -103,6 +106,14 @@ def guess_files(images: Sequence[str], files: Sequence[Path]) -> list[Guess]:
     if len(images) == len(files) == 1 and found[0].file is None:
         found[0] = Guess(files[0], "the only one")
     return found
+
+
+def _equal(name: str, image: str) -> bool:
+    return name.casefold() == image.casefold()
+
+
+def _owned(name: str, image: str) -> bool:
+    return owner_of(name, [image]) == image
 
 
 def _contains(name: str, image: str) -> bool:

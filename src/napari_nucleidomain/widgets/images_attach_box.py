@@ -112,16 +112,26 @@ class AttachMenu:
         if path:
             self.take_points_file(Path(path))
 
+    def _locked(self) -> bool:
+        """Whether the project can only be looked at; then it is said."""
+        try:
+            self._session.refuse_if_read_only()
+        except NucleiError as error:
+            self.told.say_error(error)
+            return True
+        return False
+
     def take_labels_file(self, path: Path) -> None:
         """Attach outlines from a file, if they fit."""
         entry = self._entry
-        if entry is None:
+        if entry is None or self._locked():
             return
         self.told.say("info", f"Reading {path.name}…")
 
         def done(found: tuple[np.ndarray, str, bool]) -> None:
-            entry.labels = path
-            self._session.touch(entry, "labels")
+            if not self._session.touch(entry, "labels", labels=path):
+                self.told.say_error(self._session.read_only)
+                return
             number = int(len(np.unique(found[0])) - (1 if (found[0] == 0).any() else 0))
             more = self._from_slide(entry, path)
             if found[2]:
@@ -157,6 +167,8 @@ class AttachMenu:
 
     def _make(self, entry: ImageEntry, labels: Callable[[], np.ndarray], words: str) -> None:
         """Attach outlines that are made in a thread and kept in the project."""
+        if self._locked():
+            return
         folder = Path(self._session.project.data)
 
         def work() -> tuple[Path, np.ndarray]:
@@ -164,8 +176,9 @@ class AttachMenu:
             return save_labels(made, entry, folder), made
 
         def done(made: tuple[Path, np.ndarray]) -> None:
-            entry.labels = made[0]
-            self._session.touch(entry, "labels")
+            if not self._session.touch(entry, "labels", labels=made[0]):
+                self.told.say_error(self._session.read_only)
+                return
             number = int(np.count_nonzero(np.unique(made[1])))
             self.told.say("ok", words.format(count(number, "outline")), Close=self.told.clear)
             self._show(entry, made[1])
@@ -175,13 +188,14 @@ class AttachMenu:
     def take_labels_layer(self, layer: Any) -> None:
         """Attach outlines from a layer; a copy is kept in the project."""
         entry = self._entry
-        if entry is None:
+        if entry is None or self._locked():
             return
         data, folder = np.array(layer.data), Path(self._session.project.data)
 
         def done(path: Path) -> None:
-            entry.labels = path
-            self._session.touch(entry, "labels")
+            if not self._session.touch(entry, "labels", labels=path):
+                self.told.say_error(self._session.read_only)
+                return
             self.told.say("ok", f"Outlines of {layer.name} attached.", Close=self.told.clear)
 
         in_background(self.button, lambda: save_labels(data, entry, folder), done, self.told.say_error)
@@ -194,7 +208,7 @@ class AttachMenu:
 
     def take_points_layer(self, layer: Any) -> None:
         """Add the clicks of a layer to the image's; one step that can be undone."""
-        if self._entry is not None:
+        if self._entry is not None and not self._locked():
             entry = self._entry
             fresh = clicks_from(layer, entry)
             wrong = misplaced(fresh, entry)
@@ -209,7 +223,7 @@ class AttachMenu:
     def take_points_file(self, path: Path) -> None:
         """Add clicks and regions of a file to the image's; one step that can be undone."""
         entry = self._entry
-        if entry is None:
+        if entry is None or self._locked():
             return
         try:
             found = import_file(path, entry)
@@ -242,6 +256,6 @@ class AttachMenu:
     def detach(self) -> None:
         """Forget the outlines; their file stays."""
         if self._entry is not None:
-            self._entry.labels = None
-            self._session.touch(self._entry, "labels")
             self.told.clear()
+            if not self._session.touch(self._entry, "labels", labels=None):
+                self.told.say_error(self._session.read_only)

@@ -36,6 +36,9 @@ def correct(
     """
     if entry.image is None:
         return
+    if session.read_only is not None:
+        failed(session.read_only)
+        return
     image, said = entry.image, entry.understanding
 
     def work() -> tuple[Image, Any, dict[str, Any]]:
@@ -47,6 +50,9 @@ def correct(
         return fresh, thumbnail(fresh), understanding.to_json()
 
     def done(result: tuple[Image, Any, dict[str, Any]]) -> None:
+        if session.read_only is not None:
+            failed(session.read_only)
+            return
         fresh, picture, understanding = result
         before = entry.image
         entry.image, entry.thumbnail, entry.understanding = fresh, picture, understanding

@@ -67,14 +67,14 @@ class Details(Fold):
     def _set_group(self) -> None:
         entry = self._session.current
         if entry is not None and entry.group != self.group.text().strip():
-            entry.group = self.group.text().strip()
-            self._session.touch(entry, "use")
+            self._session.touch(entry, "use", group=self.group.text().strip())
+            self.group.setText(entry.group)
 
     def _set_domain(self) -> None:
         entry = self._session.current
         if entry is not None:
-            entry.domain = self.domain.currentData()
-            self._session.touch(entry, "use")
+            self._session.touch(entry, "use", domain=self.domain.currentData())
+            self.refresh()
 
     def _remove(self) -> None:
         if self._session.current is not None:

@@ -218,13 +218,13 @@ class ImagesDock(Dock):
         def done(found: tuple[Path, Any]) -> None:
             entry.path, entry.image = found
             entry.reading = False
-            self.session.touch(entry, "understanding")
+            self.session.opened(entry, "understanding")
             if self.session.current is None or self.session.current.problem:
                 self.session.set_current(entry)
 
         def failed(error: BaseException) -> None:
             entry.reading, entry.problem = False, words(error)
-            self.session.touch(entry, "problem")
+            self.session.opened(entry, "problem")
 
         # Told through the entry: the dock may be closed by then.
         in_background(self.session, lambda: settle(entry, folder), done, failed)
@@ -290,9 +290,9 @@ class ImagesDock(Dock):
 
     def _set(self, field: str, value: Any) -> None:
         entry = self.session.current
-        if entry is not None:
-            setattr(entry, field, value)
-            self.session.touch(entry, "use")
+        if entry is not None and not self.session.touch(entry, "use", **{field: value}):
+            self.told.say_error(self.session.read_only)
+            self.refresh()
 
     def _corrected(self, changes: dict[str, Any]) -> None:
         entry = self.session.current
@@ -318,6 +318,9 @@ class ImagesDock(Dock):
     def _apply_to_similar(self) -> None:
         entry = self.session.current
         if entry is None:
+            return
+        if self.session.read_only is not None:
+            self.told.say_error(self.session.read_only)
             return
         others = [one for one in self.session.images if similar(entry, one)]
         for one in others:

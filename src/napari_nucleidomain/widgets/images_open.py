@@ -111,7 +111,7 @@ class Opener(QObject):
                 opened.good += 1
             if self._session.closed:
                 return
-            self._session.touch(entry, "problem" if error is not None else "understanding")
+            self._session.opened(entry, "problem" if error is not None else "understanding")
             if select:
                 self._select_first()
             if not waiting:

@@ -237,13 +237,16 @@ class PairingTable(QDialog):
 
     def attach_all(self) -> None:
         """Attach what fits; the rest stays in the table with its reason."""
+        try:
+            self._session.refuse_if_read_only()
+        except NucleiError as error:
+            self.told.say_error(error)
+            return
         outlines = clicks = 0
         for row in self.rows:
             labels, points = row.choices["labels"], row.choices["points"]
             if labels.state == "fits" and labels.file is not None:
-                row.entry.labels = labels.file
-                self._session.touch(row.entry, "labels")
-                outlines += 1
+                outlines += self._session.touch(row.entry, "labels", labels=labels.file)
             if points.state == "fits" and points.file is not None:
                 try:
                     found = add_clicks(row.entry, points.file)

@@ -12,7 +12,8 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import read_json, write_json
 
-from .storage import LIST_FILE, SCHEMA, Content, as_corners, as_regions, write
+from . import storage
+from .storage import LIST_FILE, SCHEMA, Content, as_corners, as_regions
 
 if TYPE_CHECKING:
     from napari_nucleidomain.runs.presence import ProjectHold
@@ -36,7 +37,7 @@ class KeptAside(NucleiError):
 
 
 def save(content: Content, hold: ProjectHold | None) -> None:
-    """`write`, while the project is still ours (in a thread).
+    """`storage.write`, while the project is still ours (in a thread).
 
     Parameters
     ----------
@@ -54,7 +55,7 @@ def save(content: Content, hold: ProjectHold | None) -> None:
     if hold is not None:
         with hold.writing() as ours:
             if ours:
-                write(content)
+                storage.write(content)
                 return
     files = _keep_aside(content)
     if files:

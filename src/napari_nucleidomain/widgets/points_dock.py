@@ -177,8 +177,8 @@ class PointsDock(Dock):
 
     def _set_complete(self, on: bool) -> None:
         if self.session.current is not None:
-            self.session.current.complete = on
-            self.session.touch(self.session.current, "regions")
+            self.session.touch(self.session.current, "regions", complete=on)
+            self.complete.setChecked(self.session.current.complete)
 
     def _choose_import(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Clicks or regions", "", READABLE)
@@ -193,6 +193,7 @@ class PointsDock(Dock):
 
         def add() -> None:
             try:
+                self.session.refuse_if_read_only()
                 found = import_file(path, entry)
             except NucleiError as error:
                 self.ask.say_error(error)
@@ -250,7 +251,5 @@ class PointsDock(Dock):
         self.ask.clear()
         if whole:
             self.session.annotations.change(entry, regions=whole_corners(entry))
-        entry.complete = complete
-        self.session.touch(entry, "regions")
-        if complete:
+        if self.session.touch(entry, "regions", complete=complete) and complete:
             open_dock(self.session, "train")

@@ -144,6 +144,11 @@ class Annotations(QObject):
     def record(self, entry: ImageEntry) -> None:
         """Take over what the two layers hold now as one step."""
         history = self.history(entry)
+        if self._session.read_only is not None:
+            self._session.save_failed.emit(self._session.read_only)
+            # napari is still changing the layer: put back once it is done.
+            QTimer.singleShot(0, lambda: self._put_back(entry))
+            return
         clicks, regions = entry.layers.get(CLICKS), entry.layers.get(REGIONS)
         points = clicks.data if clicks is not None else entry.points
         shapes = corners_of(regions) if regions is not None else entry.regions
@@ -155,6 +160,19 @@ class Annotations(QObject):
         if not state.same_regions(before):
             self._session.set_regions(entry, state.regions)
         self.history_changed.emit(entry)
+
+    def _put_back(self, entry: ImageEntry) -> None:
+        """Show what is kept, where a layer was changed that must not be."""
+        self._restoring = True
+        try:
+            clicks, regions, state = entry.layers.get(CLICKS), entry.layers.get(REGIONS), self.history(entry).now
+            if clicks is not None:
+                clicks.selected_data = set()
+                clicks.data = _fitting(state.points, entry.ndim)
+            if regions is not None:
+                restore_regions(regions, state.regions)
+        finally:
+            self._restoring = False
 
     def history(self, entry: ImageEntry) -> History:
         """The steps of an image, beginning with what was loaded."""

@@ -40,7 +40,6 @@ _WORDS: dict[Where, str] = {
     "ticked": "ticked images",
     "folder": "folder",
 }
-_SUFFIXES = {".tif", ".tiff", ".png", ".jpg", ".jpeg", ".svs", ".ndpi", ".scn", ".npy", ".zarr", ".bmp"}
 
 
 @dataclass
@@ -238,12 +237,14 @@ class WherePicker(QWidget):
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Files (and OME-Zarr folders) in a folder that look like images, by name."""
+    """Files (and OME-Zarr folders) in a folder that *Images* would open, too."""
+    from napari_nucleidomain.data.plainfolder import is_beside
+    from napari_nucleidomain.data.readers import looks_like_image
+
     try:
-        found = [one for one in folder.iterdir() if not one.name.startswith(".")]
+        return sorted(one for one in folder.iterdir() if looks_like_image(one) and not is_beside(one))
     except OSError:
         return []
-    return sorted(one for one in found if one.suffix.lower() in _SUFFIXES and (one.is_file() or one.suffix == ".zarr"))
 
 
 def plane_for(session: Session, entry: ImageEntry, ndim: int) -> int | None:

@@ -150,7 +150,8 @@ class UseCorrections(QWidget):
     def _added(self, entry: ImageEntry, stored: StoredCorrections) -> None:
         self.add.allow()
         before = entry.corrections
-        self._replace(entry, stored)
+        if not self._replace(entry, stored):
+            return
         self.ask.setChecked(False)
         folder = self._model_folder()
         name = f"Train on from {folder.name}" if folder is not None else "Train"
@@ -173,14 +174,16 @@ class UseCorrections(QWidget):
         folder = Path(job.model)
         return folder if (folder / "card.json").exists() else None
 
-    def _replace(self, entry: ImageEntry, stored: StoredCorrections | None) -> None:
-        entry.corrections = stored
-        self._session.touch(entry, "corrections")
+    def _replace(self, entry: ImageEntry, stored: StoredCorrections | None) -> bool:
+        if not self._session.touch(entry, "corrections", corrections=stored):
+            self.message.say_error(self._session.read_only)
+            return False
         self.message.clear()
         if stored is None:
             self.message.say("info", "No corrections of this image are among the training images.")
         else:
             self._say_what_there_is(entry)
+        return True
 
     def _failed(self, error: BaseException) -> None:
         self.add.allow()

@@ -29,7 +29,7 @@ def add_sample(session: Session, name: str, *, with_clicks: bool = False) -> Ima
     Raises
     ------
     NucleiError
-        The sample is missing from the installation.
+        The sample is missing from the installation, or the project can only be looked at.
     """
     from napari_nucleidomain.data.points import read_points
     from napari_nucleidomain.data.samples import SAMPLES, sample_example, sample_path
@@ -41,11 +41,11 @@ def add_sample(session: Session, name: str, *, with_clicks: bool = False) -> Ima
     if entry is None:
         entry = session.add_entry(SAMPLES[name].title.split(" (")[0], path=path)
     if with_clicks:
+        session.refuse_if_read_only()
         example = sample_example(name)
         if example.points is not None and not len(entry.points):
             session.annotations.change(entry, points=read_points(example.points))
-        entry.labels = example.labels
-        session.touch(entry, "labels")
+        session.touch(entry, "labels", labels=example.labels)
     return entry
 
 

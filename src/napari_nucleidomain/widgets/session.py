@@ -262,31 +262,44 @@ class Session(QObject):
 
     # What a person did -----------------------------------------------------------------------------------------
 
-    def set_points(self, entry: ImageEntry, points: np.ndarray) -> None:
-        """Take over the clicks of an image; on disk within seconds."""
-        entry.points = np.array(points, dtype=np.float64, copy=True)
-        self.entry_changed.emit(entry, "points")
-        self._save(entry)
+    def set_points(self, entry: ImageEntry, points: np.ndarray) -> bool:
+        """Take over the clicks of an image; on disk within seconds. False where nothing may be changed."""
+        return self.touch(entry, "points", points=np.array(points, dtype=np.float64, copy=True))
 
-    def set_regions(self, entry: ImageEntry, regions: Sequence[np.ndarray]) -> None:
-        """Take over the regions of an image; on disk within seconds.
+    def set_regions(self, entry: ImageEntry, regions: Sequence[np.ndarray]) -> bool:
+        """Take over the regions of an image; on disk within seconds. False where nothing may be changed.
 
         That every nucleus in them is clicked was said of the old ones: where they grow it is taken back.
         """
-        if not len(regions) or len(regions) > len(entry.regions) or grown(entry.regions, regions):
-            entry.complete = False
-        entry.regions = [np.array(one, dtype=np.float64, copy=True) for one in regions]
-        self.entry_changed.emit(entry, "regions")
-        self._save(entry)
+        complete = entry.complete and 0 < len(regions) <= len(entry.regions) and not grown(entry.regions, regions)
+        corners = [np.array(one, dtype=np.float64, copy=True) for one in regions]
+        return self.touch(entry, "regions", regions=corners, complete=complete)
 
-    def _save(self, entry: ImageEntry) -> None:
-        """Have what a person did saved, or say why it is not."""
-        self.autosave.changed(entry)
+    def touch(self, entry: ImageEntry, what: str, **said: Any) -> bool:
+        """Change what a person said of an image, tell the docks and save it.
+
+        Parameters
+        ----------
+        what : str
+            As in `entry_changed`.
+        **said
+            Fields of the entry.
+
+        Returns
+        -------
+        bool
+            False where the project can only be looked at: nothing was changed, and `save_failed` told why.
+        """
         if self.read_only is not None:
             self.save_failed.emit(self.read_only)
+            return False
+        for name, value in said.items():
+            setattr(entry, name, value)
+        self.opened(entry, what)
+        return True
 
-    def touch(self, entry: ImageEntry, what: str) -> None:
-        """Tell the docks that something else about an entry changed, and save it."""
+    def opened(self, entry: ImageEntry, what: str) -> None:
+        """Tell the docks what was found out about an image, not said by a person; saved where that may be."""
         self.entry_changed.emit(entry, what)
         self.autosave.changed(entry)
 

@@ -263,8 +263,7 @@ class TrainDock(Dock):
             if entry.id in ids:
                 draw_area(self.session, entry, whole=whole)
                 if complete:
-                    entry.complete = True
-                    self.session.touch(entry, "regions")
+                    self.session.touch(entry, "regions", complete=True)
         if not complete:
             self._asking.update(ids)
             self.question.say("info", "The area is drawn. Correct it in Points if need be, then press Train.")
