@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Picture
 
 from napari_nucleidomain.cli import main
@@ -43,12 +44,12 @@ def trained(new_training: Any, project: Project) -> RunFolder:
     return run
 
 
-def predicted(project: Project, tmp_path: Path, **changes: Any) -> RunFolder:
-    picture = tmp_path / "cells é.png"
+def predicted(project: Project, tmp_path: Path, picture: Any = None, **changes: Any) -> RunFolder:
+    path = tmp_path / "cells é.png"
     pixels = np.full((64, 64), 10, np.uint8)
-    pixels[20:36, 20:36] = 200
-    Picture.fromarray(pixels).save(picture)
-    run = project.new_run(PredictJob(model="otsu", images=[ImageRef(path=str(picture))], name="otsu", **changes))
+    pixels[10:26, 20:36] = 200
+    (picture or Picture.fromarray(pixels)).save(path)
+    run = project.new_run(PredictJob(model="otsu", images=[ImageRef(path=str(path))], name="otsu", **changes))
     assert execute(run.path) == ExitCode.DONE
     return run
 
@@ -108,6 +109,36 @@ def test_only_copies_of_results_can_go(project: Project, tmp_path: Path) -> None
     clean([one for one in removable(project) if one.kind == "copies"])
     assert execute(run.path) == ExitCode.DONE and run.state == "finished"
     assert (tmp_path / "saved" / "cells é.tif").exists()
+
+
+def change_labels(file: Path) -> None:
+    labels = tifffile.imread(file)
+    labels[0, 0] = 7
+    tifffile.imwrite(file, labels)
+
+
+def test_a_result_that_was_saved_over_is_no_copy(project: Project, tmp_path: Path) -> None:
+    out = tmp_path / "saved"
+    first = predicted(project, tmp_path, out=str(out))
+    picture = Picture.open(tmp_path / "cells é.png").transpose(Picture.Transpose.ROTATE_90)
+    second = predicted(project, tmp_path, out=str(out), picture=picture)
+    found = [one for one in removable(project) if one.kind == "copies"]
+    assert [one.run for one in found] == [second.path], "the first one's result lies nowhere else"
+    (first_labels, second_labels) = (run.result_folder / "cells é.labels.tif" for run in (first, second))
+    change_labels(out / "cells é.tif")
+    assert "copies" not in kinds(project), "changed by hand"
+    # Listed before that, removed after it; a program that keeps the file's time is seen as well.
+    freed, problems = clean(found)
+    assert freed == 0 and "other labels now" in problems[0]
+    assert first_labels.exists() and second_labels.exists()
+
+
+def test_the_same_result_saved_twice_is_a_copy(project: Project, tmp_path: Path) -> None:
+    for _ in range(2):
+        predicted(project, tmp_path, out=str(tmp_path / "saved"), format="zarr")
+    found = [one for one in removable(project) if one.kind == "copies"]
+    assert len(found) == 2
+    assert clean(found) == (sum(one.size for one in found), [])
 
 
 def test_leftovers_and_never_clicks(project: Project) -> None:

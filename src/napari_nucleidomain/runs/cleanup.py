@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import remove_folder, remove_with_retry
+from napari_nucleidomain.data.labels_large import open_labels
+from napari_nucleidomain.data.labels_out import boxes
 
 from .folder import RunFolder
 from .job import PredictJob, TrainJob
@@ -30,6 +34,8 @@ USUAL: tuple[Kind, ...] = ("previews", "working files", "halves")
 # Formats that hold every pixel of the labels.
 _WHOLE = ("tif", "ome-tif", "zarr")
 _OLD_SECONDS = 3600.0
+# Pixels a side of what is compared at once.
+_BLOCK = 2048
 _ENDED = ("finished", "stopped", "failed", "interrupted")
 
 
@@ -60,6 +66,8 @@ class Removable:
         Files and folders.
     run : Path or None
         The run they belong to; it must not begin to work meanwhile.
+    saved : tuple of Path
+        Of copies: for each of `paths` the file that must hold the same labels when it goes.
     """
 
     kind: Kind
@@ -67,6 +75,7 @@ class Removable:
     paths: tuple[Path, ...]
     size: int
     run: Path | None = None
+    saved: tuple[Path, ...] = ()
 
 
 def disk_use(project: Project) -> DiskUse:
@@ -157,7 +166,7 @@ def _of_run(run: RunFolder) -> list[Removable]:
         # Of a training that was stopped, failed or was interrupted they are what it could go on from.
         found.append(_one("working files", run, [run.path / name for name in ("checkpoint", "stages", "tiles")]))
         if isinstance(job, PredictJob):
-            found.append(_one("copies", run, _copies(run, job)))
+            found.append(_copies(run, job))
     return found
 
 
@@ -166,21 +175,34 @@ def _one(kind: Kind, run: RunFolder, paths: list[Path]) -> Removable:
     return Removable(kind, run.name, there, sum(size_of(path) for path in there), run.path)
 
 
-def _copies(run: RunFolder, job: PredictJob) -> list[Path]:
+def _copies(run: RunFolder, job: PredictJob) -> Removable:
     """Labels in a run folder that lie, pixel for pixel, in the folder the person chose as well."""
-    if job.format not in _WHOLE:
-        return []
-    found: list[Path] = []
+    found: dict[Path, Path] = {}
+    last = run.last_event()
     for record in run.summary().get("images", []):
         saved, name = Path(record["labels"]), str(record["name"])
-        if run.path in saved.parents or not saved.exists():
+        if job.format not in _WHOLE or run.path in saved.parents or not saved.exists():
             continue
         mine = [one for one in run.result_folder.iterdir() if one.name.startswith(f"{name}.")]
         labels = [one for one in mine if one.name in (f"{name}{KEPT}", f"{name}{KEPT_LARGE}")]
         # Anything else beside them is a person's work: what the program had found before, corrections.
         if {one.name for one in mine if one not in labels} <= {f"{name}.json", f"{name}.npz"}:
-            found += labels
-    return found
+            # Written over or changed by hand since? What is older is looked at only when it comes to removing.
+            newer = last is None or saved.stat().st_mtime > last.time
+            found |= {one: saved for one in labels if not newer or _same_labels(one, saved)}
+    return replace(_one("copies", run, list(found)), saved=tuple(found.values()))
+
+
+def _same_labels(one: Path, other: Path) -> bool:
+    """Whether two files hold the same labels; read block by block."""
+    try:
+        with open_labels(one) as first, open_labels(other) as second:
+            return first.shape == second.shape and all(
+                np.array_equal(np.asarray(first[box]), np.asarray(second[box])) for box in boxes(first.shape, _BLOCK)
+            )
+    except (NucleiError, OSError, ValueError):
+        # Damaged or removed meanwhile: no copy.
+        return False
 
 
 def _leftovers(project: Project) -> list[Removable]:
@@ -215,7 +237,11 @@ def _remove(one: Removable) -> int:
     # While we have it, nobody can begin to go on with it; a run that began meanwhile has it and keeps everything.
     ownership = Ownership(one.run)
     try:
-        return _remove_paths(one)
+        # Looked at now, for the saved file may have been replaced since it was listed.
+        same = {path for path, saved in zip(one.paths, one.saved, strict=False) if _same_labels(path, saved)}
+        if one.kind != "copies" or len(same) == len(one.paths):
+            return _remove_paths(one)
+        raise NucleiError("what was saved elsewhere has other labels now, so this is no copy.", "")
     finally:
         ownership.release()
 
