@@ -137,6 +137,11 @@ def test_a_wrong_correction_is_told_and_changes_nothing(qtbot, session, dock, im
     qtbot.waitUntil(lambda: dock.understood.trouble.isVisible(), timeout=8000)
     assert session.current.image is image
     assert "axes" in dock.understood.trouble.text()
+    assert dock.understood.axes.text() == "ZYX", "what is wrong stays beside what is said of it"
+    assert not [one for one in dock.understood.trouble.findChildren(QPushButton) if one.isVisibleTo(dock)]
+    dock.understood.axes.setText(image.axes)
+    dock.understood.axes.editingFinished.emit()
+    assert not dock.understood.trouble.isVisible()
 
 
 def test_three_pages_ask_channels_or_planes(qtbot, session, dock, nuclei, tmp_path):

@@ -38,6 +38,14 @@ def test_a_fault_says_what_to_do_and_gives_a_report(qtbot):
     assert copied.endswith("log\n")
 
 
+def test_what_the_user_can_mend_is_no_report(qtbot):
+    message = Inline()
+    qtbot.addWidget(message)
+    message.say_error(NucleiError("QQ is no order of axes.", "Say YX."))
+    assert message.text() == "✗ QQ is no order of axes.\nSay YX."
+    assert not message.findChildren(QPushButton)
+
+
 def test_a_defect_is_called_one(qtbot):
     message = Inline()
     qtbot.addWidget(message)

@@ -303,7 +303,7 @@ class ImagesDock(Dock):
 
         def go() -> None:
             trouble.clear()
-            correct(self, self.session, entry, changes, self._not_corrected)
+            correct(self, self.session, entry, changes, lambda error: self._not_corrected(entry, changes, error))
 
         if "pixel_size_um" in changes and (len(entry.layers) > 1 or entry.borrowed):
             asked = f"Give {changes['pixel_size_um']:g} µm per pixel to all layers of this image ({len(entry.layers)})?"
@@ -311,9 +311,10 @@ class ImagesDock(Dock):
         else:
             go()
 
-    def _not_corrected(self, error: BaseException) -> None:
-        self.refresh()
-        self.understood.trouble.say_error(error)
+    def _not_corrected(self, entry: ImageEntry, changes: dict[str, Any], error: BaseException) -> None:
+        if entry is self.session.current:
+            self.refresh()
+            self.understood.refuse(changes, error)
 
     def _apply_to_similar(self) -> None:
         entry = self.session.current

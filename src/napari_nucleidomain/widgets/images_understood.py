@@ -44,6 +44,7 @@ class Understood(QWidget):
         super().__init__()
         self._entry: ImageEntry | None = None
         self._filling = False
+        self._refused = ""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         self.questions = [Inline() for _ in range(3)]
@@ -99,31 +100,52 @@ class Understood(QWidget):
     def _pixel_entered(self) -> None:
         text = self.pixel.text().strip().replace(",", ".").removesuffix("µm").strip()
         image = self._entry.image if self._entry else None
-        if self._filling or image is None or text == self._pixel_text(image):
+        if self._filling or image is None:
+            return
+        if text == self._pixel_text(image):
+            self._mended()
             return
         try:
             value = float(text)
         except ValueError:
             self.trouble.say("warning", "A pixel size is a number of µm, for example 0.25.")
-            self.pixel.setText(self._pixel_text(image))
             return
         if not 0 < value < 1e6:
             self.trouble.say("warning", "A pixel size is larger than 0 µm.")
-            self.pixel.setText(self._pixel_text(image))
             return
         self._correct({"pixel_size_um": value})
 
     def _axes_entered(self) -> None:
         text = self.axes.text().strip().upper()
-        if self._entry is not None and text and text != (self._entry.understanding.get("axes") or self._shown_axes()):
+        if self._entry is None or not text:
+            return
+        if text == (self._entry.understanding.get("axes") or self._shown_axes()):
+            self._mended()
+        elif text != self._refused:
             self._correct({"axes": text})
+
+    def _mended(self) -> None:
+        """What is typed is what holds again, so that a fault told of it is none any more."""
+        self._refused = ""
+        if self.trouble.level in ("warning", "error"):
+            self.trouble.clear()
+
+    def refuse(self, changes: dict[str, Any], error: BaseException) -> None:
+        """Say why a correction cannot be; axes stay as typed beside it, so that they can be mended."""
+        if "axes" in changes:
+            # Leaving the field says the same once more.
+            self._refused = str(changes["axes"])
+            self.axes.setText(self._refused)
+        self.trouble.say_error(error)
 
     def _shown_axes(self) -> str:
         return self._entry.image.axes if self._entry and self._entry.image is not None else ""
 
     def show_entry(self, entry: ImageEntry | None, answer: Callable[[dict[str, Any]], None]) -> None:
         """Show what is understood of an image; `answer` gets the fields that a question's button sets."""
-        self._entry = entry
+        if entry is not self._entry:
+            self.trouble.clear()
+        self._entry, self._refused = entry, ""
         image = entry.image if entry is not None else None
         self.setVisible(image is not None)
         if entry is None or image is None:

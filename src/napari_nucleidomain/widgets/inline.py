@@ -88,7 +88,10 @@ class Inline(QFrame):
     def say_error(
         self, error: BaseException | str, hint: str = "", details: str = "", **actions: Callable[[], object]
     ) -> None:
-        """Show a fault with [Copy report]. A fault that is not the user's is said so, with its kind."""
+        """Show a fault. One that is not the user's is said so, with its kind and [Copy report].
+
+        What a person can mend is no report to send, unless `details` (a run's log) come with it.
+        """
         if isinstance(error, NucleiError):
             message, hint = error.message, hint or error.hint
         elif isinstance(error, BaseException):
@@ -98,6 +101,8 @@ class Inline(QFrame):
         else:
             message = error
         self.say("error", message, hint, **actions)
+        if isinstance(error, NucleiError) and not details:
+            return
         self._report = report(message, hint, details)
         self._add_button("Copy report", self.copy_report)
         self._buttons.setVisible(True)
