@@ -6,6 +6,7 @@ import shutil
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TextIO
 
 from napari_nucleidomain.contracts.events import (
@@ -49,6 +50,9 @@ class Bar:
         self._terminal = self._stream.isatty()
         self._offset = run.read_events()[1]
         self._note = ""
+        # Files left out before the work began: where it then fails because of them, the last message names them.
+        self._held: list[Warned] | None = []
+        self._said: list[str] = []
         self._last_plain = 0.0
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="progress-bar", daemon=True)
@@ -60,6 +64,7 @@ class Bar:
     def __exit__(self, *_: object) -> None:
         self._closed.set()
         self._thread.join(timeout=5.0)
+        self._tell_held()
         if self._terminal and not self._quiet:
             self._stream.write("\n")
             self._stream.flush()
@@ -73,6 +78,8 @@ class Bar:
         events, self._offset = self._run.read_events(self._offset)
         latest: Progress | None = None
         for event in events:
+            if isinstance(event, Progress | StageEvent):
+                self._tell_held()
             if isinstance(event, Progress):
                 latest = event
             else:
@@ -81,16 +88,36 @@ class Bar:
             self._draw(latest)
 
     def _say(self, event: Event) -> None:
-        if isinstance(event, Warned):
+        if isinstance(event, Warned) and event.left_out:
+            if self._held is None:
+                self._leave_out(event)
+            else:
+                self._held.append(event)
+        elif isinstance(event, Warned):
             self._line(f"! {event.message} {event.hint}".rstrip())
-        elif isinstance(event, Failed) and not self._quiet:
-            self._line(f"failed: {event.message}")
+        elif isinstance(event, Failed):
+            self._held = [one for one in self._held or [] if _file(one) not in event.message]
         elif isinstance(event, StageEvent) and event.state == "skipped" and not self._quiet:
             self._line(f"{event.name}: done before")
         elif isinstance(event, ModelReady) and not self._quiet:
             self._line(f"model written after {event.step} steps")
         elif isinstance(event, Metric):
             self._note = _note(event.values) or self._note
+
+    def _leave_out(self, event: Warned) -> None:
+        self._said.append(_fault(event))
+        self._line(f"left out: {event.message}")
+
+    def _tell_held(self) -> None:
+        for event in self._held or []:
+            self._leave_out(event)
+        self._held = None
+
+    def unsaid(self, message: str) -> str:
+        """A last message without what stands above it already."""
+        for fault in self._said:
+            message = message.replace(fault, "").rstrip()
+        return message
 
     def _line(self, text: str) -> None:
         clear = "\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r" if self._terminal else ""
@@ -113,6 +140,16 @@ class Bar:
             self._last_plain = time.monotonic()
             self._stream.write(f"{event.overall:4.0%}  {text}\n")
         self._stream.flush()
+
+
+def _file(event: Warned) -> str:
+    """Name of the file that is left out, which stands in front."""
+    return Path(event.message.partition(": ")[0]).name
+
+
+def _fault(event: Warned) -> str:
+    """What is wrong with it."""
+    return event.message.partition(": ")[2]
 
 
 def _note(values: dict[str, float]) -> str:

@@ -14,7 +14,7 @@ from napari_nucleidomain.contracts import NucleiError, methods
 from napari_nucleidomain.runs.execute import ExitCode
 
 EXIT_CODES = """exit status:
-  0  done
+  0  done; also where an image is blank or holds no nuclei, which is said
   1  a fault of this program (please report it, with the log)
   2  something you can mend: the message says what
   3  done, but some files were left out: each is reported

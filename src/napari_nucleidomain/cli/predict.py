@@ -15,7 +15,7 @@ from napari_nucleidomain.runs.job import CLASSICAL, ImageRef, PredictJob
 from napari_nucleidomain.runs.predict import label_files, refuse_over_images
 from napari_nucleidomain.runs.store import Project
 
-from .running import run_here, when_busy
+from .running import drop_if_nothing_done, run_here, when_busy
 
 # Beyond these no light microscope goes: pixels in µm, nuclei in pixels.
 _LEAST, _MOST = 1e-4, 1e5
@@ -54,15 +54,26 @@ def command(arguments: argparse.Namespace) -> int:
     run = Project.open(arguments.project).new_run(job)
     code = run_here(run, started=arguments.started, quiet=arguments.quiet, busy=busy)
     summary = run.summary()
-    for entry in summary.get("images", []):
-        other = entry["name"] != plain_name(Path(entry["image"]))
-        of = f"  of {entry['image']}, another image has the same name" if other else ""
-        print(f"{entry['labels']}  {entry['nuclei']} nuclei  ({entry['scale_reason']}){of}")
-    for path, message in summary.get("problems", []):
-        print(f"left out: {path}: {message}", file=sys.stderr)
+    _tell(summary.get("images", []), job)
+    drop_if_nothing_done(run, code)
     if code == ExitCode.STOPPED:
         print(f"stopped: nucleidomain run {run.path} goes on where it was", file=sys.stderr)
     return code if code != ExitCode.DONE or not summary.get("problems") else ExitCode.SKIPPED
+
+
+def _tell(images: list[dict[str, Any]], job: PredictJob) -> None:
+    """Say where the labels of each image are, and how the images were scaled: once where that is alike."""
+    # The classical method reads sizes off each image; only who asked for a size must know that it did nothing.
+    scaled = job.model != CLASSICAL or job.diameter_px is not None
+    reasons = {entry["scale_reason"] for entry in images} if scaled else set()
+    each = len(reasons) > 1 or len(images) == 1
+    for entry in images:
+        other = entry["name"] != plain_name(Path(entry["image"]))
+        of = f"  of {entry['image']}, another image has the same name" if other else ""
+        why = f"  ({entry['scale_reason']})" if reasons and each else ""
+        print(f"{entry['labels']}  {entry['nuclei']} nuclei{why}{of}")
+    if reasons and not each:
+        print(f"scale of all {len(images)}: {reasons.pop()}")
 
 
 def _check_place(job: PredictJob) -> None:
@@ -100,6 +111,12 @@ def find_model(wish: str, project: Path | str) -> Path:
     named = Project(project).models_folder / wish
     if not folder.exists() and named.is_dir():
         folder = named
+    if not folder.exists():
+        raise NucleiError(
+            f"There is no model {wish!r}: neither a folder of that name nor a model of the project {project}.",
+            f"Those of a project are listed by: nucleidomain models --project {project}. "
+            f"`{CLASSICAL}` works without a model.",
+        )
     load_card(folder)
     return folder.absolute()
 

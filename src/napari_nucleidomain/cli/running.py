@@ -13,9 +13,10 @@ from types import FrameType
 from typing import Any
 
 from napari_nucleidomain.contracts.events import Failed
+from napari_nucleidomain.contracts.files import remove_folder
 from napari_nucleidomain.runs.devices import Busy
 from napari_nucleidomain.runs.event_log import last_event
-from napari_nucleidomain.runs.execute import ExitCode, execute
+from napari_nucleidomain.runs.execute import GO_ON, ExitCode, execute
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.ownership import is_alive, read_owner
 from napari_nucleidomain.runs.requests import Requests
@@ -80,6 +81,20 @@ def when_busy(arguments: argparse.Namespace) -> Busy:
     return Busy.WAIT if arguments.wait else Busy.SHARE if arguments.share else Busy.REFUSE
 
 
+def drop_if_nothing_done(run: RunFolder, code: ExitCode) -> None:
+    """Remove a run that this command made where it failed before anything was worked out, as on bad input.
+
+    Nobody can go on from it, and a list full of such runs hides the others. One that a full disk ended stays: its
+    message says to resume it.
+    """
+    event = last_event(run.path)
+    if code != ExitCode.USER or not isinstance(event, Failed) or event.hint.endswith(GO_ON) or not run.is_bare:
+        return
+    remove_folder(run.path)
+    if not run.path.exists():
+        print("  Nothing was done yet; no run is kept.", file=sys.stderr)
+
+
 def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy = Busy.WARN) -> ExitCode:
     """Execute a run and show it.
 
@@ -99,7 +114,7 @@ def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy 
         before.append(signal.signal(signal.SIGINT, on_interrupt))
 
     try:
-        with saving_when_ended() as tell, Bar(run, quiet=quiet):
+        with saving_when_ended() as tell, Bar(run, quiet=quiet) as bar:
             code = execute(run.path, started=started, watch=watch, busy=busy)
     finally:
         if before:
@@ -108,7 +123,7 @@ def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy 
     if code == ExitCode.INTERRUPTED:
         print(f"nucleidomain: ended by the system, saved. Go on with: nucleidomain run {run.path}", file=sys.stderr)
     if isinstance(event, Failed):
-        print(f"nucleidomain: {event.message}", file=sys.stderr)
+        print(f"nucleidomain: {bar.unsaid(event.message)}", file=sys.stderr)
         if event.hint:
             print(f"  {event.hint}", file=sys.stderr)
         if code == ExitCode.DEFECT:

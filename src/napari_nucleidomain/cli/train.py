@@ -16,7 +16,7 @@ from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
 
-from .running import run_here, when_busy
+from .running import drop_if_nothing_done, run_here, when_busy
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -49,6 +49,7 @@ def command(arguments: argparse.Namespace) -> int:
             print(f"       {verdict} Use it with: nucleidomain predict otsu IMAGE... --out DIR")
         elif caution := card.caution():
             print(f"       {caution}")
+    drop_if_nothing_done(run, code)
     return code
 
 

@@ -13,6 +13,8 @@ from .errors import NucleiError
 from .files import check_version, read_json, write_json
 
 CARD_FILE = "card.json"
+# Endings of files that Python or PyTorch pickled.
+_PICKLED = (".pth", ".pt", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 WEIGHTS_FILE = "weights.safetensors"
 CARD_SCHEMA = 1
 # With fewer clicks kept back one nucleus more or less decides which method looks better.
@@ -127,8 +129,13 @@ def load_card(folder: Path | str) -> ModelCard:
             f"{folder} is a model packed into one file.",
             "Bring it in with Import in the Predict dock, or unpack it (it is a zip) and give the folder.",
         )
+    if not Path(folder).exists():
+        raise NucleiError(f"There is no model {folder}.", "Check the path; `nucleidomain models` lists a project's.")
     if not path.exists():
-        raise NucleiError(f"{folder} is not a model: it has no {CARD_FILE}.", "Choose the folder that training wrote.")
+        hint = "Choose the folder that training wrote."
+        if Path(folder).suffix.lower() in _PICKLED:
+            hint = f"Such a file may hold code that would run on opening it, so that it is never opened. {hint}"
+        raise NucleiError(f"{folder} is not a model: it has no {CARD_FILE}.", hint)
     content = read_json(path)
     check_version(content, CARD_SCHEMA, f"The model {path.parent.name}", "Ask for the model again.")
     try:

@@ -88,11 +88,12 @@ class ModelReady(_Event):
 
 
 class Warned(_Event):
-    """Something the user should know; the run goes on."""
+    """Something the user should know; the run goes on. `left_out`: it does so without the file that is named."""
 
     kind: Literal["warning"] = "warning"
     message: str
     hint: str = ""
+    left_out: bool = False
 
 
 class Acknowledged(_Event):

@@ -309,12 +309,20 @@ class Image:
     def warnings(self) -> list[str]:
         """What a person should know before using the image; reads a sample of pixels."""
         found = list(self.notes)
-        if self.look.not_finite:
+        if self.look.not_finite == 1.0:
+            found.append(
+                "None of its numbers is finite (all are NaN or infinite), so that there is nothing to find in it. "
+                "Export it again."
+            )
+        elif self.look.not_finite:
             found.append(
                 f"{self.look.not_finite:.2%} of its numbers are not finite (NaN or infinite); they count as 0."
             )
-        if self.look.constant:
-            found.append("Every pixel looked at is the same: there is probably nothing in it.")
+        if self.look.constant and self.look.not_finite < 1.0:
+            found.append(
+                "Every pixel looked at is the same: there is probably nothing in it. "
+                "If it should show nuclei, export it again."
+            )
         return found
 
     @property

@@ -88,10 +88,12 @@ def check_channels(image: Image, segmenter: Segmenter) -> None:
     """
     have, want = image.n_channels, segmenter.spec.channels
     if want and have != want:
-        raise NucleiError(
-            f"{image.name} has {have} channel{'s' * (have != 1)}, the model was trained on {want}.",
-            "Choose which channel to use, or a model for images like this one.",
-        )
+        hint = "Choose a model for images like this one, or give it images with all its channels."
+        if have > want:
+            which = "which channel" if want == 1 else f"which {want} channels"
+            option = "--channels " + ",".join("IJ"[:want]) + (",..." if want > 2 else "")
+            hint = f"Choose {which} to use (on the command line {option}), or a model for images like this one."
+        raise NucleiError(f"{image.name} has {have} channel{'s' * (have != 1)}, the model was trained on {want}.", hint)
 
 
 def segment(

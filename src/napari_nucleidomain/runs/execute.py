@@ -31,7 +31,7 @@ from .requests import Requests
 from .spare import Spare
 from .train import train
 
-_GO_ON = "Resume it then: it goes on from what was saved last."
+GO_ON = "Resume it then: it goes on from what was saved last."
 _INTERRUPTED = (
     "The computer asked the program to end (time limit, shutdown): all was saved, and it can go on from here."
 )
@@ -217,7 +217,7 @@ def _do(
     except WriteError as error:
         spare.give_up()
         logger.error("%s", error)
-        _say_last(events, spare, Failed(message=error.message, hint=f"{error.hint} {_GO_ON}"))
+        _say_last(events, spare, Failed(message=error.message, hint=f"{error.hint} {GO_ON}"))
         return ExitCode.USER
     except NucleiError as error:
         logger.error("%s", error)

@@ -155,6 +155,12 @@ class RunFolder:
         return (self.path / CHECKPOINT_FILE).exists()
 
     @property
+    def is_bare(self) -> bool:
+        """Whether nothing was worked out yet that anybody could use or go on from."""
+        made = (self.path / name for name in ("checkpoint", "models", "stages", "tiles", "result"))
+        return not any(path.is_file() for folder in made for path in folder.rglob("*"))
+
+    @property
     def result_folder(self) -> Path:
         """Where a prediction leaves its labels."""
         return self.path / "result"

@@ -148,7 +148,9 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
             raise
         except NucleiError as error:
             problems.append([ref.path, str(error)])
-            events.write(Warned(message=f"{Path(ref.path).name}: {error.message}", hint=error.hint))
+            if len(names) > 1:
+                # Of a single image the run's end says it.
+                events.write(Warned(message=f"{Path(ref.path).name}: {error}", left_out=True))
         except Interrupted:
             raise
         except StopRun:

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, find_method
+from napari_nucleidomain.contracts.events import Warned
 from napari_nucleidomain.data.dataset import Dataset
 
 from .context import FolderRun
@@ -48,7 +49,7 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
     dataset = training_inputs(run, _SPACE_NEEDED)
     context = FolderRun(run, events, requests, time.monotonic() if started is None else started)
     for path, message in dataset.problems:
-        context.warn(f"{path}: {message}", "It is left out; the rest is used.")
+        context.emit(Warned(message=f"{path}: {message}", hint="It is left out; the rest is used.", left_out=True))
     try:
         spec.resolve(spec.train)(context, dataset, config)
     except Interrupted:
