@@ -105,6 +105,29 @@ def test_reused_process_number_is_not_the_owner(tmp_path: Path) -> None:
     assert not is_alive(tmp_path)
 
 
+def test_a_step_of_the_clock_kills_no_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = Ownership(tmp_path)
+    real = psutil.Process.create_time
+    # What the system says of a process that began before its clock was set.
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: real(self) + 300)
+    assert is_alive(tmp_path)
+    with pytest.raises(NucleiError, match="being worked on"):
+        Ownership(tmp_path)
+    monkeypatch.setattr("napari_nucleidomain.runs.ownership._BOOT_FILE", tmp_path / "none")
+    assert is_alive(tmp_path), "where there is no key, by its heartbeat"
+    os.utime(tmp_path / "owner.json", (1, 1))
+    assert not is_alive(tmp_path)
+    mine.release()
+
+
+@pytest.mark.skipif(not process_key(os.getpid()), reason="the system does not say it")
+def test_processes_of_one_number_are_told_apart_by_their_key(tmp_path: Path) -> None:
+    mine = Ownership(tmp_path)
+    content = {**mine.owner.__dict__, "process_key": process_key(os.getpid()) + "1"}
+    (tmp_path / "owner.json").write_text(json.dumps(content))
+    assert not is_alive(tmp_path), "its number, time and heartbeat are right"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

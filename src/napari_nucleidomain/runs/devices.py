@@ -27,7 +27,7 @@ from .event_log import EventWriter
 from .folder import RunFolder
 from .job import CLASSICAL, PredictJob, TrainJob
 from .lock import exclusive
-from .ownership import process_alive
+from .ownership import process_alive, process_key
 from .places import PROJECT_FILE
 from .requests import Requests
 
@@ -77,12 +77,13 @@ class Holder:
     process: int
     process_started: float
     cpus: list[int] | None = None
+    process_key: str = ""
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
     def alive(self) -> bool:
         """Whether its process still runs."""
-        return process_alive(self.process, self.process_started)
+        return process_alive(self.process, self.process_started, self.process_key)
 
     def meets(self, other: Holder) -> bool:
         """Whether the two would compute on the same hardware."""
@@ -230,6 +231,7 @@ def _me(job: TrainJob | PredictJob, folder: Path) -> Holder:
         process=os.getpid(),
         process_started=process.create_time(),
         cpus=cpus() if cpus else None,
+        process_key=process_key(process.pid),
     )
 
 

@@ -23,6 +23,12 @@ HEARTBEAT_SECONDS = 2.0
 # Another machine's clock may differ from ours, and network folders show new times late.
 STALE_ELSEWHERE_SECONDS = 120.0
 _SETTLE_SECONDS = 0.5
+# Systems know the start of a process no better than this.
+_START_SLACK = 2.0
+# A clock is seldom set by more, and a process number seldom given anew that soon after its process was killed.
+_LARGEST_STEP = 86400.0
+_BEATING_SECONDS = 10.0
+_BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Owner:
     process_started: float
     token: str
     taken: float
+    process_key: str = ""
 
     @property
     def here(self) -> bool:
@@ -56,29 +63,62 @@ def is_alive(folder: Path) -> bool:
     if owner is None:
         return _just_written(folder)
     if owner.here:
-        return process_alive(owner.process, owner.process_started)
+        # A heart that beat just now has most likely the same process; then the clock was set, not the number given anew.
+        slack = _LARGEST_STEP if _beat_within(folder, _BEATING_SECONDS) else _START_SLACK
+        return process_alive(owner.process, owner.process_started, owner.process_key, slack)
+    return _beat_within(folder, STALE_ELSEWHERE_SECONDS)
+
+
+def _beat_within(folder: Path, seconds: float) -> bool:
     try:
-        return time.time() - (folder / OWNER_FILE).stat().st_mtime < STALE_ELSEWHERE_SECONDS
+        return time.time() - (folder / OWNER_FILE).stat().st_mtime < seconds
     except FileNotFoundError:
         return False
 
 
 def _just_written(folder: Path) -> bool:
     """A file that cannot be read yet but is seconds old: its owner is about to finish writing it."""
+    return _beat_within(folder, HEARTBEAT_SECONDS)
+
+
+def process_key(number: int) -> str:
+    """What tells a process of this machine from a later one of its number, whatever is done to the clock.
+
+    Returns
+    -------
+    str
+        Of Linux: the start of the machine, and that of the process in ticks since. Empty on other systems, whose start
+        times do not follow the clock, and where there is no such process.
+    """
     try:
-        return time.time() - (folder / OWNER_FILE).stat().st_mtime < HEARTBEAT_SECONDS
-    except FileNotFoundError:
-        return False
+        boot = _BOOT_FILE.read_text(encoding="ascii").strip()
+        after_name = Path(f"/proc/{number}/stat").read_bytes().rpartition(b")")[2]
+        return f"{boot} {int(after_name.split()[19])}"
+    except (OSError, ValueError, IndexError):
+        return ""
 
 
-def process_alive(number: int, started: float) -> bool:
-    """Whether the process of this number that began then (seconds since 1970) still runs on this machine."""
+def process_alive(number: int, started: float, key: str = "", slack: float = _START_SLACK) -> bool:
+    """Whether a process still runs on this machine.
+
+    Parameters
+    ----------
+    number : int
+    started : float
+        When it began, in seconds since 1970.
+    key : str
+        See `process_key`; where it is known the time is not asked for.
+    slack : float
+        Seconds by which its start may seem to have moved, as it does on Linux when the clock is set.
+    """
     import psutil
 
     try:
         process = psutil.Process(number)
-        # A process number is used again after a restart; the start time tells the two apart.
-        return abs(process.create_time() - started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE
+        # A process number is used again after a restart; the start tells the two apart.
+        here = process_key(number) if key else ""
+        same = here == key if here else abs(process.create_time() - started) < slack
+        return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
@@ -99,7 +139,12 @@ class Ownership:
 
         self._path = folder / OWNER_FILE
         self.owner = Owner(
-            socket.gethostname(), os.getpid(), psutil.Process().create_time(), uuid.uuid4().hex, time.time()
+            host=socket.gethostname(),
+            process=os.getpid(),
+            process_started=psutil.Process().create_time(),
+            token=uuid.uuid4().hex,
+            taken=time.time(),
+            process_key=process_key(os.getpid()),
         )
         # To look and then to write is two moments: of two processes that both find nobody, one must wait.
         with exclusive(folder / LOCK_FILE) as held:
