@@ -3,16 +3,21 @@
 # ruff: noqa: F811 - fixtures are named as where they come from
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from napari_nucleidomain.contracts.files import read_json
 from napari_nucleidomain.data.dataset import open_dataset
-from napari_nucleidomain.widgets import storage
+from napari_nucleidomain.widgets import layers, review_dock, storage, train_choices, train_dock
+from napari_nucleidomain.widgets.predict_run import read_for_show
+from napari_nucleidomain.widgets.result_layers import Filter, result_layers
 from napari_nucleidomain.widgets.train_checklist import check_data
 
 from .canvas import settle
 from .test_review_dock import dock, entry, predicted, ready, result  # noqa: F401
+from .trainer import TOY, make_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -23,9 +28,14 @@ def use(dock, qtbot, area):
     box.ask.click()
     box.area.setCurrentIndex(box.area.findData(area))
     assert box.area.currentData() == area
+    part_found(box, qtbot)
     box.add.click()
     qtbot.waitUntil(lambda: not box._background.busy)
     settle()
+
+
+def part_found(box, qtbot):
+    qtbot.waitUntil(lambda: not box._soon.isActive() and not box._background.busy)
 
 
 def paint_out(result, number):
@@ -41,13 +51,13 @@ def test_painted_corrections_are_learned_from(dock, result, entry, session, qtbo
     use(dock, qtbot, "changed")
     assert "among the training images now" in dock.corrections.message.text()
     stored = entry.corrections
-    assert stored is not None and stored.nuclei >= 0
+    assert stored is not None and stored.nuclei == 0, "no neighbour reaches into the box round it"
     session.flush()
     (example,) = open_dataset(session.project.data / "dataset.json").all
     known = example.load_corrections()
     assert known.inside[where].all(), "what was painted out is known background"
     assert (known.labels[where] == 0).all()
-    assert not known.inside.all(), "the rest of the image is not said to be right"
+    assert known.inside.sum() < 40 * 40, "the rest of the image is not said to be right"
     scores, _ = result.known()
     assert np.isnan(scores[4]) and np.isfinite(scores[5]), "the model has no say in what a person painted"
 
@@ -99,7 +109,7 @@ def test_they_come_back_with_the_project(dock, result, entry, session, qtbot):
     assert not item["corrections"]["labels"].startswith("/"), "the project can be moved"
 
 
-def test_training_goes_on_from_the_model_that_made_it(dock, result, entry, session, qtbot, tmp_path):
+def test_a_classical_result_asks_for_a_new_model(dock, result, entry, session, qtbot):
     asked = []
     dock.corrections.continue_asked.disconnect()
     dock.corrections.continue_asked.connect(asked.append)
@@ -108,6 +118,90 @@ def test_training_goes_on_from_the_model_that_made_it(dock, result, entry, sessi
     assert asked == [None], "the classical method cannot be trained on"
 
 
+def test_training_goes_on_from_the_model_that_made_it(dock, entry, session, nuclei, monkeypatch, qtbot):
+    monkeypatch.setattr(train_choices, "methods", lambda: {"toy": TOY})
+    folder = make_model(session.project.models_folder / "liver", channels=1)
+    stored = predicted(session, entry, nuclei[2].astype(np.uint32), model=str(folder), name="liver")
+    made_later = make_model(session.project.models_folder / "kidney", channels=1)
+    os.utime(made_later / "card.json", (2e9, 2e9))
+    result_layers(session).show(entry, *read_for_show(stored))
+    ready(dock, qtbot)
+    train = train_dock.TrainDock(session.viewer)
+    session.viewer.window.add_dock_widget(train, name="Train")
+    monkeypatch.setattr(review_dock, "open_dock", lambda session, which: {"train": train}[which])
+    asked = []
+    dock.corrections.continue_asked.connect(asked.append)
+    use(dock, qtbot, "view")
+    press(dock, "Train on from liver")
+    assert asked == [folder]
+    qtbot.waitUntil(lambda: train._wanted is None and not train._background.busy)
+    assert train.choices.start_from.currentData() == str(folder)
+    assert train.choices.planned().parent == folder
+
+
 def test_why_not(dock, session, entry, qtbot):
     assert not dock.corrections.ask.isEnabled()
     assert "no result" in dock.corrections.ask.toolTip()
+
+
+def test_the_part_is_drawn_while_it_is_asked_about(dock, result, entry, session, qtbot):
+    paint_out(result, 1)
+    paint_out(result, int(result.layer.data.max()))
+    qtbot.waitUntil(lambda: result.edited)
+    ready(dock, qtbot)
+    box, viewer = dock.corrections, session.viewer
+    active, view = viewer.layers.selection.active, (viewer.scene.camera.center, viewer.scene.camera.zoom)
+    box.ask.click()
+    assert box.area.currentData() == "changed" and not box.add.isEnabled()
+    part_found(box, qtbot)
+    layer = entry.layers["part"]
+    assert layer in viewer.layers and len(layer.data) == 2 and not layer.editable
+    assert "2 parts, 2 % of the image" in box.share.text()
+    np.testing.assert_array_equal(np.vstack(layer.data), np.vstack([one.vertices for one in box._part.regions]))
+    assert (viewer.layers.selection.active, (viewer.scene.camera.center, viewer.scene.camera.zoom)) == (active, view)
+    paint_out(result, 5)
+    settle()
+    assert not box.add.isEnabled(), "what is drawn is not what would be added"
+    part_found(box, qtbot)
+    assert len(layer.data) == 3 and box.add.isEnabled()
+    box.area.setCurrentIndex(box.area.findData("view"))
+    part_found(box, qtbot)
+    seen = layer.data[0].copy()
+    viewer.scene.camera.zoom *= 3
+    part_found(box, qtbot)
+    assert np.ptp(layer.data[0], axis=0).max() < np.ptp(seen, axis=0).max(), "it follows what is seen"
+    box.ask.click()
+    assert "part" not in entry.layers and layer not in viewer.layers
+    box.ask.click()
+    part_found(box, qtbot)
+    assert "part" in entry.layers
+    session.set_current(None)
+    assert "part" not in entry.layers
+
+
+@pytest.mark.parametrize("read_again", [False, True])
+def test_nuclei_hidden_by_a_filter_were_not_changed(dock, result, entry, session, read_again, qtbot):
+    number = len(result.loaded.scores)
+    result_layers(session).filter(result, Filter(least_score=float(result.loaded.scores[4])))
+    assert result.count() == number - 4
+    where = paint_out(result, number)
+    qtbot.waitUntil(lambda: result.edited)
+    if read_again:
+        stored = result.stored
+        result_layers(session).autosave.flush()
+        layers.remove(session, entry, stored.role)
+        result_layers(session).all.clear()
+        result_layers(session).show(entry, *read_for_show(stored))
+    box = dock.corrections
+    ready(dock, qtbot)
+    box.ask.click()
+    part_found(box, qtbot)
+    (region,) = box._part.regions
+    inside = region.mask(result.layer.data.shape)
+    assert inside[where].all() and inside.sum() < 40 * 40
+    assert box._part.hidden == 0
+    box.area.setCurrentIndex(box.area.findData("view"))
+    session.viewer.fit_to_view()
+    part_found(box, qtbot)
+    assert box._part.hidden == 4
+    assert "4 nuclei in it are hidden by the filters of Predict" in box.share.text()

@@ -28,7 +28,7 @@ def entry(session, bare_entry, nuclei):
 def predicted(session, entry, labels, **changes):
     """A finished prediction on disk."""
     ref = ImageRef(path=str(entry.path), name=entry.id)
-    run = session.project.new_run(PredictJob(model="otsu", images=[ref], name="otsu", **changes))
+    run = session.project.new_run(PredictJob(**{"model": "otsu", "name": "otsu", **changes}, images=[ref]))
     predictor = Predictor(run)
     predictor.result(labels)
     predictor.ownership.release()

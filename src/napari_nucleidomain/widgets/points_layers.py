@@ -97,7 +97,7 @@ class Annotations(QObject):
             name=f"{entry.name} · regions",
             edge_color=REGION_EDGE,
             face_color=[0, 0, 0, 0],
-            edge_width=_edge_width(entry),
+            edge_width=edge_width(entry),
             **geometry(entry),
         )
         layer.current_edge_color, layer.current_face_color = REGION_EDGE, [0, 0, 0, 0]
@@ -291,7 +291,7 @@ def _fitting(points: np.ndarray, ndim: int) -> np.ndarray:
     return points[:, -ndim:]
 
 
-def _edge_width(entry: ImageEntry) -> float:
+def edge_width(entry: ImageEntry) -> float:
     """A line that shows on a slide as well as on a small crop, in pixels of the image."""
     layer = entry.layers.get("image")
     shape = layer.data.shape if layer is not None else entry.image.spatial_shape if entry.image is not None else (1000,)

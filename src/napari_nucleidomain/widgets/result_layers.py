@@ -68,6 +68,10 @@ class Shown:
         """Which ids the filter lets through, (N,) bool."""
         return keep(self.filter, self.loaded.scores, self.areas, self.border)
 
+    def hidden(self) -> np.ndarray:
+        """Ids that the filter hides, or hid when the person began to paint, (N,) int64."""
+        return np.flatnonzero(~self.kept()) + 1
+
     def count(self) -> int:
         """Nuclei shown now."""
         if self.edited:

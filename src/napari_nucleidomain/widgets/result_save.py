@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import zlib
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +35,7 @@ def save_edited(
     pixel_size_um: tuple[float, ...] | None,
     known: int | None,
     hold: ProjectHold | None,
+    hidden: np.ndarray,
 ) -> int:
     """`keep_edited`, while the project is still ours. For a thread.
 
@@ -49,7 +52,7 @@ def save_edited(
     if hold is not None:
         with hold.writing() as ours:
             if ours:
-                return keep_edited(stored, labels, pixel_size_um, known)
+                return keep_edited(stored, labels, pixel_size_um, known, hidden)
     check = zlib.crc32(np.ascontiguousarray(labels))
     if check != known and not np.array_equal(read_labels(stored.labels_file).labels, labels):
         file = write_labels(labels, free_name(stored.labels_file), format="tif", pixel_size_um=pixel_size_um)
@@ -57,7 +60,13 @@ def save_edited(
     return check
 
 
-def keep_edited(stored: Stored, labels: np.ndarray, pixel_size_um: tuple[float, ...] | None, known: int | None) -> int:
+def keep_edited(
+    stored: Stored,
+    labels: np.ndarray,
+    pixel_size_um: tuple[float, ...] | None,
+    known: int | None,
+    hidden: Sequence[int] | np.ndarray = (),
+) -> int:
     """Write labels changed by hand in the place of a stored result. For a thread.
 
     What the program found is kept beside it once (`Stored.found_file`), so that nothing is lost.
@@ -67,6 +76,8 @@ def keep_edited(stored: Stored, labels: np.ndarray, pixel_size_um: tuple[float, 
     labels : ndarray (*stored.shape) uint32
     known : int or None
         What this gave when they were written last: the same labels are not written again.
+    hidden : sequence of int
+        Ids that a filter hid when the first change was made: noted once, so that nobody takes them for deleted by hand.
 
     Returns
     -------
@@ -85,16 +96,20 @@ def keep_edited(stored: Stored, labels: np.ndarray, pixel_size_um: tuple[float, 
         return check
     file, record = stored.labels_file, stored.run.result_folder / f"{stored.name}.json"
     if not stored.found_file.exists():
+        _update(record, hidden=[int(one) for one in hidden])
         write_atomic(stored.found_file, lambda aside: shutil.copyfile(file, aside))
     write_labels(labels, file, format="tif", pixel_size_um=pixel_size_um)
+    _update(record, nuclei=int(np.count_nonzero(np.unique(labels))))
+    return check
+
+
+def _update(record: Path, **values: Any) -> None:
     content = read_json(record)
-    nuclei = int(np.count_nonzero(np.unique(labels)))
-    if content.get("nuclei") != nuclei:
+    if any(content.get(name) != value for name, value in values.items()):
         # The file's time says when the result was made; lists are ordered by it.
         times = record.stat()
-        write_json(record, {**content, "nuclei": nuclei})
+        write_json(record, {**content, **values})
         os.utime(record, ns=(times.st_atime_ns, times.st_mtime_ns))
-    return check
 
 
 class ResultAutosave(QObject):

@@ -70,6 +70,12 @@ class Stored:
         return self.found_file.exists()
 
     @property
+    def hidden(self) -> np.ndarray:
+        """Ids of `found_file` that a filter hid when a person began to change it, (N,) int64."""
+        record = read_json(self.run.result_folder / f"{self.name}.json")
+        return np.array(record.get("hidden", []), dtype=np.int64)
+
+    @property
     def area_px(self) -> float:
         """Pixels (voxels) that were looked at: the regions where the job was limited to them."""
         from napari_nucleidomain.data.regions import read_regions

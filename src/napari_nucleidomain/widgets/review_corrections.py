@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
@@ -14,6 +14,8 @@ from napari_nucleidomain.contracts import NucleiError
 from .combos import narrow
 from .inline import Inline, WhyButton, row
 from .newest import Newest
+from .result_layers import result_layers
+from .review_part import Part, asked_of, draw, find_part, take_away
 from .wording import count
 
 if TYPE_CHECKING:
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 
     from .entry import ImageEntry
     from .export import Snapshot
-    from .results import Loaded
     from .review_subject import Subject
     from .session import Session
 
+# A person who moves the picture or paints has paused for so long.
+_WAIT_MS = 250
+_FINDING = "The part is being worked out."
 _HELP = "What you corrected is learned from: outlines as outlines, clicks as clicks. The old model stays as it is."
 _AREAS = {
-    "changed": "in the box round what I changed",
+    "changed": "round what I changed",
     "view": "in what I see now",
     "regions": "in the regions drawn in Points",
 }
@@ -55,13 +59,16 @@ class UseCorrections(QWidget):
         self._background = Newest(self)
         self._entry: ImageEntry | None = None
         self._subject: Subject | None = None
-        self._before: tuple[ImageEntry, StoredCorrections | None] | None = None
+        self._part: Part | None = None
+        self._drawn: ImageEntry | None = None
         self.ask = WhyButton("Use corrections for training …", _HELP)
         self.ask.setCheckable(True)
         self.question = QLabel("Every nucleus is outlined now, and nothing else is:")
         self.question.setWordWrap(True)
         self.area = QComboBox()
         narrow(self.area)
+        self.share = QLabel()
+        self.share.setWordWrap(True)
         self.add = WhyButton("Add to training images", _HELP)
         self.message = Inline()
         self._form = QWidget()
@@ -69,14 +76,32 @@ class UseCorrections(QWidget):
         inner.setContentsMargins(12, 0, 0, 0)
         inner.addWidget(self.question)
         inner.addLayout(row(self.area, self.add, stretch=0))
+        inner.addWidget(self.share)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.ask, self._form, self.message):
             layout.addWidget(widget)
         self.ask.toggled.connect(self._asked)
         self.add.clicked.connect(self._add)
-        session.closing.connect(self._background.close)
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_WAIT_MS)
+        self._soon.timeout.connect(self._find)
+        self._connect()
         self._asked(False)
+
+    def _connect(self) -> None:
+        session = self._session
+        self.area.currentIndexChanged.connect(self._stale)
+        result_layers(session).changed.connect(lambda _: self._stale())
+        session.entry_changed.connect(lambda _, what: what == "regions" and self._stale())
+        session.current_changed.connect(lambda _: self.ask.setChecked(False))
+        events = session.viewer.scene.camera.events
+        for event in (events.center, events.zoom):
+            event.connect(self._moved)
+        session.closing.connect(self._background.close)
+        session.closing.connect(self._soon.stop)
+        session.closing.connect(lambda: [event.disconnect(self._moved) for event in (events.center, events.zoom)])
 
     def show_subject(self, entry: ImageEntry | None, subject: Subject | None) -> None:
         """Serve another result."""
@@ -100,25 +125,89 @@ class UseCorrections(QWidget):
     def _asked(self, on: bool) -> None:
         self._form.setVisible(on)
         if not on or self._entry is None:
+            self._forget()
             return
         chosen = self.area.currentData()
+        self.area.blockSignals(True)
         self.area.clear()
         for key in self._areas(self._entry):
             self.area.addItem(_AREAS[key], key)
         self.area.setCurrentIndex(max(0, self.area.findData(chosen)))
+        self.area.blockSignals(False)
+        self._stale()
 
     def _areas(self, entry: ImageEntry) -> list[str]:
         edited = self._subject is not None and self._subject.shown is not None and self._subject.shown.edited
         return [*(["changed"] if edited else []), "view", *(["regions"] if entry.regions else [])]
 
+    # ---- the part
+
+    def hideEvent(self, event: Any) -> None:
+        """Qt's hook: behind other docks nothing is drawn in the picture."""
+        super().hideEvent(event)
+        if not event.spontaneous():
+            self._forget()
+
+    def showEvent(self, event: Any) -> None:
+        """Qt's hook: seen again, the part is drawn again."""
+        super().showEvent(event)
+        self._stale()
+
+    def _moved(self, *_: Any) -> None:
+        if self.area.currentData() == "view":
+            self._stale()
+
+    def _stale(self, *_: Any) -> None:
+        """What was worked out may not be true any more: nothing is added before it is worked out anew."""
+        if self.ask.isChecked() and not self._session.closed:
+            self._part = None
+            self.add.allow(_FINDING)
+            self._background.forget("part")
+            self._soon.start()
+
+    def _find(self) -> None:
+        from .view import view_box
+
+        entry, subject = self._entry, self._subject
+        if entry is None or subject is None or not self.ask.isChecked() or self._session.closed:
+            return
+        asked = asked_of(subject, entry, self.area.currentData(), view_box(self._session, entry))
+        self._background.run(
+            "part", find_part, asked, done=lambda part: self._found(entry, part), failed=self._not_found
+        )
+
+    def _found(self, entry: ImageEntry, part: Part) -> None:
+        if self._entry is not entry or not self.ask.isChecked():
+            return
+        self._part, self._drawn = part, entry
+        draw(self._session, entry, part)
+        self.share.setText(part.words())
+        if self.message.level == "error":
+            self.message.clear()
+        self.add.allow()
+
+    def _not_found(self, error: BaseException) -> None:
+        self._forget()
+        self.add.allow(error.message if isinstance(error, NucleiError) else "The part could not be worked out.")
+        self.message.say_error(error)
+
+    def _forget(self) -> None:
+        """Draw nothing, and add nothing."""
+        self._part, entry = None, self._drawn
+        self._drawn = None
+        self._soon.stop()
+        self._background.forget("part")
+        self.share.clear()
+        if entry is not None and not self._session.closed:
+            take_away(self._session, entry)
+
     # ---- adding
 
     def _add(self) -> None:
         from .review_subject import snapshot_of
-        from .view import view_box
 
-        entry, subject = self._entry, self._subject
-        if entry is None or subject is None:
+        entry, subject, part = self._entry, self._subject, self._part
+        if entry is None or subject is None or part is None:
             return
         try:
             self._session.refuse_if_read_only()
@@ -126,22 +215,14 @@ class UseCorrections(QWidget):
         except NucleiError as error:
             self.message.say_error(error)
             return
-        snapshot = snapshot_of(subject, entry)
-        kind = self.area.currentData()
-        shown = subject.shown
-        found = shown.loaded if shown is not None and kind == "changed" else None
-        seen = view_box(self._session, entry) if kind == "view" else None
-        regions = list(entry.regions) if kind == "regions" else []
         self.add.allow("It is being written.")
         self._background.run(
             "store",
             _store,
             folder,
             entry.id,
-            snapshot,
-            found,
-            seen,
-            regions,
+            snapshot_of(subject, entry),
+            part.regions,
             entry.corrections,
             done=lambda stored: self._added(entry, stored),
             failed=self._failed,
@@ -211,71 +292,11 @@ def why_not(entry: ImageEntry | None, subject: Subject | None) -> str:
 
 
 def _store(
-    folder: Path,
-    name: str,
-    snapshot: Snapshot,
-    found: Loaded | None,
-    seen: list[list[int]] | None,
-    corners: list[np.ndarray],
-    before: StoredCorrections | None,
+    folder: Path, name: str, snapshot: Snapshot, regions: list[Region], before: StoredCorrections | None
 ) -> StoredCorrections:
-    """Work out the part and write both (in a thread)."""
+    """Write both (in a thread)."""
     from napari_nucleidomain.data.corrections import store_corrections
 
     from .export import whole
 
-    labels, origin = snapshot.labels, snapshot.origin
-    extent = [(int(o), int(o) + int(n)) for o, n in zip(origin, labels.shape, strict=True)]
-    regions = _part(labels, origin, extent, _found_by_program(found), seen, corners)
-    size = snapshot.pixel_size_um
-    return store_corrections(folder, name, np.asarray(whole(snapshot)), regions, before, size)
-
-
-def _found_by_program(loaded: Loaded | None) -> np.ndarray | None:
-    """The labels before a person changed them, in an earlier session or in this one."""
-    from napari_nucleidomain.data.labels_io import read_labels
-
-    if loaded is None:
-        return None
-    return read_labels(loaded.stored.found_file).labels if loaded.stored.edited else loaded.labels
-
-
-def _part(
-    labels: np.ndarray,
-    origin: tuple[int, ...],
-    extent: list[tuple[int, int]],
-    found: np.ndarray | None,
-    seen: list[list[int]] | None,
-    corners: list[np.ndarray],
-) -> list[Region]:
-    from napari_nucleidomain.data.corrections import box_round_changes
-    from napari_nucleidomain.data.regions import Region
-
-    from .storage import as_regions
-
-    if corners:
-        whole = [one for one in as_regions(corners) if _within(one, extent)]
-        if not whole:
-            raise NucleiError(
-                "The regions lie outside what was segmented, or reach beyond it.",
-                "Find the nuclei in the whole region first, or choose what you see now.",
-            )
-        return whole
-    if found is not None:
-        areas = np.bincount(np.unique(labels[labels > 0], return_inverse=True)[1]) if labels.any() else np.array([400])
-        box = box_round_changes(found, labels, margin=round(float(np.sqrt(np.median(areas))) / 4))
-        if box is None:
-            raise NucleiError("Nothing was changed by hand.", "Choose what you see now if all of it is right.")
-        sides = [(piece.start + o, piece.stop + o) for piece, o in zip(box, origin, strict=True)]
-    elif seen is not None:
-        sides = [(max(a, c), min(b, d)) for (a, b), (c, d) in zip(seen, extent, strict=True)]
-    else:
-        raise NucleiError("The image is not in view.", "Bring it onto the screen, then try again.")
-    if any(stop <= start for start, stop in sides):
-        raise NucleiError("Nothing of the result is in view.", "Move the image so that you see what you corrected.")
-    (top, bottom), (left, right) = sides
-    return [Region.box(top, left, bottom, right)]
-
-
-def _within(region: Region, extent: list[tuple[int, int]]) -> bool:
-    return all(start <= a and b <= stop for (a, b), (start, stop) in zip(region.bounds, extent, strict=True))
+    return store_corrections(folder, name, np.asarray(whole(snapshot)), regions, before, snapshot.pixel_size_um)
