@@ -396,3 +396,19 @@ def test_a_region_that_grows_takes_the_promise_back_and_cuts_no_nucleus(work, nu
     assert not entry.complete and not dock.complete.isChecked()
     region = shapely.Polygon(entry.regions[0])
     assert all(region.contains(shapely.Point(centre).buffer(9)) for centre in centres), "nuclei of 9 px radius"
+
+
+def test_an_empty_patch_is_pointed_out_for_a_while(work):
+    session, entry, dock = work
+    grid = np.stack(np.meshgrid(np.arange(5, 100, 10.0), np.arange(5, 100, 10.0)), -1).reshape(-1, 2)
+    points = grid[np.linalg.norm(grid - 55, axis=1) > 40]
+    session.annotations.change(
+        entry, points=points, regions=[np.array([[0, 0], [0, 110], [110, 110], [110, 0]], float)]
+    )
+    (check,) = [one for one in dock.checks._look(entry) if one.kind == "patch"]
+    active = session.viewer.layers.selection.active
+    dock.checks.show_check(entry, check)
+    np.testing.assert_allclose(entry.layers["here"].data[0], check.where)
+    assert session.viewer.layers.selection.active is active
+    dock.checks._mark_timer.timeout.emit()
+    assert "here" not in entry.layers

@@ -434,3 +434,26 @@ def test_space_needed_grows_with_pixels_and_images(session, bare_entry, tmp_path
     unread = tmp_path / "slide.svs"
     unread.write_bytes(b"x" * 1000)
     assert needed_bytes(session, Target([ImageRef(path=str(unread))])) - spare == 6500
+
+
+def test_a_scale_that_nobody_said_is_not_shown_as_one(dock, session, entry):
+    session.model = str(make_model(session.project.models_folder / "own", channels=1, nucleus_diameter_px=20.0))
+    assert dock.scale.by_file.text() == "as it is (the file does not say)"
+    assert dock.scale.pixel.text() == "not said"
+    dock.scale.by_pixel.setChecked(True)
+    assert dock.scale.pixel_size_um is None
+    dock.scale.pixel.setValue(0.5)
+    assert dock.scale.pixel_size_um == 0.5
+
+
+def test_another_models_result_is_not_told_as_this_ones(dock, session, entry, worker, nuclei, qtbot):
+    predictor = begin(dock, worker)
+    predictor.result(nuclei[2])
+    finish(dock, predictor, qtbot)
+    assert shown(dock) is not None
+    session.model = str(make_model(session.project.models_folder / "own", channels=1))
+    assert shown(dock) is None and not dock.after.isVisible()
+    session.model = "otsu"
+    assert shown(dock) is not None
+    begin(dock, worker)
+    assert shown(dock) is None, "what was found before is no answer to a new run"

@@ -13,9 +13,10 @@ from napari_nucleidomain.widgets import layers, review_dock
 from napari_nucleidomain.widgets.predict_run import read_for_show
 from napari_nucleidomain.widgets.result_layers import Filter, result_layers
 from napari_nucleidomain.widgets.results import find_results
+from napari_nucleidomain.widgets.review_subject import _learned
 
 from .canvas import click, drag, settle
-from .trainer import Predictor
+from .trainer import Predictor, make_model
 
 
 @pytest.fixture
@@ -247,3 +248,75 @@ def test_files_of_a_sample_are_offered_to_the_project_not_into_the_program(sessi
     assert out_folder(session, entry) == image_file.parent
     sample = session.add_entry("sample", path=sample_path("hne"))
     assert out_folder(session, sample) == session.project_folder
+
+
+def test_of_several_results_one_is_seen(result, dock, session, entry, nuclei, qtbot):
+    """The newest, then the one chosen; what a person hid stays hidden."""
+    result.edited = True  # Else the newer one takes its place.
+    newer = result_layers(session).show(
+        entry, *read_for_show(predicted(session, entry, nuclei[2].astype(np.uint32), seed=1))
+    )
+    assert newer.layer.visible and not result.layer.visible
+    ready(dock, qtbot)
+    dock.result.setCurrentIndex(dock.result.findData(result.stored.role))
+    dock.result.activated.emit(dock.result.currentIndex())
+    assert result.layer.visible and not newer.layer.visible
+    result.layer.visible, newer.layer.visible = False, True
+    dock.modes.choose("filled")
+    ready(dock, qtbot)
+    assert newer.layer.visible and not result.layer.visible
+
+
+def test_missed_nuclei_are_ringed_wider_than_their_clicks(result, dock, entry, session, nuclei, qtbot):
+    session.set_points(entry, nuclei[1])
+    clicks = session.annotations.clicks(entry)
+    ready(dock, qtbot)
+    dock.modes.choose("errors")
+    rings = layers.in_viewer(session, entry, "missed")
+    assert sorted(map(tuple, rings.data)) == sorted(map(tuple, nuclei[1][[2, 7]]))
+    for zoom in (0.7, 5.0):
+        session.viewer.scene.camera.zoom = zoom
+        session.annotations.dots.refresh()
+        assert float(rings.size[0]) > 1.5 * float(clicks.size[0])
+    dock.modes.choose("outlines")
+    assert layers.in_viewer(session, entry, "missed") is None
+
+
+def test_edges_follow_the_zoom_unless_a_person_set_them(result, dock, session, qtbot):
+    camera = session.viewer.scene.camera
+    camera.zoom = 6.0
+    ready(dock, qtbot)
+    qtbot.waitUntil(lambda: result.layer.contour == 1)
+    camera.zoom = 0.6
+    qtbot.waitUntil(lambda: result.layer.contour == 3)
+    result.layer.contour = 2
+    camera.zoom = 6.0
+    qtbot.wait(150)
+    assert result.layer.contour == 2
+
+
+def test_the_walk_keeps_what_is_round_a_nucleus_in_sight(result, dock, session, qtbot):
+    ready(dock, qtbot)
+    session.viewer.scene.camera.zoom = 60.0
+    dock.walk.step(1)
+    size = 2 * 9 * session.viewer.scene.camera.zoom
+    assert size <= 0.3 * min(session.viewer.canvas.size)
+
+
+def test_outlines_that_come_later_are_compared_with_until_a_person_chose(
+    result, dock, entry, session, nuclei, tmp_path, qtbot
+):
+    session.set_points(entry, nuclei[1])
+    ready(dock, qtbot)
+    assert dock.compare.currentData() == "clicks"
+    entry.labels = write_labels(nuclei[2].astype(np.uint32), tmp_path / "truth.tif")
+    session.touch(entry, "labels")
+    ready(dock, qtbot)
+    assert dock.compare.currentData() == "outlines"
+
+
+def test_whether_the_model_learned_from_the_image_is_read_off_its_card(session, entry):
+    folder = make_model(session.project.models_folder / "own", trained_on={"images": ["cells 1"]})
+    assert "the model learned from it" in _learned(str(folder), entry)
+    folder = make_model(session.project.models_folder / "other", trained_on={"images": ["another"]})
+    assert _learned(str(folder), entry) == "the model has not learned from it"

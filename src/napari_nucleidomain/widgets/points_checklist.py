@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from .inline import Inline
+from .layers import geometry, put, remove
 from .points_checks import Check, check_clicks
 from .points_region import extended
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from .session import Session
 
 _MOST = 4
+# The ring that points out a place: role, colour, diameter on screen, and how long it stays.
+_HERE, _MARK, _MARK_PX, _MARK_MS = "here", "#00FFFF", 90, 4000
 
 
 class CheckList(QWidget):
@@ -38,6 +41,13 @@ class CheckList(QWidget):
         self._timer.setSingleShot(True)
         self._timer.setInterval(250)
         self._timer.timeout.connect(self.refresh)
+        self._marked: ImageEntry | None = None
+        self._mark_timer = QTimer(self)
+        self._mark_timer.setSingleShot(True)
+        self._mark_timer.setInterval(_MARK_MS)
+        self._mark_timer.timeout.connect(self._take_mark_away)
+        session.closing.connect(self._mark_timer.stop)
+        session.current_changed.connect(self._take_mark_away)
         session.entry_changed.connect(self._changed)
         session.current_changed.connect(self.refresh)
         self.refresh()
@@ -82,8 +92,38 @@ class CheckList(QWidget):
         viewer = self._session.viewer
         world = np.asarray(layer.data_to_world(check.where), dtype=float)
         look_at(viewer, world)
+        if not check.indices:
+            # There is nothing at the place itself that one could see.
+            self._point_out(entry, check.where)
         if check.indices and "clicks" in entry.layers:
             entry.layers["clicks"].selected_data = set(check.indices)
+
+    def _point_out(self, entry: ImageEntry, where: tuple[float, ...]) -> None:
+        """Ring a place for some seconds."""
+        from napari.layers import Points
+
+        self._take_mark_away()
+        place = np.asarray(where, float)[None, -entry.ndim :]
+        ring: Any = Points(
+            place,
+            name="look here",
+            ndim=entry.ndim,
+            face_color="transparent",
+            border_color=_MARK,
+            border_width=0.08,
+            **geometry(entry),
+        )
+        self._session.annotations.dots.keep(ring, _MARK_PX)
+        put(self._session, entry, _HERE, ring)
+        ring.editable = False
+        self._marked = entry
+        self._mark_timer.start()
+
+    def _take_mark_away(self, *_: object) -> None:
+        self._mark_timer.stop()
+        entry, self._marked = self._marked, None
+        if entry is not None and _HERE in entry.layers and not self._session.closed:
+            remove(self._session, entry, _HERE)
 
     def extend(self, entry: ImageEntry, check: Check) -> None:
         """Widen the regions so that the clicks lie inside; can be undone."""

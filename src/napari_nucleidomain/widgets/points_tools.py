@@ -30,7 +30,7 @@ def keys_text() -> str:
 
 
 class ToolRow(QWidget):
-    """Click, Move, Erase, Region; below, Undo and Redo. No button takes the keyboard from the canvas."""
+    """Click, Move, Erase; below, Region, Undo and Redo. No button takes the keyboard from the canvas."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -61,14 +61,15 @@ class ToolRow(QWidget):
         area.setSpacing(0)
         area.addWidget(self.region, 1)
         area.addWidget(self._shape)
-        layout.addLayout(area, 0, 3)
+        # Four in a row are wider than a narrow dock with a scroll bar.
+        layout.addLayout(area, 1, 0)
         self.undo = tool_button("↶ Undo", "Take the last step back (Ctrl+Z)")
         self.redo = tool_button("↷ Redo", "Take it again (Ctrl+Shift+Z)")
         self.undo.clicked.connect(lambda: session.annotations.undo())
         self.redo.clicked.connect(lambda: session.annotations.redo())
-        layout.addWidget(self.undo, 1, 0)
-        layout.addWidget(self.redo, 1, 1)
-        for column in range(4):
+        layout.addWidget(self.undo, 1, 1)
+        layout.addWidget(self.redo, 1, 2)
+        for column in range(3):
             layout.setColumnStretch(column, 1)
         session.annotations.mode_changed.connect(self._show_mode)
         session.annotations.history_changed.connect(self.refresh)

@@ -13,6 +13,7 @@ from .inline import Inline, WhyButton, row
 from .number_boxes import IntBox
 from .out_folder import out_folder
 from .result_layers import Filter, Shown, result_layers
+from .results import model_name
 from .wording import count, density_words
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class AfterPredict(QWidget):
         self._layers = result_layers(session)
         self.result: Shown | None = None
         self._filling = False
+        self._model, self._busy = "", False
         self.summary = QLabel()
         self.summary.setWordWrap(True)
         self.summary.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -83,9 +85,26 @@ class AfterPredict(QWidget):
         self._look()
 
     def _look(self, *_: Any) -> None:
-        """Speak of the latest result of the current image."""
-        shown = self._layers.of(self._session.current)
+        """Speak of the latest result of the current image and the chosen model; of none while a new one is made."""
+        shown = [one for one in self._layers.of(self._session.current) if self._model in ("", one.stored.model)]
+        if self._busy:
+            shown = []
         self.show_result(shown[-1] if shown else None)
+
+    def serve(self, model: str, *, busy: bool) -> None:
+        """Speak of this model's results from now on.
+
+        Parameters
+        ----------
+        model : str
+            "otsu" or a model's folder.
+        busy : bool
+            Whether a prediction is under way: what was found before is no answer to it.
+        """
+        wanted = (model_name(model), busy)
+        if wanted != (self._model, self._busy):
+            self._model, self._busy = wanted
+            self._look()
 
     def show_result(self, result: Shown | None) -> None:
         """Speak of this result."""

@@ -132,6 +132,7 @@ class PredictDock(Dock):
         busy = self.prediction.busy
         locked = self.session.read_only
         why = "It is at work." if busy else locked.message if locked else self._misfit() or self.where.why_not()
+        self.after.serve(self.models.model, busy=busy)
         self.find.setVisible(not busy)
         self.find.allow(why)
 

@@ -46,7 +46,9 @@ class ScalePicker(QWidget):
             self._group.addButton(button)
             button.toggled.connect(self._toggled)
         self.pixel = FloatBox({"gt": 0.001, "le": 1000}, "µm/px")
-        self.pixel.setValue(0.25)
+        # The least value stands for "nobody said": a number that came from nowhere would be taken for the file's.
+        self.pixel.setSpecialValueText("not said")
+        self.pixel.setValue(self.pixel.minimum())
         self.diameter = FloatBox({"ge": 2, "le": 5000}, "px")
         self.diameter.setValue(20)
         self.by_eye = WhyButton("Compare by eye", "Lays a circle over the image: drag its corners to fit a nucleus.")
@@ -73,7 +75,8 @@ class ScalePicker(QWidget):
     @property
     def pixel_size_um(self) -> float | None:
         """What the person says instead of the file."""
-        return self.pixel.value() if self.by_pixel.isChecked() else None
+        said = self.by_pixel.isChecked() and self.pixel.value() > self.pixel.minimum()
+        return self.pixel.value() if said else None
 
     @property
     def diameter_px(self) -> float | None:
@@ -100,7 +103,17 @@ class ScalePicker(QWidget):
         if entry is None:
             self.line.setText("")
             return
-        learned = entry.path is not None and _plain(entry) in card.trained_on.get("images", ())
+        sizes = entry.pixel_size_um
+        self.by_file.setText("as the file says" if sizes else "as it is (the file does not say)")
+        if sizes and not self.by_pixel.isChecked():
+            self.pixel.blockSignals(True)
+            self.pixel.setValue(float(sizes[-1]))
+            self.pixel.blockSignals(False)
+        elif not self.by_pixel.isChecked():
+            self.pixel.blockSignals(True)
+            self.pixel.setValue(self.pixel.minimum())
+            self.pixel.blockSignals(False)
+        learned = learned_from(card, entry)
         self.line.setText(self._words(card, entry.pixel_size_um, learned))
 
     def _words(self, card: ModelCard, sizes: tuple[float, ...] | None, learned: bool = False) -> str:
@@ -188,8 +201,9 @@ class ScalePicker(QWidget):
             self._session.viewer.layers.remove(circle)
 
 
-def _plain(entry: ImageEntry) -> str:
-    """The image's name as a training writes it into the card."""
+def learned_from(card: ModelCard, entry: ImageEntry) -> bool:
+    """Whether an image is among those that a model's card names."""
     from napari_nucleidomain.data.readers import plain_name
 
-    return plain_name(entry.path) if entry.path is not None else ""
+    # A training writes the image's name into the card, not its place.
+    return entry.path is not None and plain_name(entry.path) in card.trained_on.get("images", ())

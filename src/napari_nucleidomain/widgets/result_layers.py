@@ -209,8 +209,20 @@ class ResultLayers(QObject):
         self.all = [one for one in self.all if one.layer is not layer and one.stored.role != stored.role]
         self.all.append(result)
         self._watch(result)
+        self.show_only(result)
         self.shown.emit(result)
         return result
+
+    def show_only(self, result: Shown) -> None:
+        """Make a result visible and our other results of its image invisible: on top of each other none can be read.
+
+        Done once, when a result comes or is chosen; what the person hides or shows afterwards stays.
+        """
+        with layers.guest(self._session.viewer):
+            for one in self.of(result.entry):
+                one.layer.visible = one is result
+                # Hidden for the sake of an error map, it must not come back with the map's end.
+                one.layer.metadata.pop("nuclei_hidden", None)
 
     def filter(self, result: Shown, wanted: Filter) -> None:
         """Show only the nuclei that a filter lets through; the result on disk stays whole."""

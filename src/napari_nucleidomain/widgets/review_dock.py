@@ -131,7 +131,7 @@ class ReviewDock(Dock):
         session.current_changed.connect(self.look.leave)
         session.closing.connect(self._close_down)
         self.result.activated.connect(self._subject_chosen)
-        self.compare.activated.connect(self._compute)
+        self.compare.activated.connect(self._comparison_chosen)
         self.modes.chosen.connect(self._show)
         self.hand.went.connect(lambda number, follow: self.go_to(number, follow=follow))
         self.hand.changed.connect(self._content_changed)
@@ -207,13 +207,23 @@ class ReviewDock(Dock):
         entry = self.session.current
         self._choices = choices(self.session, entry, self.subject)
         wanted = self.compare.currentData()
-        if not wanted and self.compare.count() <= 1 and len(self._choices) > 1:
-            # Something to compare with has come: say how good it is without being asked.
+        come = {one.key for one in self._choices} - {self.compare.itemData(k) for k in range(self.compare.count())}
+        first = not wanted and self.compare.count() <= 1 and len(self._choices) > 1
+        # Something to compare with has come: say how good it is without being asked. Outlines tell more than clicks.
+        if first or (wanted == "clicks" and not self._compare_chosen and "outlines" in come):
             wanted = self._choices[1].key
         fill_combo(self.compare, [(one.name, one.key) for one in self._choices], wanted)
 
+    _compare_chosen = False
+
+    def _comparison_chosen(self, *_: Any) -> None:
+        self._compare_chosen = True
+        self._compute()
+
     def _subject_chosen(self, *_: Any) -> None:
         self._layers.autosave.start()
+        if self.subject is not None and self.subject.shown is not None:
+            self._layers.show_only(self.subject.shown)
         self._list_choices()
         self.corrections.show_subject(self.session.current, self.subject)
         self._compute()
@@ -238,7 +248,8 @@ class ReviewDock(Dock):
         make = next((one.make for one in self._choices if one.key == self.compare.currentData()), None)
         # Taken now where it reads layers; a file is read in the thread.
         reference = make() if make is not None and self.compare.currentData() not in ("outlines", "clicks") else make
-        on = measured_on(subject, entry)
+        truth = self.compare.currentData() in ("outlines", "clicks")
+        on = measured_on(subject, entry) if truth else f"On {entry.name}: two results compared, neither is the truth."
         self._background.run(
             "assess",
             assess_against,

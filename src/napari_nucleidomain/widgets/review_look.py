@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
-from .review_show import hide_errors, mark, show_as, unmark
+from .review_show import follow_zoom, hide_errors, mark, show_as, unmark
 from .view import look_at
 
 if TYPE_CHECKING:
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from .session import Session
 
 
+# A wheel turns in steps; edges follow once it rests.
+_WAIT_MS = 80
+
+
 class Look(QObject):
     """What Review does to the canvas. Selection and tool are never touched."""
 
@@ -24,6 +28,17 @@ class Look(QObject):
         super().__init__(session)
         self._session = session
         self._applied: tuple[Any, ...] = ()
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_WAIT_MS)
+        self._timer.timeout.connect(lambda: follow_zoom(session))
+        zoom = session.viewer.scene.camera.events.zoom
+        zoom.connect(self._zoomed)
+        session.closing.connect(lambda: zoom.disconnect(self._zoomed))
+        session.closing.connect(self._timer.stop)
+
+    def _zoomed(self, _: Any) -> None:
+        self._timer.start()
 
     def show(self, entry: ImageEntry | None, subject: Subject | None, mode: str, found: Assessment | None) -> None:
         """Show a result as outlines, filled, by uncertainty or by error."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from . import layers
+from .preferences import dot_size
 from .results import in_dimensions
 
 if TYPE_CHECKING:
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from .session import Session
 
 Mode = Literal["outlines", "filled", "uncertain", "errors"]
-ERRORS, SELECTED = "errors", "selected"
+ERRORS, MISSED, SELECTED = "errors", "missed", "selected"
 # Cividis (Nuñez, Anderton and Renslow, PLOS ONE 2018) is read alike with and without colour blindness.
 _UNCERTAIN = "cividis"
 # Seen on pink tissue, on black and on every colour of the error map.
 RING = "#00FFFF"
 _STEPS = 64
+# A ring round a missed nucleus, in diameters of a click: smaller ones lie under the click.
+_ROUND_CLICK = 2.2
 _PAD = 6
+# Key of a layer's metadata: thickness of edges that were drawn here.
+_DRAWN = "nuclei_drawn"
 
 
 def show_as(session: Session, entry: ImageEntry, subject: Subject, mode: Mode, found: Assessment | None) -> None:
@@ -31,12 +36,19 @@ def show_as(session: Session, entry: ImageEntry, subject: Subject, mode: Mode, f
     layer = subject.layer
     with layers.guest(session.viewer):
         if mode == "errors" and found is not None and found.errors is not None:
-            layer.visible = False
+            if layer.visible:
+                layer.metadata["nuclei_hidden"] = True
+                layer.visible = False
             _show_errors(session, entry, subject, found)
             return
         hide_errors(session, entry)
-        layer.visible = True
-        layer.contour = _contour(session, layer) if mode == "outlines" else 0
+        if layer.metadata.pop("nuclei_hidden", False):
+            # What the person hid stays hidden.
+            layer.visible = True
+        layer.metadata.pop(_DRAWN, None)
+        layer.contour = 0
+        if mode == "outlines":
+            _draw_edges(session, layer)
         layer.opacity = 1.0 if mode == "outlines" else 0.6
         if mode == "uncertain":
             layer.colormap = uncertainty_colours(subject)
@@ -48,6 +60,23 @@ def _contour(session: Session, layer: Any) -> int:
     """Thickness in image pixels that gives one to two on screen."""
     zoom = float(session.viewer.scene.camera.zoom) * float(np.abs(layer.scale[-1]))
     return int(np.clip(round(2 / max(zoom, 1e-6)), 1, 4))
+
+
+def _draw_edges(session: Session, layer: Any) -> None:
+    """Draw edges as thick as the zoom asks for now; `follow_zoom` goes on from there."""
+    layer.contour = layer.metadata[_DRAWN] = _contour(session, layer)
+
+
+def follow_zoom(session: Session) -> None:
+    """Keep edges that were drawn here as thick on screen as they were; those a person set otherwise stay."""
+    for layer in session.viewer.layers:
+        drawn = layer.metadata.get(_DRAWN)
+        if drawn is None or layer.contour != drawn:
+            continue
+        if layer.metadata.get("nuclei_ring"):
+            frame(session, layer)
+        elif _contour(session, layer) != drawn:
+            _draw_edges(session, layer)
 
 
 def uncertainty_colours(subject: Subject) -> Any:
@@ -83,6 +112,37 @@ def _show_errors(session: Session, entry: ImageEntry, subject: Subject, found: A
     layer: Any = layers.put_labels(session, entry, ERRORS, name, data, origin=origin, opacity=0.7)
     layer.colormap = DirectLabelColormap(color_dict=colours)
     layer.editable = False
+    # Compared with outlines missed nuclei are seen whole.
+    _ring_missed(session, entry, subject, found.missed if "point_f1" in found.scores else ())
+
+
+def _ring_missed(session: Session, entry: ImageEntry, subject: Subject, missed: Any) -> None:
+    """Rings round clicks without a nucleus, wider on screen than the clicks whatever the zoom."""
+    from napari.layers import Points
+
+    from napari_nucleidomain.instances.errormap import COLOURS, ErrorClass
+
+    if MISSED in entry.layers:
+        layers.remove(session, entry, MISSED)
+    if not len(missed):
+        return
+    missed = np.asarray(missed, float)
+    ndim = subject.layer.ndim
+    lead = offset_of(subject, entry, ndim)[: ndim - missed.shape[1]]
+    places = np.hstack([np.tile(lead, (len(missed), 1)), missed])
+    shape = layers.geometry(entry)
+    shape = {key: value if key in ("rotate", "affine") else tuple(value)[-ndim:] for key, value in shape.items()}
+    rings: Any = Points(
+        places,
+        name=f"{entry.name} · missed",
+        face_color="transparent",
+        border_color=COLOURS[ErrorClass.MISSED],
+        border_width=0.16,
+        **shape,
+    )
+    session.annotations.dots.keep(rings, _ROUND_CLICK * dot_size())
+    layers.put(session, entry, MISSED, rings)
+    rings.editable = False
 
 
 def place_of(subject: Subject, pixels: np.ndarray, entry: ImageEntry) -> tuple[np.ndarray, tuple[int, ...]]:
@@ -117,8 +177,9 @@ def _table(layer: Any, top: int) -> np.ndarray:
 
 def hide_errors(session: Session, entry: ImageEntry) -> None:
     """Take the error map away."""
-    if ERRORS in entry.layers:
-        layers.remove(session, entry, ERRORS)
+    for role in (ERRORS, MISSED):
+        if role in entry.layers:
+            layers.remove(session, entry, role)
 
 
 def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> tuple[np.ndarray, float] | None:
@@ -158,6 +219,7 @@ def frame(session: Session, layer: Any) -> None:
     width = max(2, _contour(session, layer) + 1)
     if layer.contour != width:
         layer.contour = width
+    layer.metadata[_DRAWN] = width
 
 
 def offset_of(subject: Subject, entry: ImageEntry, ndim: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .export import Snapshot
+from .predict_scale import learned_from
 from .result_layers import Shown, result_layers
 from .review_compute import Reference, summary_words
 from .wording import count, day_and_clock, density_words
@@ -172,10 +173,23 @@ def measured_on(subject: Subject, entry: ImageEntry) -> str:
     told = f"Measured on {entry.name}"
     if subject.shown is None or subject.shown.stored.model == "otsu":
         return f"{told}."
-    learned = entry.use == "train" and len(entry.points) > 0
-    return (
-        f"{told}; {'the model may have learned from its clicks' if learned else 'the model has not learned from it'}."
-    )
+    return f"{told}; {_learned(str(subject.shown.stored.run.job.model), entry)}."
+
+
+def _learned(model: str, entry: ImageEntry) -> str:
+    """Whether a model learned from an image, as its card tells."""
+    from napari_nucleidomain.contracts import NucleiError, load_card
+
+    may_have = "the model may have learned from it"
+    try:
+        card = load_card(model)
+    except NucleiError:
+        # The model was removed since.
+        return may_have
+    if learned_from(card, entry):
+        return "the model learned from it: on images it has not seen it may do worse"
+    # What an earlier model learned from is not in the card of the later one.
+    return may_have if card.parent else "the model has not learned from it"
 
 
 def summary_of(subject: Subject, entry: ImageEntry, table: dict[str, np.ndarray]) -> str:

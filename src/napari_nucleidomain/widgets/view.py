@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 Box = list[list[int]]
 # A nucleus smaller on screen than this cannot be judged.
 _LEAST_PX, _GOOD_PX = 20.0, 50.0
+# Nor one without its neighbours: its largest share of the canvas.
+_MOST_SHARE = 0.25
 
 
 def view_box(session: Session, entry: ImageEntry, *, most: int | None = None) -> Box | None:
@@ -88,11 +90,14 @@ def look_at(viewer: Any, world: Any, size: float = 0.0) -> None:
     world : sequence of float
         World coordinates.
     size : float
-        World size of what is there: the zoom stays unless that would be too small to see.
+        World size of what is there: the zoom stays unless that would be too small to see, or fill the canvas.
     """
     zoom = float(viewer.scene.camera.zoom)
     if 0 < size * zoom < _LEAST_PX:
         viewer.scene.camera.zoom = _GOOD_PX / size
+    most = max(_GOOD_PX, _MOST_SHARE * float(min(viewer.canvas.size)))
+    if size * zoom > most:
+        viewer.scene.camera.zoom = most / size
     place = [float(part) for part in world]
     shown = [axis - (viewer.dims.ndim - len(place)) for axis in viewer.dims.displayed]
     centre = [place[axis] for axis in shown]
