@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, save_card
@@ -17,7 +18,7 @@ from napari_nucleidomain.runs.event_log import EventWriter, last_event, read_eve
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import PredictJob, TrainJob, load_job
 from napari_nucleidomain.runs.launch import device_holder
-from napari_nucleidomain.runs.ownership import Ownership, is_alive, read_owner
+from napari_nucleidomain.runs.ownership import Ownership, is_alive, process_key, read_owner
 from napari_nucleidomain.runs.store import Project, file_name
 
 _TAKE = """

@@ -63,7 +63,7 @@ def is_alive(folder: Path) -> bool:
     if owner is None:
         return _just_written(folder)
     if owner.here:
-        # A heart that beat just now has most likely the same process; then the clock was set, not the number given anew.
+        # A heart that beat just now is most likely its own: then the clock was set, not the number given anew.
         slack = _LARGEST_STEP if _beat_within(folder, _BEATING_SECONDS) else _START_SLACK
         return process_alive(owner.process, owner.process_started, owner.process_key, slack)
     return _beat_within(folder, STALE_ELSEWHERE_SECONDS)
