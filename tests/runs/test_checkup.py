@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import getpass
 import socket
+import subprocess
+import sys
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -151,6 +153,17 @@ def test_speed_test_in_a_child(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found is not None and set(found.steps) == {"small", "large"}
     assert shares == sorted(shares) and shares[-1] == 1.0
     assert load_speed("cpu") == found
+
+
+def test_speed_test_of_a_child_that_prints_much(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # More than any pipe holds: the child would wait for ever for somebody to read it.
+    talker = "import sys; sys.stderr.write('a warning\\n' * 100_000 + 'no torch'); print('{}')"
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        speed.subprocess, "Popen", lambda command, **options: popen([sys.executable, "-c", talker], **options)
+    )
+    with pytest.raises(NucleiError, match="could not run: no torch"):
+        SpeedTest("cpu").follow()
 
 
 def test_speed_test_cancelled_or_impossible() -> None:

@@ -17,7 +17,7 @@ from napari_nucleidomain.contracts.events import Finished, Started, Warned
 from napari_nucleidomain.runs.event_log import EventWriter, last_event, read_events
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import PredictJob, TrainJob, load_job
-from napari_nucleidomain.runs.launch import device_holder
+from napari_nucleidomain.runs.launch import running_training
 from napari_nucleidomain.runs.ownership import Ownership, is_alive, process_key, read_owner
 from napari_nucleidomain.runs.store import Project, file_name
 
@@ -179,7 +179,7 @@ def test_a_damaged_card_or_run_hides_no_other(tmp_path: Path, version: Any) -> N
     assert [model.name for model in found.models] == ["good"]
     assert [(folder.name, "damaged" in message) for folder, message in found.problems] == [("bad", True)]
     assert project.free_model_name("liver") == "liver-2"
-    assert device_holder(project) is None
+    assert running_training(project) is None
     with pytest.raises(NucleiError, match="damaged"):
         load_job(runs[0].path)
 

@@ -43,6 +43,10 @@ def _own_places(tmp_path, monkeypatch):
     from napari_nucleidomain.runs import store
     from napari_nucleidomain.widgets import folding
 
+    # What another test's training left on the list of who computes on which device.
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("WIN_PD_OVERRIDE_LOCAL_APPDATA", str(tmp_path / "state"))
+
     monkeypatch.setattr(store, "default_project_folder", lambda: tmp_path / "project")
     monkeypatch.setattr(
         folding, "_memory", lambda: folding.QSettings(str(tmp_path / "docks.ini"), folding.QSettings.Format.IniFormat)

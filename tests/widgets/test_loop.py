@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from napari_nucleidomain.instances.scores import score_labels
-from napari_nucleidomain.runs.launch import device_holder
+from napari_nucleidomain.runs.launch import running_training
 from napari_nucleidomain.widgets import predict_dock, train_dock
 from napari_nucleidomain.widgets.predict_run import worker_of
 from napari_nucleidomain.widgets.result_layers import result_layers
@@ -30,7 +30,7 @@ def entry(session, bare_entry, nuclei):
 def _no_process_left(session):
     yield
     worker_of(session.project).close()
-    holder = device_holder(session.project)
+    holder = running_training(session.project)
     if holder is not None:
         holder.request("stop")
 

@@ -10,10 +10,12 @@ from napari_nucleidomain.contracts import ScoreOnData
 from napari_nucleidomain.contracts.events import Failed, Finished, Progress, StageEvent, Started, Stopped, Warned
 from napari_nucleidomain.data.labels_io import read_labels
 from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.widgets import layers, predict_dock, predict_models, predict_run
 from napari_nucleidomain.widgets.result_layers import Filter, edge_ids, keep
 from napari_nucleidomain.widgets.results import find_results
 
+from .buttons import offered, press
 from .trainer import TOY, Predictor, Trainer, Worker, make_model
 
 
@@ -361,35 +363,85 @@ def test_a_circle_to_compare_by_eye(dock, session, entry):
     assert dock.scale.diameter_px == pytest.approx(40, abs=0.5)
 
 
-def test_a_training_at_work_is_asked_about(dock, session, entry, worker):
-    run = session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="liver"))
-    trainer = Trainer(run)
-    session.run = run
+PAUSE = "Pause the training, predict, go on"
+
+
+@pytest.fixture
+def trainer(session):
+    made = Trainer(session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="liver")))
+    made.take()
+    yield made
+    made.ownership.release()
+
+
+@pytest.fixture
+def followed(dock, session, entry, trainer):
+    session.run = trainer.run
     dock.training.poll()
+    return trainer
+
+
+def test_a_training_at_work_is_asked_about(dock, worker, followed):
     dock.find.click()
     assert worker.runs == []
     assert "A training is at work" in dock.message.text()
-    dock.turn._pause()
-    assert run.read_control()["request"] == "pause"
+    assert offered(dock.message) == ["Wait", PAUSE, "Predict beside it"]
+    press(dock.message, PAUSE)
+    assert followed.run.read_control()["request"] == "pause"
     assert len(worker.runs) == 1
     predictor = Predictor(worker.runs[0])
     poll(dock)
     predictor.leave(Failed(message="no"))
     poll(dock)
-    assert run.read_control()["request"] == "resume"
-    trainer.ownership.release()
+    assert followed.run.read_control()["request"] == "resume"
 
 
-def test_waiting_for_a_training(dock, session, entry, worker):
-    run = session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="liver"))
-    trainer = Trainer(run)
-    session.run = run
-    dock.training.poll()
+def test_a_training_at_work_is_left_alone_where_both_are_wanted(dock, worker, followed):
     dock.find.click()
-    dock.turn._wait()
-    trainer.leave(Finished())
+    press(dock.message, "Predict beside it")
+    assert len(worker.runs) == 1
+    assert followed.run.read_control() is None
+
+
+def test_waiting_for_a_training(dock, worker, followed):
+    dock.find.click()
+    press(dock.message, "Wait")
+    dock.training.poll()
+    assert worker.runs == []
+    followed.leave(Finished())
     dock.training.poll()
     assert len(worker.runs) == 1
+
+
+def test_waiting_for_a_training_that_breaks_off(dock, worker, followed):
+    dock.find.click()
+    press(dock.message, "Wait")
+    followed.leave()
+    dock.turn._look.timeout.emit()
+    assert len(worker.runs) == 1
+
+
+def test_a_training_of_another_project_is_asked_about(dock, worker, entry, tmp_path):
+    other = Project.open(tmp_path / "other")
+    trainer = Trainer(other.new_run(TrainJob(method="toy", preset="quick", data="d", name="lung")))
+    trainer.take()
+    dock.find.click()
+    assert worker.runs == []
+    assert f"The training lung of the project {other.path} has had the processor" in dock.message.text()
+    press(dock.message, "Wait")
+    trainer.leave(Finished())
+    dock.turn._look.timeout.emit()
+    assert len(worker.runs) == 1
+
+
+def test_the_classical_method_needs_no_graphics_card(dock, worker, entry, session):
+    trainer = Trainer(session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="liver")))
+    trainer.take("cuda GPU-1", "the graphics card cuda:0")
+    session.run = trainer.run
+    dock.training.poll()
+    dock.find.click()
+    assert len(worker.runs) == 1
+    trainer.leave()
 
 
 def test_edges_and_limits():

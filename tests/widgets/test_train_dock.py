@@ -12,8 +12,10 @@ from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs import launch
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.widgets import layers, train_choices, train_dock, train_portable
 
+from .buttons import offered, press
 from .trainer import TOY, ToyConfig, Trainer, make_model
 
 
@@ -274,12 +276,30 @@ def test_a_running_training_is_found_again(session, monkeypatch, started, qtbot)
 
 
 def test_only_one_training_at_a_time(dock, entry, started, session):
-    run = session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="other"))
-    trainer = Trainer(run)
+    trainer = Trainer(session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="other")))
+    trainer.take()
     ready(dock).train.click()
     assert started == []
-    assert "other is being trained already" in dock.message.text()
-    trainer.ownership.release()
+    assert "The training other of the project" in dock.message.text()
+    assert "has had the processor since" in dock.message.text()
+    assert offered(dock.message) == ["Watch it", "Train beside it"]
+    press(dock.message, "Train beside it")
+    assert len(started) == 1
+    trainer.leave()
+
+
+def test_a_training_of_another_project_is_in_the_way_too(dock, entry, started, session, tmp_path):
+    other = Project.open(tmp_path / "other")
+    trainer = Trainer(other.new_run(TrainJob(method="toy", preset="quick", data="d", name="lung")))
+    trainer.take()
+    ready(dock).train.click()
+    assert started == []
+    assert f"The training lung of the project {other.path}" in dock.message.text()
+    assert offered(dock.message) == ["Train beside it"]
+    trainer.run.request("pause")
+    ready(dock).train.click()
+    assert len(started) == 1, "one that is paused computes nothing"
+    trainer.leave()
 
 
 def test_a_fault_on_starting_is_shown_inline(dock, entry, monkeypatch):

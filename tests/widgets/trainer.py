@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import time
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from napari_nucleidomain.contracts import MethodConfig, MethodSpec, ModelCard, Preset, ScoreOnData, save_card, setting
 from napari_nucleidomain.contracts.events import Preview, Started
 from napari_nucleidomain.contracts.files import write_json
 from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.runs.arrays import write_arrays
+from napari_nucleidomain.runs.devices import Holder, registry
 from napari_nucleidomain.runs.event_log import EventWriter
 from napari_nucleidomain.runs.ownership import Ownership
 
@@ -46,6 +51,17 @@ class Trainer:
         self.events = EventWriter(run.path)
         self.events.write(Started(device="cpu"))
 
+    def take(self, device="cpu", words="the processor") -> None:
+        """Be on the list of who computes on which device, until `leave`."""
+        job, project = self.run.job, str(self.run.path.parent.parent)
+        since = psutil.Process().create_time()
+        mine = Holder(device, words, job.kind, job.name, str(self.run.path), project, time.time(), os.getpid(), since)
+        self.record = registry() / f"{mine.token}.json"
+        self.record.parent.mkdir(parents=True, exist_ok=True)
+        write_json(self.record, asdict(mine))
+
+    record: Path | None = None
+
     def say(self, *events) -> None:
         """Write events."""
         for event in events:
@@ -66,6 +82,8 @@ class Trainer:
         """Say the last words and let the folder go."""
         self.say(*events)
         self.ownership.release()
+        if self.record is not None:
+            self.record.unlink()
 
 
 def make_model(folder: Path, score: float = 0.8, **facts) -> Path:

@@ -78,7 +78,7 @@ class Batcher:
             try:
                 made.extend(self._padded_forward(part))
             except (MemoryError, RuntimeError) as error:
-                if not _is_full(error):
+                if not is_memory_full(error):
                     raise
                 self._shrink()
         return made
@@ -137,7 +137,7 @@ class Batcher:
         return tuple(-(-side // spec.multiple) * spec.multiple for side in shape)
 
 
-def _is_full(error: BaseException) -> bool:
+def is_memory_full(error: BaseException) -> bool:
     """Whether memory ran out. CUDA has a class for it; the processor's allocator and MPS have only words."""
     return (
         isinstance(error, MemoryError)

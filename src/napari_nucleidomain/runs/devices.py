@@ -85,6 +85,11 @@ class Holder:
         """Whether its process still runs."""
         return process_alive(self.process, self.process_started, self.process_key)
 
+    @property
+    def computes(self) -> bool:
+        """Whether it is at work and not paused."""
+        return RunFolder(self.run).state != "paused"
+
     def meets(self, other: Holder) -> bool:
         """Whether the two would compute on the same hardware."""
         if self.device != other.device or self.token == other.token:
@@ -96,7 +101,7 @@ class Holder:
     def sentence(self) -> str:
         """Who has what since when, for a person."""
         what = "training" if self.kind == "train" else "prediction"
-        paused = ", which is paused," if RunFolder(self.run).state == "paused" else ""
+        paused = "" if self.computes else ", which is paused,"
         day = "%H:%M" if time.time() - self.since < 12 * 3600 else "%Y-%m-%d %H:%M"
         since = time.strftime(day, time.localtime(self.since))
         of = f" of the project {self.project}" if self.project else ""
@@ -125,6 +130,26 @@ def holders() -> list[Holder]:
         else:
             remove_with_retry(path)
     return sorted(found, key=lambda one: one.since)
+
+
+def training_now(besides: Path | None = None) -> Holder | None:
+    """The training that computes on this computer now, of whatever project; a paused one leaves the device to others.
+
+    Parameters
+    ----------
+    besides : Path, optional
+        Run folder of one that does not count.
+    """
+    return next((one for one in holders() if one.kind == "train" and one.computes and not _same(one, besides)), None)
+
+
+def holder_of(run: Path) -> Holder | None:
+    """The record of a run; None where it does not compute now."""
+    return next((one for one in holders() if _same(one, run)), None)
+
+
+def _same(holder: Holder, run: Path | None) -> bool:
+    return run is not None and Path(holder.run) == run.absolute()
 
 
 def in_use(job: TrainJob | PredictJob) -> Holder | None:

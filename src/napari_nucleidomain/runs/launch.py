@@ -68,13 +68,16 @@ def start(run: RunFolder) -> subprocess.Popen[bytes]:
     return spawn(["run", str(run.path)], run.path / LOG_FILE)
 
 
-def device_holder(project: Project) -> RunFolder | None:
-    """The training that holds the device now; one job at a time."""
+def running_training(project: Project) -> RunFolder | None:
+    """A training of this project that is at work, on whatever computer: the one to watch.
+
+    Who has this computer's device is another question: `devices.training_now`.
+    """
     for run in project.runs():
         try:
             if isinstance(run.job, TrainJob) and run.state == "running":
                 return run
         except NucleiError:
-            # A damaged run folder holds nothing.
+            # A damaged run folder is at no work.
             continue
     return None

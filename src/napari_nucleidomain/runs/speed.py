@@ -9,6 +9,7 @@ import platform
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import disk_error, write_json
 
 SECONDS = 5.0
+_LAST_BYTES = 20_000
 
 
 class Speed(BaseModel):
@@ -112,12 +114,14 @@ class SpeedTest:
         options: dict[str, Any] = {}
         if sys.platform == "win32":
             options["creationflags"] = subprocess.CREATE_NO_WINDOW
+        # A file and no pipe: a child that prints many warnings would wait for a pipe that is read only at its end.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stderr=self._said,
                 text=True,
                 encoding="utf-8",
                 errors="replace",
@@ -125,6 +129,7 @@ class SpeedTest:
                 **options,
             )
         except OSError as error:
+            self._said.close()
             raise disk_error(error, Path(sys.executable)) from error
         self._cancelled = False
 
@@ -148,7 +153,6 @@ class SpeedTest:
         """
         answer: dict[str, Any] = {}
         assert self._process.stdout is not None
-        assert self._process.stderr is not None
         for line in self._process.stdout:
             try:
                 content = json.loads(line)
@@ -158,10 +162,9 @@ class SpeedTest:
             if isinstance(content, dict):
                 answer.update(content)
                 told(float(answer.get("share", 0.0)))
-        said = self._process.stderr.read()
         self._process.wait()
         self._process.stdout.close()
-        self._process.stderr.close()
+        said = self._last_words()
         if self._cancelled:
             return None
         if "speed" not in answer:
@@ -169,6 +172,12 @@ class SpeedTest:
         speed = Speed.model_validate(answer["speed"])
         save_speed(speed, self._device)
         return speed
+
+    def _last_words(self) -> str:
+        """The end of what the child printed beside its answer."""
+        with self._said as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+            return file.read().decode("utf-8", errors="replace")
 
     def cancel(self) -> None:
         """End it now."""

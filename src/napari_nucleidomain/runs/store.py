@@ -107,18 +107,6 @@ class Project:
         """Where predictions wait for the warm worker."""
         return self.path / "worker"
 
-    @property
-    def read_only_reason(self) -> str:
-        """Why nothing can be saved here; empty where it can."""
-        probe = self.path / f".probe-{time.time_ns()}"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            probe.write_bytes(b"")
-            probe.unlink()
-        except OSError as error:
-            return f"{self.path} cannot be written to: {error.strerror or error}."
-        return ""
-
     def list_models(self) -> ModelList:
         """Every model, newest first; damaged ones as problems."""
         found = ModelList()

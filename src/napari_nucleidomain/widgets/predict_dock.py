@@ -177,7 +177,7 @@ class PredictDock(Dock):
     def start(self) -> None:
         """Find nuclei where it was chosen; a training that holds the device is asked about first."""
         if self.find.isEnabled() and not self.prediction.busy:
-            self.turn.take()
+            self.turn.take(on_processor=self.models.model_card is None or self.device.currentData() == "cpu")
 
     def _start_now(self) -> None:
         card = self.models.model_card
@@ -313,7 +313,7 @@ class PredictDock(Dock):
 
     def _close_down(self) -> None:
         self._background.close()
-        self.turn.done()
+        self.turn.close()
         if self._warmed is not None:
             try:
                 worker_of(self.session.project).close()

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QObject
+from qtpy.QtCore import QObject, QTimer
 
 from napari_nucleidomain.contracts import NucleiError
 
 from .wording import duration
 
 if TYPE_CHECKING:
+    from napari_nucleidomain.runs.folder import RunFolder
+
     from .inline import Inline
     from .run_follow import RunFollower
 
 ALIVE = ("running", "waiting")
+_LOOK_MS = 1000
 
 
 class Turn(QObject):
-    """Asks whether to wait for the training or to pause it, and lets it go on afterwards.
+    """Asks whether to wait for the training, to pause it, or to share the device; lets it go on afterwards.
 
     Parameters
     ----------
     training : RunFollower
+        Of this project's training; one of another project is found among the jobs of this computer.
     message : Inline
         Where to ask.
     go : callable
@@ -33,28 +38,54 @@ class Turn(QObject):
     def __init__(self, training: RunFollower, message: Inline, go: Callable[[], object], parent: QObject) -> None:
         super().__init__(parent)
         self._training, self._message, self._go = training, message, go
-        self._waiting = False
-        self._paused: Any = None
-        training.ended.connect(self._training_ended)
+        self._waits_for: RunFolder | None = None
+        self._paused: RunFolder | None = None
+        self._look = QTimer(self)
+        self._look.setInterval(_LOOK_MS)
+        self._look.timeout.connect(self._look_again)
+        training.ended.connect(self._look_again)
 
     @property
     def training_alive(self) -> bool:
-        """Whether a training holds the device."""
+        """Whether a training of this project is at work."""
         return self._training.run is not None and self._training.state in ALIVE
 
-    def take(self) -> None:
-        """Start now, or ask first."""
-        if not self.training_alive:
+    def _in_the_way(self, *, on_processor: bool) -> tuple[RunFolder, str] | None:
+        """The training that has the device, and the sentence that says so."""
+        from napari_nucleidomain.runs.devices import holder_of, training_now
+        from napari_nucleidomain.runs.folder import RunFolder
+
+        own = self._training.run if self.training_alive else None
+        holder = holder_of(own.path) if own is not None else training_now()
+        if holder is not None and on_processor and holder.device != "cpu":
+            return None
+        if own is not None:
+            progress = self._training.story.progress
+            left = f", about {duration(progress.eta)} more" if progress is not None and progress.eta else ""
+            return own, f"A training is at work{left}."
+        return (RunFolder(Path(holder.run)), f"{holder.sentence()}.") if holder is not None else None
+
+    def take(self, *, on_processor: bool = False) -> None:
+        """Start now, or ask first.
+
+        Parameters
+        ----------
+        on_processor : bool
+            The prediction leaves a graphics card alone: a training there is not in its way.
+        """
+        self._wait_no_more()
+        found = self._in_the_way(on_processor=on_processor)
+        if found is None:
             self._go()
             return
-        progress = self._training.story.progress
-        left = f", about {duration(progress.eta)} more" if progress is not None and progress.eta else ""
+        run, sentence = found
         self._message.say(
             "info",
-            f"A training is at work{left}.",
-            "Both at once would be slow.",
-            Wait=self._wait,
-            Pause_training_predict_go_on=self._pause,
+            sentence,
+            "Both at once are slower, and on a graphics card the memory may not do for both.",
+            Wait=lambda: self._wait(run),
+            **{"Pause the training, predict, go on": lambda: self._pause(run)},
+            Predict_beside_it=self._go,
         )
 
     def done(self) -> None:
@@ -63,29 +94,39 @@ class Turn(QObject):
         if run is not None:
             self._ask(run, "resume")
 
-    def _wait(self) -> None:
-        self._waiting = True
+    def close(self) -> None:
+        """The viewer goes away: nothing is started any more, and nothing stays paused for it."""
+        self._wait_no_more()
+        self.done()
+
+    def _wait(self, run: RunFolder) -> None:
+        self._waits_for = run
+        self._look.start()
         self._message.say("info", "Nuclei are found as soon as the training ends.", Do_not_wait=self._do_not_wait)
 
     def _do_not_wait(self) -> None:
-        self._waiting = False
+        self._wait_no_more()
         self._message.clear()
 
-    def _pause(self) -> None:
-        run = self._training.run
-        if run is not None and self._ask(run, "pause"):
-            self._paused = run
-        self._go()
+    def _wait_no_more(self) -> None:
+        self._waits_for = None
+        self._look.stop()
 
-    def _ask(self, run: Any, what: str) -> bool:
+    def _look_again(self, *_: Any) -> None:
+        # Also one that is paused, that broke off, or whose folder is gone: it computes no longer.
+        if self._waits_for is not None and self._waits_for.state not in ALIVE:
+            self._wait_no_more()
+            self._go()
+
+    def _pause(self, run: RunFolder) -> None:
+        if self._ask(run, "pause"):
+            self._paused = run
+            self._go()
+
+    def _ask(self, run: RunFolder, what: Any) -> bool:
         try:
             run.request(what)
         except NucleiError as error:
             self._message.say_error(error)
             return False
         return True
-
-    def _training_ended(self, *_: Any) -> None:
-        if self._waiting:
-            self._waiting = False
-            self._go()

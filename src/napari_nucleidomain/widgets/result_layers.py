@@ -100,7 +100,7 @@ class Shown:
             scores=scores,
             uncertainty=uncertainty,
             model=stored.model,
-            model_folder=_model_folder(stored),
+            model_folder=stored.model_folder,
             when=stored.when,
             area_px=self.area_px,
         )
@@ -119,11 +119,6 @@ class Shown:
             return self.loaded.labels[0]  # type: ignore[no-any-return]
         data = np.asarray(self.layer.data)
         return data.reshape(data.shape[data.ndim - len(self.stored.shape) :])
-
-
-def _model_folder(stored: Stored) -> str:
-    job: Any = stored.run.job
-    return "" if job.model == "otsu" else str(job.model)
 
 
 def keep(wanted: Filter, scores: np.ndarray, areas: np.ndarray, border: np.ndarray) -> np.ndarray:

@@ -91,6 +91,14 @@ class Stored:
             return whole
 
     @property
+    def model_folder(self) -> str:
+        """The model that made it; "" for the classical method."""
+        from napari_nucleidomain.runs.job import CLASSICAL
+
+        job: Any = self.run.job
+        return "" if job.model == CLASSICAL else str(job.model)
+
+    @property
     def role(self) -> str:
         """Role of its layer, see `ImageEntry.layers`."""
         return f"nuclei:{self.run.name}:{self.name}"

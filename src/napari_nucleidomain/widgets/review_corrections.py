@@ -10,6 +10,7 @@ from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.card import CARD_FILE
 
 from .combos import narrow
 from .inline import Inline, WhyButton, row
@@ -249,11 +250,8 @@ class UseCorrections(QWidget):
     def _model_folder(self) -> Path | None:
         """The model that made the result, where it can be trained on."""
         shown = self._subject.shown if self._subject is not None else None
-        job: Any = shown.stored.run.job if shown is not None else None
-        if job is None or job.model == "otsu":
-            return None
-        folder = Path(job.model)
-        return folder if (folder / "card.json").exists() else None
+        folder = shown.stored.model_folder if shown is not None else ""
+        return Path(folder) if folder and (Path(folder) / CARD_FILE).exists() else None
 
     def _replace(self, entry: ImageEntry, stored: StoredCorrections | None) -> bool:
         if not self._session.touch(entry, "corrections", corrections=stored):

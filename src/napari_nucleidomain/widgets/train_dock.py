@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -269,15 +270,15 @@ class TrainDock(Dock):
             self.question.say("info", "The area is drawn. Correct it in Points if need be, then press Train.")
             self._goto("points")
 
-    def _begin(self, planned: Planned) -> None:
+    def _begin(self, planned: Planned, *, beside: bool = False) -> None:
         try:
-            holder = in_the_way(self.session.project)
+            holder = None if beside else in_the_way()
             run = begin(self.session, planned) if holder is None else None
         except NucleiError as error:
             self.message.say_error(error)
             return
         if run is None or holder is not None:
-            self._say_busy(holder)
+            self._say_busy(holder, lambda: self._begin(planned, beside=True))
             return
         self.message.clear()
         self.session.run = run
@@ -288,28 +289,36 @@ class TrainDock(Dock):
         if folder and planned is not None:
             self._portable.ask(planned, Path(folder))
 
-    def _say_busy(self, holder: Any) -> None:
+    def _say_busy(self, holder: Any, beside: Callable[[], None]) -> None:
+        """Another training has the device: one of this project can be watched, and both can be had."""
+        from napari_nucleidomain.runs.folder import RunFolder
+
+        actions: dict[str, Callable[[], None]] = {"Train beside it": beside}
+        run = RunFolder(holder.run)
+        if run.path.parent == self.session.project.runs_folder:
+            actions = {"Watch it": lambda: self._watch(run), **actions}
         self.message.say(
             "warning",
-            f"{holder.job.name} is being trained already.",
-            "One training runs at a time.",
-            Watch_it=lambda: self._watch(holder),
+            f"{holder.sentence()}.",
+            "One training at a time is the rule: two are both slower, and a graphics card may not hold both.",
+            **actions,
         )
 
-    def resume(self, run: RunFolder) -> None:
+    def resume(self, run: RunFolder, *, beside: bool = False) -> None:
         """Go on with a training that was stopped or interrupted."""
         from napari_nucleidomain.runs.launch import start
 
         try:
             self.session.refuse_if_read_only()
-            holder = in_the_way(self.session.project, run)
+            holder = None if beside else in_the_way(run)
             if holder is not None:
-                self._say_busy(holder)
+                self._say_busy(holder, lambda: self.resume(run, beside=True))
                 return
             start(run)
         except NucleiError as error:
             self.message.say_error(error)
             return
+        self.message.clear()
         self.session.run = run
 
     def _watch(self, run: RunFolder) -> None:

@@ -10,6 +10,7 @@ from napari_nucleidomain.contracts import NucleiError
 from .points_region import hull_corners, needs_region, whole_corners
 
 if TYPE_CHECKING:
+    from napari_nucleidomain.runs.devices import Holder
     from napari_nucleidomain.runs.folder import RunFolder
     from napari_nucleidomain.runs.store import Project, StoredModel
 
@@ -29,11 +30,11 @@ def look_round(project: Project, want_run: bool) -> tuple[list[StoredModel], str
     run : RunFolder or None
         One that runs; else the newest if it is paused or was interrupted.
     """
-    from napari_nucleidomain.runs.launch import device_holder
+    from napari_nucleidomain.runs.launch import running_training
 
     models = project.models()
     name = project.free_model_name(models[0].name if models else "model")
-    return models, name, (device_holder(project) or _left_over(project)) if want_run else None
+    return models, name, (running_training(project) or _left_over(project)) if want_run else None
 
 
 def _left_over(project: Project) -> RunFolder | None:
@@ -55,12 +56,11 @@ def draw_area(session: Session, entry: ImageEntry, *, whole: bool = False) -> No
         session.annotations.change(entry, regions=whole_corners(entry) if whole else hull_corners(entry))
 
 
-def in_the_way(project: Project, run: RunFolder | None = None) -> RunFolder | None:
-    """Another training that runs in this project: one at a time on a device."""
-    from napari_nucleidomain.runs.launch import device_holder
+def in_the_way(run: RunFolder | None = None) -> Holder | None:
+    """Another training that computes on this computer, of whatever project: one at a time."""
+    from napari_nucleidomain.runs.devices import training_now
 
-    holder = device_holder(project)
-    return None if holder is None or (run is not None and holder.path == run.path) else holder
+    return training_now(run.path if run is not None else None)
 
 
 def begin(session: Session, planned: Planned) -> RunFolder:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
+from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.training.start import find_device
@@ -31,7 +31,6 @@ _GPU_BATCH = 16
 _MOST_THREADS = 8
 # Tiles a thread is given at once: few, so that nuclei come on screen steadily.
 _TILES_A_THREAD = 2
-_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
 class SpnIenSegmenter:
@@ -119,8 +118,7 @@ class SpnIenSegmenter:
             if self.decoder == "ien" and embedding is not None:
                 return self._grouped(probability, embedding)
         except RuntimeError as error:
-            # CUDA has a class for it; the processor's allocator and MPS have only words.
-            if isinstance(error, torch.OutOfMemoryError) or _OUT_OF_MEMORY.search(str(error)):
+            if is_memory_full(error):
                 raise MemoryError from error
             raise
         return [self._plain(plane) for plane in probability]
