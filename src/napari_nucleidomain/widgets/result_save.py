@@ -159,7 +159,7 @@ class ResultAutosave(QObject):
             labels = np.array(result.labels(), dtype=np.uint32)
             known = self._checks.get(stored.role)
             future = self._pool.submit(
-                save_edited, stored, labels, result.pixel_sizes(), known, self._session.hold.held
+                save_edited, stored, labels, result.pixel_sizes(), known, self._session.hold.held, result.hidden()
             )
             self._writing.append((result, future))
             future.add_done_callback(self._tell)
