@@ -1,0 +1,34 @@
+"""One detection core on torchvision's parts, for every method that finds nuclei as boxes with masks.
+
+Importing this imports torch and torchvision.
+"""
+
+from __future__ import annotations
+
+from .backbone import Features
+from .detector import Detections, Detector, Drawn, Replacements, Step
+from .heads import Boxes
+from .losses import LossFunctions
+from .mask_generator import Masks
+from .paste import Pasted, paste
+from .settings import NUCLEUS_ANCHORS, PAPER_ANCHORS, DetectorSettings
+from .targets import UNKNOWN, Target
+
+__all__ = [
+    "NUCLEUS_ANCHORS",
+    "PAPER_ANCHORS",
+    "UNKNOWN",
+    "Boxes",
+    "Detections",
+    "Detector",
+    "DetectorSettings",
+    "Drawn",
+    "Features",
+    "LossFunctions",
+    "Masks",
+    "Pasted",
+    "Replacements",
+    "Step",
+    "Target",
+    "paste",
+]
