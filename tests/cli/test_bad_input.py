@@ -191,7 +191,7 @@ def test_an_image_with_nothing_in_it(data: Data, run: Callable, kind: str) -> No
     assert load_card("model").trained_on["images"] == ["a"]
     said = run("predict", "otsu", path, "--out", "found")
     assert said.code == 0 and "0 nuclei" in said.out
-    assert "probably nothing in it" in said.err
+    assert ("probably nothing in it" if kind == "constant" else "None of its numbers is finite") in said.err
 
 
 def test_volumes_and_channels_that_differ(data: Data, run: Callable) -> None:

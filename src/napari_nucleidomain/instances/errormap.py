@@ -27,8 +27,8 @@ class ErrorClass(IntEnum):
 # Okabe and Ito's palette (2008), told apart with red-green and blue-yellow blindness.
 COLOURS: dict[ErrorClass, str] = {
     ErrorClass.FOUND: "#009E73",
-    # Not the palette's yellow: that is the colour of clicks.
-    ErrorClass.FALSE_ALARM: "#CC79A7",
+    # Not the palette's yellow, the colour of clicks, nor its pink, too near green for some.
+    ErrorClass.FALSE_ALARM: "#990066",
     ErrorClass.MISSED: "#D55E00",
     ErrorClass.SPLIT: "#56B4E9",
     ErrorClass.MERGED: "#0072B2",
