@@ -19,9 +19,10 @@ from napari_nucleidomain.methods.spn_ien import SPEC
 from napari_nucleidomain.methods.spn_ien.clicked import keep_back
 from napari_nucleidomain.methods.spn_ien.config import SpnIenConfig
 from napari_nucleidomain.methods.spn_ien.decoders import components, proposal, tidy, watershed
-from napari_nucleidomain.methods.spn_ien.models import Encoding, _imagenet_state, u_net
+from napari_nucleidomain.methods.spn_ien.models import Encoding, u_net
 from napari_nucleidomain.methods.spn_ien.normalise import Normalise
 from napari_nucleidomain.methods.spn_ien.segment import SpnIenSegmenter, load, weights_of
+from napari_nucleidomain.networks.imagenet import imagenet_state
 
 CONFIG = SpnIenConfig.model_validate({"network": "small", "width": 4, "depth": 1, "crop_px": 48, "embedding_dims": 4})
 BLANK = np.zeros((48, 48, 3), np.float32)
@@ -214,7 +215,7 @@ def test_imagenet_file_that_holds_no_weights_is_said(tmp_path: Path, content: by
     else:
         torch.save([1, 2] if content == "saved list" else {"epoch": 3}, file)
     with pytest.raises(NucleiError, match="not a file of ResNet-34 weights"):
-        _imagenet_state(str(file))
+        imagenet_state("resnet34", str(file))
 
 
 def test_which_presets_continue_which() -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from pickle import UnpicklingError
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.networks import imagenet
 from napari_nucleidomain.networks.coordinates import CoordConv
 from napari_nucleidomain.networks.resnet_unet import ResNetUNet
 from napari_nucleidomain.networks.small_unet import SmallUNet
@@ -83,46 +81,6 @@ class Encoding(nn.Module):
 
 
 def begin_from_imagenet(net: nn.Module, config: SpnIenConfig, run: RunContext) -> None:
-    """Load ImageNet weights into a ResNet34 encoder, from a local file or torchvision's cache or the internet.
-
-    Without them training begins from random weights, which is said once.
-    """
-    if not config.imagenet or not isinstance(net, ResNetUNet):
-        return
-    try:
-        state = _imagenet_state(config.imagenet_file)
-    except (OSError, RuntimeError) as error:
-        run.warn(
-            f"No ImageNet weights ({type(error).__name__}): training begins from random weights and takes longer.",
-            "Connect to the internet once, or give a file with imagenet_file=PATH; imagenet=false hides this.",
-        )
-        return
-    own = net.encoder.state_dict()
-    fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
-    net.encoder.load_state_dict({**own, **fitting})
-
-
-def _no_weights(file: str) -> NucleiError:
-    return NucleiError(
-        f"imagenet_file: {file} is not a file of ResNet-34 weights.",
-        "Give the file that torchvision publishes (resnet34-….pth), or leave imagenet_file out.",
-    )
-
-
-def _imagenet_state(file: str) -> dict[str, Tensor]:
-    if file:
-        if not Path(file).is_file():
-            raise NucleiError(f"imagenet_file: {file} is not there.", "Check the path.")
-        try:
-            loaded: Any = torch.load(file, map_location="cpu", weights_only=True)
-        # What torch says of a file that is none of its own depends on how that file begins.
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError, UnpicklingError) as error:
-            raise _no_weights(file) from error
-        if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
-            raise _no_weights(file)
-        return loaded
-    from torchvision.models import ResNet34_Weights
-
-    # torchvision keeps the download in torch's cache folder.
-    state: dict[str, Tensor] = ResNet34_Weights.IMAGENET1K_V1.get_state_dict(progress=False, check_hash=True)
-    return state
+    """Load ImageNet weights into a ResNet34 encoder where the config wants them."""
+    if config.imagenet and isinstance(net, ResNetUNet):
+        imagenet.begin_from_imagenet(net.encoder, "resnet34", config.imagenet_file, run)

@@ -13,6 +13,7 @@ from .mask_generator import Masks
 from .paste import Pasted, paste
 from .settings import NUCLEUS_ANCHORS, PAPER_ANCHORS, DetectorSettings
 from .targets import UNKNOWN, Target
+from .weights import begin_from_imagenet
 
 __all__ = [
     "NUCLEUS_ANCHORS",
@@ -30,5 +31,6 @@ __all__ = [
     "Replacements",
     "Step",
     "Target",
+    "begin_from_imagenet",
     "paste",
 ]

@@ -67,7 +67,7 @@ def paste(
         crop = labels[y0:y1, x0:x1]
         free = mask & (crop == 0)
         area, left = np.count_nonzero(mask), np.count_nonzero(free)
-        if not left or left < (1 - MOST_LOST) * area:
+        if not left or area - left > MOST_LOST * area:
             continue
         free = _largest(free)
         order.append(row)
