@@ -2,11 +2,13 @@
 
 Run by `python dev.py screenshots`, which makes a screen of a fixed size where it can. Writes `docs/images/*.png`.
 Region and clicks are made with the mouse, on the canvas, at the places where the sample's own clicks lie.
+With `--docks` every dock is shown instead, from its top to its end, in the dark and in the light theme: to look at.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -96,7 +98,7 @@ class Tour:
         self.viewer.fit_to_view()
         self.picture("1-images")
 
-    def predict(self, name: str, *, trained: bool) -> None:
+    def predict(self, name: str | None, *, trained: bool) -> None:
         """Find nuclei with the classical method, or with the model just trained."""
         dock = open_dock(self.session, "predict")
         wait(lambda: (dock.models.model_card is not None) == trained, 30, "the model")
@@ -107,7 +109,8 @@ class Tour:
         wait(lambda: dock.prediction.busy, 30, "the start")
         wait(lambda: not dock.prediction.busy, 180, "the nuclei")
         wait(lambda: set(self.viewer.layers) - before, 30, "the result")
-        self.picture(name)
+        if name is not None:
+            self.picture(name)
 
     def points(self) -> None:
         """Draw a region and click every nucleus in it."""
@@ -165,11 +168,64 @@ class Tour:
         self.picture("10-errors")
 
 
+class DockTour(Tour):
+    """Every dock of the small screen, as many pictures as it is long, in both themes."""
+
+    def everything(self) -> None:
+        """Fill the docks, then show them."""
+        open_dock(self.session, "images").open_sample("hne")
+        wait(lambda: self.session.current and "image" in self.session.current.layers, 30, "the sample")
+        self.viewer.fit_to_view()
+        low, high = np.array(REGION)
+        places = load_sample("hne").points
+        entry = self.session.current
+        self.session.set_points(entry, places[((places > low) & (places < high)).all(axis=1)])
+        self.session.set_regions(entry, [np.array([low, (low[0], high[1]), high, (high[0], low[1])], float)])
+        open_dock(self.session, "images").fold.open(True)
+        self.predict(None, trained=False)
+        for theme in ("dark", "light"):
+            self.viewer.theme = theme
+            for which in ("images", "points", "predict"):
+                self.dock(which, theme)
+            self.dock("train", theme)
+            self.question(theme)
+            self.corrections(theme)
+
+    def dock(self, which: str, theme: str) -> None:
+        """One dock, scrolled down screen by screen."""
+        dock = open_dock(self.session, which)
+        rest(1.5)
+        bar = dock._area.verticalScrollBar()
+        bar.setValue(0)
+        for number in range(1, 9):
+            self.picture(f"{theme}-{which}-{number}")
+            if bar.value() >= bar.maximum():
+                return
+            bar.setValue(bar.value() + bar.pageStep() - 40)
+
+    def question(self, theme: str) -> None:
+        """What *Train* asks before it begins."""
+        dock = open_dock(self.session, "train")
+        wait(dock.train.isEnabled, 30, "the button")
+        dock.train.click()
+        self.picture(f"{theme}-train-question")
+        dock.question.clear()
+
+    def corrections(self, theme: str) -> None:
+        """*Review* while it asks what corrections say is right."""
+        dock = open_dock(self.session, "review")
+        wait(lambda: dock.subject and dock.found, 60, "the scores")
+        dock.corrections.ask.setChecked(True)
+        self.dock("review", theme)
+        dock.corrections.ask.setChecked(False)
+
+
 def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=2.0, help="how long to train (default: 2)")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--docks", action="store_true", help="show every dock in both themes instead")
     parser.add_argument("--out", type=Path, default=DOCS / "images", help="folder for the pictures")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -177,8 +233,15 @@ def main() -> None:
         # Folds open or closed as somebody last left them must not show in the pictures.
         ini = QSettings(str(Path(folder) / "docks.ini"), QSettings.Format.IniFormat)
         folding._memory = lambda: ini
-        tour = Tour(Path(folder) / "Nuclei", options.out, options.minutes)
+        # Nor that a training of another project has the device just now.
+        os.environ["XDG_STATE_HOME"] = os.environ["WIN_PD_OVERRIDE_LOCAL_APPDATA"] = str(Path(folder) / "state")
+        kind = DockTour if options.docks else Tour
+        tour = kind(Path(folder) / "Nuclei", options.out, options.minutes)
         tour.viewer.theme = options.theme
+        if isinstance(tour, DockTour):
+            tour.everything()
+            tour.viewer.close()
+            return
         tour.images()
         tour.predict("2-classical", trained=False)
         tour.points()

@@ -45,6 +45,7 @@ class FakeRun:
         self.warnings: list[str] = []
         self.metrics: list[dict[str, float]] = []
         self.previews: list[tuple[str, tuple[int, ...], np.ndarray]] = []
+        self.before: list[np.ndarray | None] = []
         self.stages: list[str] = []
         self.build: Callable[[], Any] = lambda: None
         self.request: dict[str, Any] | None = None
@@ -113,6 +114,7 @@ class FakeRun:
 
     def preview(self, image: str, origin: tuple[int, ...], note: str = "", **arrays: np.ndarray) -> None:
         self.previews.append((image, origin, arrays["labels"]))
+        self.before.append(arrays.get("before"))
 
     def offer(self, build: Callable[[], Any]) -> None:
         self.build = build

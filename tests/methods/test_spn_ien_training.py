@@ -120,6 +120,20 @@ def test_rows_of_table_2(folder: Path, tmp_path: Path, variant: str) -> None:
     assert any(name.startswith("ien.") for name in weights) == (variant == "fully")
 
 
+def test_previews_show_what_the_model_before_found(folder: Path, tmp_path: Path) -> None:
+    first = FakeRun(tmp_path / "a", steps=20)
+    weights, card = trained(folder, first, config())
+    assert first.before == [None]
+    model = save_model(tmp_path / "model", weights, card)
+    run = FakeRun(tmp_path / "b", steps=20, parent=model)
+    trained(folder, run, config())
+    ((image, origin, labels),) = run.previews
+    box = tuple((start, start + side) for start, side in zip(origin, labels.shape, strict=True))
+    found = segment(open_image(image), load(model, card, "cpu"), Scale(1.0, ""), box=box)
+    assert found is not None and run.before[0] is not None
+    np.testing.assert_array_equal(run.before[0], found.labels)
+
+
 def test_continues_from_a_model_and_refuses_another(folder: Path, tmp_path: Path) -> None:
     weights, card = trained(folder, FakeRun(tmp_path / "a", steps=4), config())
     model = save_model(tmp_path / "model", weights, card)

@@ -62,6 +62,14 @@ def test_painted_corrections_are_learned_from(dock, result, entry, session, qtbo
     assert np.isnan(scores[4]) and np.isfinite(scores[5]), "the model has no say in what a person painted"
 
 
+def test_the_question_is_no_wider_than_the_dock(dock, result, qtbot):
+    ready(dock, qtbot)
+    dock.corrections.ask.click()
+    part_found(dock.corrections, qtbot)
+    assert dock.corrections.add.isVisible()
+    assert dock.corrections.minimumSizeHint().width() <= dock.minimumWidth() - 30, "what scrolls has margins and a bar"
+
+
 def test_what_is_in_view_and_undo(dock, result, entry, session, qtbot):
     session.viewer.fit_to_view()
     settle()

@@ -218,20 +218,19 @@ def test_a_model_below_the_classical_method_is_told_with_the_way_out(dock, train
     assert dock.opened == ["predict"]
 
 
-def test_how_it_ended_is_on_top_and_the_question_is_scrolled_to(dock, entry, training, session, qtbot):
+def test_how_it_ended_is_on_top_and_the_question_is_in_sight(dock, entry, training, session, qtbot):
     assert dock.body.indexOf(dock.progress.message) < dock.body.indexOf(dock.choices)
     training.leave(Finished(summary={}))
     poll(dock)
     session.set_regions(entry, [np.array([[0, 0], [0, 239], [199, 239], [199, 0]], float)])
     dock.resize(320, 300)
     ready(dock).train.click()
-    area = dock._area.viewport()
-
     assert "not said yet" not in dock.checklist.text(), "asked once"
 
     def in_sight():
-        top = dock.question.mapTo(area, QPoint(0, 0)).y()
-        assert top >= 0 and top + dock.question.height() <= area.height() + 8
+        for widget in (dock.question, dock.train):
+            top = widget.mapTo(dock, QPoint(0, 0)).y()
+            assert widget.isVisibleTo(dock) and top > 0 and top + widget.height() <= dock.height()
 
     qtbot.waitUntil(in_sight)
     words = [dock.question._row.itemAt(k).widget().text() for k in range(dock.question._row.count())]
@@ -475,3 +474,61 @@ def test_a_training_that_ended_while_the_viewer_was_closed_is_told_once(dock, tr
     dock.past.refresh(session.project)
     qtbot.waitUntil(lambda: not dock.past._background.busy)
     assert "is ready" not in dock.message.text()
+
+
+def test_the_preview_changes_for_what_the_model_before_found(dock, entry, session, nuclei, qtbot):
+    labels = nuclei[2].astype(np.uint32)
+    parent = make_model(session.project.models_folder / "liver")
+    trainer = Trainer(
+        session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="liver-2", parent=str(parent)))
+    )
+    session.run = trainer.run
+    poll(dock)
+    assert not dock.progress.before.isVisibleTo(dock)
+    trainer.preview(entry.path, labels, before=np.where(labels == 1, 0, labels))
+    poll(dock)
+    qtbot.waitUntil(lambda: "preview" in entry.layers)
+    shown = entry.layers["preview"]
+    assert dock.progress.before.isVisibleTo(dock)
+    assert dock.progress.before.text() == "Before: what liver found there"
+    assert (shown.data == 1).any()
+    dock.progress.before.click()
+    assert entry.layers["preview"] is shown and not (shown.data == 1).any() and (shown.data == 2).any()
+    assert shown.name == "before: liver (a part only)"
+    dock.progress.before.click()
+    assert (shown.data == 1).any() and shown.name.startswith("preview")
+    trainer.leave(Stopped())
+    session.run = None
+    assert not dock.progress.before.isVisibleTo(dock)
+
+
+def test_two_past_trainings_are_compared(dock, session, qtbot):
+    data = {"images": ["a", "b"], "clicks": 184, "digest": "same"}
+    for name, score, parent in (("liver", 0.7, ""), ("liver-2", 0.9, "liver")):
+        job = TrainJob(
+            method="toy", preset="quick", data="d", name=name, publish=str(session.project.models_folder / name)
+        )
+        trainer = Trainer(session.project.new_run(job))
+        for at in (1, 2):
+            trainer.say(Metric(stage="SPN", step=at, values={"points_f1": score * at / 2}, seconds=30.0 * at))
+        make_model(session.project.models_folder / name, score, trained_on=data, seconds=120.0, parent=parent)
+        trainer.leave(Finished())
+    past = dock.past
+    past.fold.open(True)
+    past.refresh(session.project)
+    qtbot.waitUntil(lambda: past.list.topLevelItemCount() == 2)
+    past.list.topLevelItem(0).setSelected(True)
+    assert not past.compare_button.isEnabled() and past.show_button.isEnabled()
+    past.list.topLevelItem(1).setSelected(True)
+    assert past.compare_button.isEnabled() and not past.show_button.isEnabled()
+    past.compare_button.click()
+    qtbot.waitUntil(lambda: past.comparison.isVisibleTo(dock))
+    assert past.comparison.verdict.text() == (
+        "liver-2 is better: 0.90 against 0.70 (F1; 1 is perfect). Both were measured on the same clicks."
+    )
+    words = past.comparison.words.text()
+    assert "learned from 2 images, 184 clicks, going on from liver" in words and "2 min of training" in words
+    curves = past.comparison.plot._curves
+    assert {name: line.values for name, line in curves.items()} == {"liver": [0.35, 0.7], "liver-2": [0.45, 0.9]}
+    past.comparison.close_button.click()
+    assert not past.comparison.isVisibleTo(dock)

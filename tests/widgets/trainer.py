@@ -67,11 +67,11 @@ class Trainer:
         for event in events:
             self.events.write(event)
 
-    def preview(self, image: Path, labels: np.ndarray, origin=(0, 0), number: int = 1) -> None:
+    def preview(self, image: Path, labels: np.ndarray, origin=(0, 0), number: int = 1, **more) -> None:
         """Publish a preview."""
         (self.run.path / "previews").mkdir(exist_ok=True)
         file = f"previews/{number:05d}.npz"
-        np.savez(self.run.path / file, labels=labels)
+        np.savez(self.run.path / file, labels=labels, **more)
         self.say(Preview(stage="SPN", step=number, file=file, image=str(image), origin=list(origin)))
 
     def publish(self, score: float = 0.8) -> Path:

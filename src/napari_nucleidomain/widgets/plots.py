@@ -20,6 +20,9 @@ from .theme import CURVES, theme_colour
 _STYLES = (Qt.PenStyle.SolidLine, Qt.PenStyle.DashLine, Qt.PenStyle.DotLine, Qt.PenStyle.DashDotLine)
 
 
+_FEW = 20
+
+
 def nice_ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers that lie within [low, high]: at most `most` of them (at least one interval is tried)."""
     span = high - low
@@ -122,7 +125,12 @@ class CurvePlot(QWidget):
         painter.setClipRect(area.adjusted(-2, -2, 2, 2))
         for number, line in enumerate(self._curves.values()):
             painter.setPen(_pen(number))
-            painter.drawPolyline(_polygon(line, area, (x0, x1, y0, y1)))
+            corners = _polygon(line, area, (x0, x1, y0, y1))
+            painter.drawPolyline(corners)
+            if len(line.values) <= _FEW:
+                # Measured so rarely that one would not see where; a single value is no line at all.
+                painter.setPen(QPen(QColor(CURVES[number % len(CURVES)]), 5, cap=Qt.PenCapStyle.RoundCap))
+                painter.drawPoints(corners)
         if self._pointer is not None and area.left() <= self._pointer <= area.right():
             painter.setPen(QPen(text, 1, Qt.PenStyle.DotLine))
             painter.drawLine(QPointF(self._pointer, area.top()), QPointF(self._pointer, area.bottom()))

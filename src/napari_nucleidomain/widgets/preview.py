@@ -35,8 +35,16 @@ def read_preview(file: Path) -> np.ndarray:
     OSError, ValueError, KeyError
         It is gone, cut short, or holds no labels.
     """
+    return _read(file)["labels"]
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    """Every label image of a preview file: "labels", and "before" where the training goes on from a model."""
     with np.load(file, allow_pickle=False) as content:
-        return np.asarray(content["labels"], dtype=np.uint32)
+        found = {name: np.asarray(content[name], dtype=np.uint32) for name in ("labels", "before") if name in content}
+    if "labels" not in found:
+        raise KeyError(f"{file} holds no labels")
+    return found
 
 
 class LivePreview(QObject):
@@ -46,9 +54,12 @@ class LivePreview(QObject):
     -------
     shown(str)
         A preview came on screen; its note ("SPN, watershed").
+    before_known(str)
+        Name of the model the training goes on from, once there is a preview of it; "" where there is none.
     """
 
     shown = Signal(str)
+    before_known = Signal(str)
 
     def __init__(self, session: Session, follower: RunFollower) -> None:
         super().__init__(session)
@@ -58,6 +69,8 @@ class LivePreview(QObject):
         self._asked: tuple[str, Any] | None = None
         self._owner: ImageEntry | None = None
         self._layer: Any = None
+        self._latest: tuple[Preview, dict[str, np.ndarray]] | None = None
+        self._before = False
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_ASK_AFTER_MS)
@@ -88,7 +101,20 @@ class LivePreview(QObject):
             if self._follower.story.preview is not None:
                 self._arrived([self._follower.story.preview])
 
+    @property
+    def before(self) -> bool:
+        """Whether the model that the training goes on from is shown in place of the new one."""
+        return self._before
+
+    @before.setter
+    def before(self, on: bool) -> None:
+        self._before = on
+        if self._latest is not None:
+            self._show(*self._latest)
+
     def _run_changed(self, run: Any) -> None:
+        self._latest = None
+        self.before_known.emit("")
         if run is None or self._taken_away():
             # A layer that was removed during the last training may come again with the next.
             self._layer = self._owner = None
@@ -125,23 +151,30 @@ class LivePreview(QObject):
         latest = previews[-1]
         self._background.run(
             "preview",
-            read_preview,
+            _read,
             run.path / latest.file,
-            done=lambda labels: self._show(latest, labels),
+            done=lambda found: self._show(latest, found),
             # Overtaken and removed, or still being copied by a sync client: the next one comes soon.
             failed=lambda error: None,
         )
 
-    def _show(self, preview: Preview, labels: np.ndarray) -> None:
+    def _show(self, preview: Preview, found: dict[str, np.ndarray]) -> None:
+        self._latest = (preview, found)
+        run = self._follower.run
+        parent = run.job.parent if run is not None and "before" in found else ""
+        self.before_known.emit(Path(parent).name if parent else "")
+        before = self._before and "before" in found
         entry = next((one for one in self._session.images if same_file(one.path, preview.image)), None)
         if entry is None or not self._on or self._taken_away():
             return
         if self._owner is not None and self._owner is not entry:
             self.remove()
         self._owner = entry
+        labels = found["before" if before else "labels"]
         self._layer = layers.put_labels(
             self._session, entry, ROLE, NAME, labels, origin=tuple(preview.origin), opacity=0.5
         )
+        self._layer.name = f"before: {Path(parent).name} (a part only)" if before and parent else NAME
         self.shown.emit(preview.note)
 
     def _taken_away(self) -> bool:

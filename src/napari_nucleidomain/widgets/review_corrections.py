@@ -13,7 +13,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.card import CARD_FILE
 
 from .combos import narrow
-from .inline import Inline, WhyButton, row
+from .inline import Inline, WhyButton
 from .newest import Newest
 from .result_layers import result_layers
 from .review_part import Part, asked_of, draw, find_part, take_away
@@ -75,9 +75,9 @@ class UseCorrections(QWidget):
         self._form = QWidget()
         inner = QVBoxLayout(self._form)
         inner.setContentsMargins(12, 0, 0, 0)
-        inner.addWidget(self.question)
-        inner.addLayout(row(self.area, self.add, stretch=0))
-        inner.addWidget(self.share)
+        # Below each other: side by side they are wider than a dock on a small screen.
+        for widget in (self.question, self.area, self.share, self.add):
+            inner.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.ask, self._form, self.message):

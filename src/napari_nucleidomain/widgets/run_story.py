@@ -113,6 +113,12 @@ class RunStory:
             (f"{stage} {name}" if len(stages) > 1 and stage else name): line for (stage, name), line in chosen.items()
         }
 
+    def whole(self, name: str) -> Series:
+        """One metric over all stages, as one curve."""
+        lines = [line for (_, known), line in self.series.items() if known == name]
+        pairs = sorted(pair for line in lines for pair in zip(line.seconds, line.values, strict=True))
+        return Series([seconds for seconds, _ in pairs], [value for _, value in pairs])
+
     @property
     def overall(self) -> float:
         """Share of the whole run that is done, in [0, 1]."""

@@ -84,9 +84,6 @@ class TrainDock(Dock):
             self.progress.message,
             self.choices,
             self.checklist,
-            self.question,
-            self.train,
-            self.message,
             self.progress,
             self.past,
             self.choices.advanced,
@@ -94,6 +91,9 @@ class TrainDock(Dock):
         for widget in parts:
             self.body.addWidget(widget)
         self.body.addStretch(1)
+        # Always in sight: with the choices and the list of checks the dock is longer than a small screen.
+        for widget in (self.message, self.question, self.train):
+            self.footer.addWidget(widget)
 
     def _connect(self) -> None:
         session = self.session
@@ -112,6 +112,8 @@ class TrainDock(Dock):
         self.progress.predict_asked.connect(self._predict_with)
         self.progress.goto.connect(self._goto)
         self.progress.preview_toggled.connect(lambda on: setattr(self.preview, "on", on))
+        self.progress.before_toggled.connect(lambda on: setattr(self.preview, "before", on))
+        self.preview.before_known.connect(self.progress.offer_before)
         self.past.watch.connect(self._watch)
         self.past.resume.connect(self.resume)
         self.past.repeat.connect(lambda run: self.choices.repeat(run.job))
@@ -224,7 +226,7 @@ class TrainDock(Dock):
                 Train_anyway=lambda: self._train_anyway(here),
                 Back_to_Points=lambda: self._goto("points"),
             )
-            self._asked()
+            self._list_checks()
             return
         self.question.say(
             "warning",
@@ -236,11 +238,7 @@ class TrainDock(Dock):
             },
             Show_the_area=lambda: self._draw_areas(ids),
         )
-        self._asked()
-
-    def _asked(self) -> None:
         self._list_checks()
-        self.reveal(self.question)
 
     def _list_checks(self) -> None:
         """Show the list, without what the question below asks just now."""

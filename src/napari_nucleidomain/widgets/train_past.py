@@ -17,6 +17,7 @@ from napari_nucleidomain.contracts import NucleiError, load_card
 from .folding import Fold
 from .inline import Inline, WhyButton
 from .newest import Newest
+from .train_compare import Comparison, Course, course_of
 from .wording import day_and_clock
 
 if TYPE_CHECKING:
@@ -78,6 +79,12 @@ def _past(run: RunFolder, job: Any) -> Past:
     return Past(run, job.name or run.name, run.state, began, score, model)
 
 
+def _courses(two: tuple[Past, Past]) -> tuple[Course, Course]:
+    # The older one first: that is how one reads what has become better.
+    one, other = sorted(two, key=lambda past: past.began)
+    return course_of(one), course_of(other)
+
+
 def mark_told(run: RunFolder | None) -> bool:
     """Note in the run's folder that its end was told; whether it had not been."""
     if run is None:
@@ -121,7 +128,7 @@ class PastTrainings(QWidget):
         self.list.setColumnCount(3)
         self.list.setHeaderLabels(["Name", "State", "Score"])
         self.list.setRootIsDecorated(False)
-        self.list.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.list.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.list.setFixedHeight(120)
         header = self.list.header()
         if header is not None:
@@ -135,6 +142,8 @@ class PastTrainings(QWidget):
         self.continue_button = WhyButton("Continue", "Start a new training from its model.")
         self.repeat_button = WhyButton("Same settings", "Choose above what this one was told.")
         self.delete_button = WhyButton("Delete …", "Remove the training's folder; the model stays.")
+        self.compare_button = WhyButton("Compare", "Both curves on one plot, and what each learned from.")
+        self.comparison = Comparison()
         self.message = Inline()
         buttons = QWidget()
         flow = QFlowLayout(buttons)
@@ -142,7 +151,7 @@ class PastTrainings(QWidget):
         for button in self._buttons():
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             flow.addWidget(button)
-        for widget in (self.list, buttons, self.message):
+        for widget in (self.list, buttons, self.message, self.comparison):
             self.fold.add(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -157,6 +166,7 @@ class PastTrainings(QWidget):
             self.use_button,
             self.continue_button,
             self.repeat_button,
+            self.compare_button,
             self.delete_button,
         ]
 
@@ -169,13 +179,19 @@ class PastTrainings(QWidget):
         self.continue_button.clicked.connect(lambda: self._with(lambda past: self.continue_from.emit(past.model)))
         self.repeat_button.clicked.connect(lambda: self._with(lambda past: self.repeat.emit(past.run)))
         self.delete_button.clicked.connect(lambda: self._with(self._ask_delete))
+        self.compare_button.clicked.connect(self._compare)
 
     @property
     def chosen(self) -> Past | None:
-        """The row that is selected."""
-        items = self.list.selectedItems()
-        index = self.list.indexOfTopLevelItem(items[0]) if items else -1
-        return self._rows[index] if 0 <= index < len(self._rows) else None
+        """The row that is selected, where it is one."""
+        rows = self.selected
+        return rows[0] if len(rows) == 1 else None
+
+    @property
+    def selected(self) -> list[Past]:
+        """The rows that are selected, from the top."""
+        numbers = sorted(self.list.indexOfTopLevelItem(item) for item in self.list.selectedItems())
+        return [self._rows[number] for number in numbers if 0 <= number < len(self._rows)]
 
     def _with(self, action: Any) -> None:
         past = self.chosen
@@ -188,15 +204,14 @@ class PastTrainings(QWidget):
         self._background.run("past", past_trainings, project, done=self._show, failed=self.message.say_error)
 
     def _show(self, rows: list[Past]) -> None:
-        chosen = self.chosen
+        chosen = {past.run.path for past in self.selected}
         self._rows = rows
         self.list.clear()
         for past in rows:
             item = QTreeWidgetItem([past.name, _SIGNS.get(past.state, past.state), past.score])
             item.setToolTip(0, f"{past.name}\nbegun {day_and_clock(past.began)}\n{past.run.path}")
             self.list.addTopLevelItem(item)
-            if chosen is not None and chosen.run.path == past.run.path:
-                item.setSelected(True)
+            item.setSelected(past.run.path in chosen)
         self.fold.set_title(f"Past trainings ({len(rows)})" if rows else "Past trainings")
         self._allow()
         self.listed.emit()
@@ -210,7 +225,8 @@ class PastTrainings(QWidget):
 
     def _allow(self) -> None:
         past = self.chosen
-        none = "" if past is not None else "Select a training first."
+        chosen = len(self.selected)
+        none = "" if past is not None else "Select a single training." if chosen else "Select a training first."
         no_model = none or ("" if past is not None and past.model else "It left no model.")
         alive = past is not None and past.state in ("running", "paused", "waiting")
         ended = ""
@@ -218,6 +234,7 @@ class PastTrainings(QWidget):
             ended = "It is complete."
         elif past is not None and past.state == "failed" and not past.run.has_checkpoint:
             ended = "It left nothing to go on from."
+        self.compare_button.allow("" if chosen == 2 else "Select two: click the second one with Ctrl held down.")
         self.show_button.allow(none)
         self.repeat_button.allow(none)
         self.use_button.allow(no_model)
@@ -232,6 +249,13 @@ class PastTrainings(QWidget):
             self._allow()
 
     _locked = ""
+
+    def _compare(self) -> None:
+        one, other = self.selected
+        self._background.run("compare", _courses, (one, other), done=self._show_two, failed=self.message.say_error)
+
+    def _show_two(self, courses: tuple[Course, Course]) -> None:
+        self.comparison.show_two(*courses)
 
     def _ask_delete(self, past: Past) -> None:
         self.message.say(

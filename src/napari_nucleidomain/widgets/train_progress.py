@@ -35,14 +35,15 @@ class TrainProgress(QWidget):
     -------
     resume_asked(object), predict_asked(str), goto(str), look_asked()
         [Resume] of a run; [Predict with it] of a model's folder; a dock; [Click where it is least sure].
-    preview_toggled(bool)
-        Show previews on the image or not.
+    preview_toggled(bool), before_toggled(bool)
+        Show previews on the image or not; what the model found that the training goes on from, instead.
     """
 
     resume_asked = Signal(object)
     predict_asked = Signal(str)
     goto = Signal(str)
     preview_toggled = Signal(bool)
+    before_toggled = Signal(bool)
 
     def __init__(self, follower: RunFollower, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -84,6 +85,10 @@ class TrainProgress(QWidget):
         self.see = QCheckBox("Show the preview on the image")
         self.see.setChecked(True)
         self.see.toggled.connect(self.preview_toggled)
+        self.before = QCheckBox()
+        self.before.setToolTip("The model that this training goes on from, on the same part of the image.")
+        self.before.toggled.connect(self.before_toggled)
+        self.before.setVisible(False)
         self.see_words = QLabel(
             "The coloured patch is what the model would find now, in the middle of what you see: at most 384 × 384 px. "
             "The finished model finds nuclei in whole images."
@@ -115,8 +120,15 @@ class TrainProgress(QWidget):
             inner.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.running, self.message, self.sentence, self.quality, self.loss_fold):
+        for widget in (self.running, self.before, self.message, self.sentence, self.quality, self.loss_fold):
             layout.addWidget(widget)
+
+    def offer_before(self, name: str) -> None:
+        """Let the preview be changed for what this model found; "" where there is nothing to change to."""
+        if not name:
+            self.before.setChecked(False)
+        self.before.setText(f"Before: what {name} found there")
+        self.before.setVisible(bool(name))
 
     # ---- what it does now
 
@@ -186,8 +198,7 @@ class TrainProgress(QWidget):
 
     def _show_curves(self) -> None:
         story = self._story
-        curves = {quality_words(name): line for (_, name), line in story.series.items() if name in _SHARES}
-        self.quality.set_curves(curves)
+        self.quality.set_curves({quality_words(name): story.whole(name) for name in _SHARES})
         if self.loss_fold.is_open():
             self.losses.set_curves(story.curves("points_", beginning=False))
         words = points_sentence(story.points)

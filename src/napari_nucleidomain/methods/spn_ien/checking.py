@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucleidomain.contracts import NucleiError, RunContext, ScoreOnData, Segmenter, Step
+from napari_nucleidomain.contracts import NucleiError, RunContext, ScoreOnData, Segmenter, Step, load_card
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.inference.classical import ClassicalSegmenter
 from napari_nucleidomain.inference.scale import Scale
@@ -17,7 +17,7 @@ from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.instances.pointscores import PointScores, add_scores, score_points
 
 from .clicked import Clicked
-from .segment import SpnIenSegmenter
+from .segment import SpnIenSegmenter, load
 
 _AS_IT_IS = Scale(1.0, "")
 _PREVIEW_SIDE = 384
@@ -53,6 +53,9 @@ class Checker:
         self._chosen = False
         self._compared: list[PointScores] = []
         self._cost = 0.0
+        self._parent: SpnIenSegmenter | None = None
+        self._seen: tuple[str, Any] | None = None
+        self._found_before: np.ndarray | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """The last scores, by which `choose` decides after a resume too."""
@@ -89,9 +92,29 @@ class Checker:
         except NucleiError as error:
             self._run.warn(f"No preview: {error.message}", error.hint)
             found = None
-        if found is not None:
-            note = "two networks" if segmenter.decoder == "ien" else "first network, divided by shape"
-            self._run.preview(path, found.origin, note, labels=found.labels.astype(np.uint32))
+        if found is None:
+            return
+        before = self._before(image, path, box)
+        # The same part: where the model before fails on it, there is nothing to compare with.
+        more = {"before": before} if before is not None and before.shape == found.labels.shape else {}
+        note = "two networks" if segmenter.decoder == "ien" else "first network, divided by shape"
+        self._run.preview(path, found.origin, note, labels=found.labels.astype(np.uint32), **more)
+
+    def _before(self, image: Image, path: str, box: tuple[tuple[int, int], ...]) -> np.ndarray | None:
+        """What the model that this training goes on from finds there; worked out once for each part looked at."""
+        if self._run.parent is None:
+            return None
+        if self._parent is None:
+            self._parent = load(self._run.parent, load_card(self._run.parent), self._run.device)
+        if self._seen != (path, box):
+            try:
+                found = segment(image, self._parent, _AS_IT_IS, box=box)
+            except NucleiError as error:
+                self._run.warn(f"No preview of the model before: {error.message}", error.hint)
+                found = None
+            self._seen = (path, box)
+            self._found_before = found.labels.astype(np.uint32) if found is not None else None
+        return self._found_before
 
     def _wanted(self) -> tuple[Image, str, tuple[tuple[int, int], ...]]:
         """What the user looks at, or the middle of the image with most clicks; at most 384 px a side."""
