@@ -225,3 +225,40 @@ def test_backbones_have_torchvisions_names_and_do_not_blow_up(backbone: str, nor
     net.freeze(2)
     frozen = {name.split(".")[0] for name, value in net.body.named_parameters() if not value.requires_grad}
     assert frozen == ({"conv1", "layer1"} if norm == "frozen" else {"conv1", "bn1", "layer1"})
+
+
+def test_half_precision(tiny) -> None:
+    net, labels = tiny.detector(), tiny.discs()
+    image, target = tiny.picture(labels), Target.of(labels)
+    exact = net.losses(image, [target], seeds=[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        step = net.step(image, [target], seeds=[0])
+        found = net.detect(image)[0]
+    assert all(value.dtype == torch.float32 for value in step.losses.values())
+    assert found.boxes.dtype == found.masks.dtype == torch.float32
+    for name, value in step.losses.items():
+        assert value.item() == pytest.approx(exact[name].item(), rel=0.2, abs=0.05), name
+    assert all(grad.isfinite().all() for grad in gradients(net, step.losses).values())
+
+
+def test_no_map_per_nucleus_is_ever_made(tiny) -> None:
+    """2,000 maps of this image would be 74 million values; the largest tensor of a step stays far below."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    largest = 0
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            nonlocal largest
+            out = function(*args, **(kwargs or {}))
+            if isinstance(out, torch.Tensor):
+                largest = max(largest, out.numel())
+            return out
+
+    labels = torch.zeros(192, 192, dtype=torch.long)
+    labels[2::4, 2::4] = torch.arange(1, 48 * 48 + 1).view(48, 48)
+    net = tiny.detector()
+    with Watch():
+        losses = net.losses(tiny.picture(labels), [Target.of(labels)])
+    assert losses["mask"] > 0
+    assert 1_000_000 < largest < 30_000_000
