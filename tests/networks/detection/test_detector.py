@@ -39,8 +39,9 @@ def test_every_row_of_table_3_is_a_switch(tiny, mask_head: str) -> None:
         assert set(losses) == expected
 
 
-def test_the_mask_generator_learns_from_the_fused_map_alone(tiny) -> None:
-    net, labels = tiny.detector(), tiny.discs()
+@pytest.mark.parametrize("masks", ["boxes", "proposals"])
+def test_the_mask_generator_learns_from_the_fused_map_alone(tiny, masks: str) -> None:
+    net, labels = tiny.detector(fusion_masks=masks), tiny.discs()
     fused = net.losses(tiny.picture(labels), [Target.of(labels)])["fused"]
     grads = torch.autograd.grad(fused, list(net.mask_head.parameters()))
     assert all(grad.abs().sum() > 0 for grad in grads)
@@ -262,3 +263,29 @@ def test_no_map_per_nucleus_is_ever_made(tiny) -> None:
         losses = net.losses(tiny.picture(labels), [Target.of(labels)])
     assert losses["mask"] > 0
     assert 1_000_000 < largest < 30_000_000
+
+
+def test_the_fused_map_shows_the_masks_of_the_predicted_boxes_of_each_image(tiny) -> None:
+    """Where a predicted box lies alone, the fused map is its mask; elsewhere F_0. Two images keep their own."""
+    net = tiny.detector()
+    maps = [tiny.discs(), tiny.discs(step=32, radius=11)]
+    images, targets = torch.cat([tiny.picture(labels) for labels in maps]), [Target.of(labels) for labels in maps]
+    with torch.no_grad():
+        step = net.step(images, targets, seeds=[0, 1])
+        base = net.fusion_map(step.features)
+        rows = step.drawn.positive
+        found = net.coder.decode_single(step.boxes.deltas[rows], torch.cat(step.drawn.boxes)[rows]).clamp(0, 96)
+        changed = (step.fused != base).any(1)
+        for number in range(2):
+            mine = step.drawn.image[rows] == number
+            covered = torch.zeros(96, 96, dtype=torch.bool)
+            for x1, y1, x2, y2 in found[mine].round().long().tolist():
+                covered[y1:y2, x1:x2] = True
+            assert changed[number].any()
+            assert not (changed[number] & ~covered).any()
+            best = found[mine][step.boxes.logits[rows][mine].softmax(1)[:, 1].argmax()]
+            one = [best[None] if row == number else found[:0] for row in range(2)]
+            mask = net.mask_branch(step.features, one).both
+            x1, y1, x2, y2 = best.round().long().tolist()
+            resized = torch.nn.functional.interpolate(mask, (y2 - y1, x2 - x1), mode="bilinear")[0]
+            torch.testing.assert_close(step.fused[number, :, y1:y2, x1:x2], resized, rtol=1e-3, atol=1e-4)

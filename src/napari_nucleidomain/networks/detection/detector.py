@@ -240,7 +240,12 @@ class Detector(nn.Module):
             scores = step.boxes.logits[rows].softmax(1)[:, 1]
             found = self._decode(step.boxes.deltas[rows], torch.cat(step.drawn.boxes)[rows], step.features.size)
             keep = _nms_per_image(found, scores, image, self.settings.fusion_nms)
-        return fuse(base, step.masks.both[keep], found[keep], scores[keep], image[keep])
+        found, scores, image = found[keep], scores[keep], image[keep]
+        masks = step.masks.both[keep] if self.settings.fusion_masks == "proposals" else None
+        if masks is None:
+            per_image = torch.bincount(image, minlength=len(base)).tolist()
+            masks = self.mask_branch(step.features, list(found.split(per_image))).both
+        return fuse(base, masks, found, scores, image)
 
     @torch.no_grad()
     def draw(self, proposals: list[Tensor], targets: Sequence[Target], generators: Generators) -> Drawn:
@@ -362,6 +367,7 @@ def _split(boxes: Tensor, drawn: Drawn, images: int) -> list[Tensor]:
 
 
 def _nms_per_image(boxes: Tensor, scores: Tensor, image: Tensor, iou: float) -> Tensor:
-    """Rows that stay, best first; images do not touch each other."""
+    """Rows that stay, image after image; images do not touch each other."""
     keep: Tensor = batched_nms(boxes, scores, image, iou)
-    return keep[(boxes[keep, 2:] > boxes[keep, :2]).all(1)]
+    keep = keep[(boxes[keep, 2:] > boxes[keep, :2]).all(1)]
+    return keep[image[keep].sort(stable=True).indices]

@@ -8,6 +8,7 @@ from typing import Literal
 Backbone = Literal["small", "resnet18", "resnet50", "resnet101"]
 Norm = Literal["group", "frozen"]
 MaskHead = Literal["plain", "dual"]
+FusionMasks = Literal["boxes", "proposals"]
 
 PAPER_ANCHORS = (32.0, 64.0, 128.0, 256.0, 512.0)
 """The sizes of maskrcnn-benchmark, which the papers keep, in px."""
@@ -70,6 +71,9 @@ class DetectorSettings:
         256 in Table 1; its other widths go with it.
     fusion : bool
         The fused semantic map of Eq. 1-3 and its loss.
+    fusion_masks : {"boxes", "proposals"}
+        Whose masks are pasted into the box predictions in training: those of the box predictions, read again as in
+        detection, or those that L_det-mask has seen, which lie in the frame of their proposals.
     fusion_nms : float
         IoU above which the worse of two masks is not pasted in training.
     semantic : bool
@@ -107,6 +111,7 @@ class DetectorSettings:
     mask_head: MaskHead = "dual"
     mask_channels: int = 256
     fusion: bool = True
+    fusion_masks: FusionMasks = "boxes"
     fusion_nms: float = 0.5
     semantic: bool = True
     gcn_kernel: int = 5
