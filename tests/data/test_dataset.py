@@ -244,6 +244,13 @@ def test_split_by_group_keeps_groups_together() -> None:
         dataset.split_by_group({"holdout": 1})
 
 
+def test_groups_in_two_splits_are_named() -> None:
+    a, b = Example(Path("a.png"), group="p"), Example(Path("b.png"), group="p", split="test")
+    dataset = Dataset(Path("d"), [a, b, Example(Path("c.png"), split="val"), Example(Path("d.png"), group="q")])
+    assert dataset.divided_groups() == {"p": ["test", "train"]}
+    assert dataset.split_by_group().divided_groups() == {}
+
+
 def test_masks_are_split_into_nuclei(tmp_path: Path) -> None:
     image = _image(tmp_path / "a.png")
     path = tmp_path / "m.png"

@@ -233,3 +233,50 @@ def test_a_click_on_the_tick_changes_the_tick_alone(qtbot, session, dock, image_
     QTest.mouseClick(dock.list.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
     assert session.current is second and second.ticked
     assert "Use" in dock.tick_words.text() and dock.tick_words.isVisible()
+
+
+def _several(session, number, **facts):
+    return [session.add_entry(f"image {k}", **facts) for k in range(number)]
+
+
+def test_a_group_stays_on_one_side_of_the_split(session, dock):
+    a, b, c, other = _several(session, 4)
+    for one in (a, b):
+        session.set_current(one)
+        dock.details.group.setText(" patient 7 ")
+        dock.details.group.editingFinished.emit()
+    session.set_current(a)
+    dock.use.setCurrentIndex(dock.use.findData("check"))
+    dock.use.activated.emit(1)
+    assert [one.use for one in (a, b, c, other)] == ["check", "check", "train", "train"]
+    assert "Also image 1 of the group patient 7" in dock.told.text()
+    session.set_current(c)
+    dock.details.group.setText("patient 7")
+    dock.details.group.editingFinished.emit()
+    assert (c.group, c.use) == ("patient 7", "check")
+    assert "image 2 is used for checking only, as the other 2 images of the group patient 7" in dock.told.text()
+    dock.use.setCurrentIndex(dock.use.findData("predict"))
+    dock.use.activated.emit(2)
+    assert [one.use for one in (a, b, c)] == ["check", "check", "predict"], "on neither side: the others stay"
+    assert dock.details._known.stringList() == ["patient 7"]
+
+
+def test_corrected_axes_and_sizes_apply_to_similar_files(qtbot, session, dock, nuclei, tmp_path):
+    stack = np.stack([nuclei[0]] * 5)
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", stack, photometric="minisblack")
+    tifffile.imwrite(tmp_path / "flat.tif", nuclei[0])
+    _open(qtbot, dock, *(tmp_path / f"{name}.tif" for name in ("a", "b", "flat")))
+    a, b, flat = session.images
+    session.set_current(a)
+    for changes in ({"axes": "CYX"}, {"pixel_size_um": 0.5}):
+        dock._corrected(changes)
+        qtbot.waitUntil(lambda changes=changes: changes.items() <= a.understanding.items())
+        qtbot.waitUntil(lambda: not dock.understood.trouble.isVisibleTo(dock))
+    assert (a.image.n_channels, b.image.n_channels) == (5, 1)
+    qtbot.waitUntil(dock.understood.similar.isEnabled)
+    dock.understood.similar.click()
+    qtbot.waitUntil(lambda: b.image.n_channels == 5)
+    assert b.image.axes == a.image.axes and b.image.pixel_size_um == a.image.pixel_size_um
+    assert flat.image.pixel_size_um is None and not flat.understanding
+    assert "Applied to 1 more" in dock.told.text()

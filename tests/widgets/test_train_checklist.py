@@ -123,3 +123,11 @@ def test_the_tick_of_the_list_is_not_taken_for_what_trains():
     assert "set Use to “predict only”" in told.text and told.goto == "images"
     one.use = "predict"
     assert "set Use to" in texts(check_data([one], "points"))
+
+
+def test_a_group_on_both_sides_stops_a_training():
+    sides = [entry(1, 60, group="p7", regions=[box(0, 99)]), entry(2, 60, group="p7", use="check")]
+    stop = stops(check_data(sides, "points"))
+    assert "the group p7 are both learned from and kept for checking" in stop.text and stop.goto == "images"
+    sides[1].use = "predict"
+    assert stops(check_data(sides, "points")) is None

@@ -137,6 +137,14 @@ class Dataset:
         # Sorted: the order of files in a folder is no property of the data.
         return hashlib.blake2b("\n".join(sorted(parts)).encode(), digest_size=16).hexdigest()
 
+    def divided_groups(self) -> dict[str, list[str]]:
+        """Groups that lie in more than one split, with those splits: scores on the others are too good."""
+        found: dict[str, set[str]] = {}
+        for example in self.all:
+            if example.group:
+                found.setdefault(example.group, set()).add(example.split)
+        return {group: sorted(splits) for group, splits in found.items() if len(splits) > 1}
+
     def split_by_group(self, shares: Mapping[str, float] | None = None, seed: int = 0) -> Dataset:
         """A copy with splits drawn anew so that no group lies in two of them.
 

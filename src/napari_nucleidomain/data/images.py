@@ -378,6 +378,16 @@ class Image:
         pixel = f" · {self.pixel_size_um[-1]:.3g} µm/px" if self.pixel_size_um else ""
         return f"{what} {size}{planes}{pixel}"
 
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """How the pixels lie in the file, whatever is said of them: equal where the same can be said of two images."""
+        raw = self._raw
+        level = raw.levels[0]
+        sizes = zip(raw.axes, level.shape, strict=False)
+        # As many planes or channels mean as much; images of one kind differ in height, width, depth and duration.
+        counted = tuple(int(size) for axis, size in sizes if axis in "CQ")
+        return raw.axes, len(level.shape), counted, np.dtype(level.dtype).str, raw.rgb, raw.alpha
+
     def reopened(self, understanding: Understanding) -> Image:
         """The same image with other corrections."""
         return open_image(self._source, understanding, name=self.name)

@@ -50,6 +50,13 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
     context = FolderRun(run, events, requests, time.monotonic() if started is None else started)
     for path, message in dataset.problems:
         context.emit(Warned(message=f"{path}: {message}", hint="It is left out; the rest is used.", left_out=True))
+    for group, splits in dataset.divided_groups().items():
+        context.emit(
+            Warned(
+                message=f"Images of the group {group} lie in {' and '.join(splits)}: scores on those will be too good.",
+                hint="Give all images of a patient, slide or culture one split in the dataset.",
+            )
+        )
     try:
         spec.resolve(spec.train)(context, dataset, config)
     except Interrupted:

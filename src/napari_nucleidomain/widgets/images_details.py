@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QUrl
+from qtpy.QtCore import QStringListModel, Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QWidget
+from qtpy.QtWidgets import QComboBox, QCompleter, QFormLayout, QLabel, QLineEdit, QWidget
 
 from .folding import Fold
+from .images_groups import set_group
 from .inline import WhyButton
 
 if TYPE_CHECKING:
@@ -18,7 +19,15 @@ _DOMAINS = {"": "one of my images", "source": "with outlines, of another stain o
 
 
 class Details(Fold):
-    """Folded; speaks of the current image."""
+    """Folded; speaks of the current image.
+
+    Signals
+    -------
+    grouped(object)
+        The image's group was changed: what that changed beside it, see `images_groups.set_group`.
+    """
+
+    grouped = Signal(object)
 
     def __init__(self, session: Session) -> None:
         super().__init__("Advanced", "images/advanced")
@@ -30,6 +39,11 @@ class Details(Fold):
         self.group = QLineEdit()
         self.group.setPlaceholderText("patient, slide or culture")
         self.group.setToolTip("Images of one group are never split between training and checking")
+        # One patient written in two ways would be two.
+        self._known = QStringListModel(self)
+        completer = QCompleter(self._known, self)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.group.setCompleter(completer)
         self.group.editingFinished.connect(self._set_group)
         self.domain = QComboBox()
         for value, text in _DOMAINS.items():
@@ -60,14 +74,16 @@ class Details(Fold):
             return
         if not self.group.hasFocus():
             self.group.setText(entry.group)
+        self._known.setStringList(sorted({one.group for one in self._session.images if one.group}))
         self.domain.setCurrentIndex(max(0, self.domain.findData(entry.domain)))
         # Zero-width spaces let a long path wrap.
         self.file.setText(str(entry.path or "").replace("/", "/\u200b").replace("\\", "\\\u200b"))
 
     def _set_group(self) -> None:
         entry = self._session.current
-        if entry is not None and entry.group != self.group.text().strip():
-            self._session.touch(entry, "use", group=self.group.text().strip())
+        group = self.group.text().strip()
+        if entry is not None and entry.group != group:
+            self.grouped.emit(set_group(self._session, entry, group))
             self.group.setText(entry.group)
 
     def _set_domain(self) -> None:

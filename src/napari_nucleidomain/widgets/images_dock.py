@@ -19,6 +19,7 @@ from .images_borrow import borrow, borrow_channels, free_layers, settle
 from .images_correct import correct
 from .images_details import Details
 from .images_disk import DiskUseFold
+from .images_groups import set_use
 from .images_list import TICK_HELP, ImageList
 from .images_open import Opened, Opener, words
 from .images_pairing import candidates
@@ -101,7 +102,7 @@ class ImagesDock(Dock):
         for value, text in _USES.items():
             self.use.addItem(text, value)
         self.use.setToolTip("Whether a training learns from this image. The tick in the list has no part in it.")
-        self.use.activated.connect(lambda _=0: self._set("use", self.use.currentData()))
+        self.use.activated.connect(lambda _=0: self._set_use(self.use.currentData()))
         self.attach = AttachMenu(self.session)
         form = QFormLayout(self.one)
         form.setContentsMargins(0, 0, 0, 0)
@@ -112,6 +113,7 @@ class ImagesDock(Dock):
         self.hidden = Inline()
         self.body.addWidget(self.hidden)
         self.details = Details(self.session)
+        self.details.grouped.connect(self._say_of_group)
         self.body.addWidget(self.details)
         self.disk = DiskUseFold(self.session)
         self.body.addWidget(self.disk)
@@ -288,11 +290,18 @@ class ImagesDock(Dock):
         if self.session.current is not None:
             self.session.stage.show_again(self.session.current)
 
-    def _set(self, field: str, value: Any) -> None:
+    def _set_use(self, use: str) -> None:
         entry = self.session.current
-        if entry is not None and not self.session.touch(entry, "use", **{field: value}):
+        if entry is not None:
+            self._say_of_group(set_use(self.session, entry, use))
+
+    def _say_of_group(self, words: str | None) -> None:
+        """What was changed beside the image; None where nothing may be changed."""
+        if words is None:
             self.told.say_error(self.session.read_only)
             self.refresh()
+        elif words:
+            self.told.say("info", words, Close=self.told.clear)
 
     def _corrected(self, changes: dict[str, Any]) -> None:
         entry = self.session.current

@@ -165,6 +165,8 @@ def lines(entry: ImageEntry) -> list[str]:
         known.append("check only")
     elif entry.use == "predict":
         known.append("predict only")
+    if entry.group:
+        known.append(entry.group)
     if entry.hidden:
         known.append("hidden layers")
     ready = "✓ " if (len(entry.points) and entry.regions and entry.complete) or entry.labels is not None else ""

@@ -196,11 +196,9 @@ class Understood(QWidget):
 
 
 def similar(one: ImageEntry, other: ImageEntry) -> bool:
-    """Whether corrections of one image make sense for another: same axes, channels and number type."""
+    """Whether corrections of one image make sense for another: its file has the same axes, channels and number type.
+
+    What was said of either does not count: that is what is to be carried over.
+    """
     a, b = one.image, other.image
-    return (
-        a is not None
-        and b is not None
-        and one is not other
-        and (a.axes, a.n_channels, a.dtype, a.rgb) == (b.axes, b.n_channels, b.dtype, b.rgb)
-    )
+    return a is not None and b is not None and one is not other and a.layout == b.layout

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .images_groups import divided
 from .points_region import needs_region
 from .wording import count
 
@@ -60,7 +61,7 @@ def check_data(entries: Sequence[ImageEntry], needs: str) -> list[Check]:
         return [Check("stop", "No images yet.", "images")]
     checks = _check_points(usable) if needs == "points" else _check_labels(usable, needs)
     chosen = [entry for entry in usable if entry.use == "train" and _taught(entry, needs)]
-    checks += _check_channels(chosen) + _check_scale(chosen)
+    checks += _check_channels(chosen) + _check_scale(chosen) + _check_groups(usable)
     broken = len(entries) - len(usable)
     if broken:
         checks.append(Check("warning", f"{count(broken, 'image')} cannot be read and will be left out.", "images"))
@@ -104,9 +105,9 @@ def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
     checks += [check for entry in clicked for check in _check_area(entry)]
     held = [entry for entry in usable if entry.use == "check" and (len(entry.points) or entry.labels is not None)]
     if held:
-        checks.append(Check("ok", f"{count(len(held), 'image')} kept for checking only."))
-    else:
-        checks.append(Check("ok", "1 click in 5 is kept back, to tell how good the model is."))
+        text = f"{count(len(held), 'image')} kept for checking only: not learned from, to compare with in Review."
+        checks.append(Check("ok", text))
+    checks.append(Check("ok", "1 click in 5 is kept back, to tell how good the model is."))
     return checks
 
 
@@ -200,6 +201,12 @@ def _check_channels(chosen: Sequence[ImageEntry]) -> list[Check]:
         return []
     said = " and ".join(f"{word} ({names[0]}{' …' if len(names) > 1 else ''})" for word, names in kinds.items())
     return [Check("stop", f"The images are of different kinds: {said}. Train on one kind.", "images")]
+
+
+def _check_groups(usable: Sequence[ImageEntry]) -> list[Check]:
+    """A project of an earlier version may hold such; what is known of a patient would be called a good score."""
+    text = "Images of the group {} are both learned from and kept for checking: give them one Use in"
+    return [Check("stop", text.format(group), "images") for group in divided(usable)]
 
 
 def _check_scale(chosen: Sequence[ImageEntry]) -> list[Check]:
