@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from napari_nucleidomain.contracts import ModelCard, ScoreOnData
+from napari_nucleidomain.data.keepback import keep_back
 from napari_nucleidomain.inference.classical import ClassicalSegmenter
 from napari_nucleidomain.instances.pointscores import PointScores
 from napari_nucleidomain.methods.spn_ien import checking
 from napari_nucleidomain.methods.spn_ien.checking import Checker
-from napari_nucleidomain.methods.spn_ien.clicked import Clicked, keep_back
+from napari_nucleidomain.methods.spn_ien.clicked import Clicked
 
 
 def crowded(seed: int, side: int = 220) -> np.ndarray:

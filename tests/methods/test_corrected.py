@@ -11,11 +11,12 @@ from PIL import Image
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
 from napari_nucleidomain.data.example import Example
+from napari_nucleidomain.data.known import known_map
 from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.data.points import write_points
 from napari_nucleidomain.data.regions import Region, write_regions
 from napari_nucleidomain.methods.spn_ien.clicked import load_clicked
-from napari_nucleidomain.methods.spn_ien.corrected import known_map, points_with, teach_instances
+from napari_nucleidomain.methods.spn_ien.corrected import points_with, teach_instances
 from napari_nucleidomain.methods.spn_ien.labels import crop_centres, make_semantic
 from napari_nucleidomain.methods.spn_ien.train import train
 from napari_nucleidomain.runs.stages import StageFolder

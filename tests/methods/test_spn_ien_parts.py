@@ -12,17 +12,17 @@ import torch
 from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.intensity import IntensityRange
+from napari_nucleidomain.data.keepback import keep_back
 from napari_nucleidomain.inference.model_files import save_model
 from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.methods.spn_ien import SPEC
-from napari_nucleidomain.methods.spn_ien.clicked import keep_back
 from napari_nucleidomain.methods.spn_ien.config import SpnIenConfig
 from napari_nucleidomain.methods.spn_ien.decoders import components, proposal, tidy, watershed
 from napari_nucleidomain.methods.spn_ien.models import Encoding, u_net
-from napari_nucleidomain.methods.spn_ien.normalise import Normalise
 from napari_nucleidomain.methods.spn_ien.segment import SpnIenSegmenter, load, weights_of
 from napari_nucleidomain.networks.imagenet import imagenet_state
+from napari_nucleidomain.training.normalise import Normalise
 
 CONFIG = SpnIenConfig.model_validate({"network": "small", "width": 4, "depth": 1, "crop_px": 48, "embedding_dims": 4})
 BLANK = np.zeros((48, 48, 3), np.float32)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_nucleidomain.contracts import NucleiError, RunContext, ScoreOnData, Segmenter, Step, load_card
-from napari_nucleidomain.data.images import Image, open_image
+from napari_nucleidomain.contracts import RunContext, ScoreOnData, Segmenter, Step
 from napari_nucleidomain.inference.classical import ClassicalSegmenter
+from napari_nucleidomain.inference.preview import Place, Previewer
 from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.instances.pointscores import PointScores, add_scores, score_points
@@ -20,7 +19,6 @@ from .clicked import Clicked
 from .segment import SpnIenSegmenter, load
 
 _AS_IT_IS = Scale(1.0, "")
-_PREVIEW_SIDE = 384
 _CHECK_PIXELS = 500_000
 _MARGIN_PX = 24
 _CHECK_AT = (0.3, 0.6)
@@ -53,9 +51,9 @@ class Checker:
         self._chosen = False
         self._compared: list[PointScores] = []
         self._cost = 0.0
-        self._parent: SpnIenSegmenter | None = None
-        self._seen: tuple[str, Any] | None = None
-        self._found_before: np.ndarray | None = None
+        self._previewer = Previewer(
+            run, [_place(one) for one in sorted(images, key=lambda one: -len(one.points))], load
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """The last scores, by which `choose` decides after a resume too."""
@@ -73,75 +71,18 @@ class Checker:
 
     # -- preview ---------------------------------------------------------------------------------------------
     def preview_due(self, step: Step) -> bool:
-        """Whether a preview is due; not before the networks have seen a few batches."""
-        return step.index >= 8 and self._run.preview_due()
+        """Whether a preview is due."""
+        return self._previewer.due(step)
 
     def look(self, segmenter: SpnIenSegmenter, step: Step) -> None:
         """Do what is due."""
         if self.preview_due(step):
-            self._preview(segmenter)
+            note = "two networks" if segmenter.decoder == "ien" else "first network, divided by shape"
+            self._previewer.show(segmenter, note)
         if self.score_due(step):
             self._marks_passed = sum(step.fraction >= mark for mark in _CHECK_AT)
             if self._cost <= _CHECK_SHARE * max(self._run.seconds, 60.0 * (self._run.minutes or 0.0)):
                 self.score(segmenter)
-
-    def _preview(self, segmenter: SpnIenSegmenter) -> None:
-        image, path, box = self._wanted()
-        try:
-            found = segment(image, segmenter, _AS_IT_IS, box=box)
-        except NucleiError as error:
-            self._run.warn(f"No preview: {error.message}", error.hint)
-            found = None
-        if found is None:
-            return
-        before = self._before(image, path, box)
-        # The same part: where the model before fails on it, there is nothing to compare with.
-        more = {"before": before} if before is not None and before.shape == found.labels.shape else {}
-        note = "two networks" if segmenter.decoder == "ien" else "first network, divided by shape"
-        self._run.preview(path, found.origin, note, labels=found.labels.astype(np.uint32), **more)
-
-    def _before(self, image: Image, path: str, box: tuple[tuple[int, int], ...]) -> np.ndarray | None:
-        """What the model that this training goes on from finds there; worked out once for each part looked at."""
-        if self._run.parent is None:
-            return None
-        if self._parent is None:
-            self._parent = load(self._run.parent, load_card(self._run.parent), self._run.device)
-        if self._seen != (path, box):
-            try:
-                found = segment(image, self._parent, _AS_IT_IS, box=box)
-            except NucleiError as error:
-                self._run.warn(f"No preview of the model before: {error.message}", error.hint)
-                found = None
-            self._seen = (path, box)
-            self._found_before = found.labels.astype(np.uint32) if found is not None else None
-        return self._found_before
-
-    def _wanted(self) -> tuple[Image, str, tuple[tuple[int, int], ...]]:
-        """What the user looks at, or the middle of the image with most clicks; at most 384 px a side."""
-        request = self._run.preview_request()
-        if request:
-            opened = self._open(str(request.get("image")))
-            if opened is not None:
-                box = _middle([tuple(side) for side in request["box"]])
-                if all(a < side and b > 0 for (a, b), side in zip(box, opened.spatial_shape, strict=False)):
-                    return opened, str(request["image"]), box
-        most = max(self._images, key=lambda one: len(one.points))
-        centre = np.median(most.points, axis=0) if len(most.points) else np.array(most.inside.shape) / 2
-        centre = centre + most.origin
-        half = _PREVIEW_SIDE // 2
-        return most.image, most.path, tuple((int(c) - half, int(c) + half) for c in centre)
-
-    def _open(self, path: str) -> Image | None:
-        for one in self._images:
-            if Path(one.path) == Path(path):
-                return one.image
-        try:
-            image = open_image(path)
-        except NucleiError:
-            # The user looks at something that is no file; the training image is shown instead.
-            return None
-        fits = image.ndim == 2 and image.n_channels == self._images[0].pixels.shape[-1]
-        return image if fits else None
 
     # -- scores ----------------------------------------------------------------------------------------------
     def score_due(self, step: Step) -> bool:
@@ -242,6 +183,12 @@ class Checker:
         return self.scores_for_card(_CLASSICAL)
 
 
+def _place(one: Clicked) -> Place:
+    """What to show of an image: about the middle of its clicks."""
+    middle = np.median(one.points, axis=0) if len(one.points) else np.array(one.inside.shape) / 2
+    return Place(one.path, one.image, tuple((middle + one.origin).tolist()))
+
+
 def _score_strip(one: Clicked, segmenter: Segmenter) -> PointScores:
     """Score the strip kept back of one image.
 
@@ -268,10 +215,3 @@ def _ids_at(labels: np.ndarray, points: np.ndarray) -> list[int]:
     at = np.floor(points + 0.5).astype(int)
     at = at[((at >= 0) & (at < labels.shape)).all(1)]
     return [int(number) for number in labels[tuple(at.T)] if number]
-
-
-def _middle(box: list[tuple[int, ...]]) -> tuple[tuple[int, int], ...]:
-    """The middle of a box, at most 384 px a side."""
-    centre = [(int(a) + int(b)) // 2 for a, b in box]
-    half = [min(_PREVIEW_SIDE, int(b) - int(a)) // 2 for a, b in box]
-    return tuple((max(0, c - h), c + max(1, h)) for c, h in zip(centre, half, strict=True))

@@ -9,18 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.areas import Window, clicked_areas
 from napari_nucleidomain.data.coverage import clicks_every_outline, covers_image
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
-from napari_nucleidomain.instances.labelimage import compact
-
-from .areas import Window, clicked_areas
-from .config import SpnIenConfig
-from .marks import Marks, read_marks, uses_outlines
-from .pseudo_labels import INSTANCE_IGNORED
-from .telling import (
+from napari_nucleidomain.data.keepback import CHECK_ENOUGH, keep_back, lie_in, moved
+from napari_nucleidomain.data.telling import (
     Told,
     is_blank,
     not_finite,
@@ -30,12 +26,13 @@ from .telling import (
     tell_about_unclicked,
     too_few,
 )
+from napari_nucleidomain.instances.labelimage import compact
+
+from .config import SpnIenConfig
+from .marks import Marks, read_marks, uses_outlines
+from .pseudo_labels import INSTANCE_IGNORED
 
 FEWEST_CLICKS = 20
-# A fifth of the fewest clicks that are taken.
-_CHECK_LEAST = 4
-# So many clicks tell a score to about four percent; more are better used to teach.
-_CHECK_ENOUGH = 150
 
 
 @dataclass(frozen=True)
@@ -128,7 +125,7 @@ def load_clicked(dataset: Dataset, config: SpnIenConfig, warn: Callable[[str, st
             f"The training images differ in channels: {' and '.join(map(str, channels))}.",
             "Choose the same channels in all of them, or leave some images out.",
         )
-    share = min(config.keep_back, _CHECK_ENOUGH / total)
+    share = min(config.keep_back, CHECK_ENOUGH / total)
     return [one for areas in found for one in _with_checks(areas, share)]
 
 
@@ -154,7 +151,7 @@ def _with_check(one: Clicked, share: float, *, spare_known: bool = True) -> Clic
     sure = np.zeros(one.inside.shape, bool)
     if one.known is not None and spare_known:
         sure = one.inside & (one.known != INSTANCE_IGNORED)
-    taught = _lie_in(one.points, sure)
+    taught = lie_in(one.points, sure)
     if len(one.points) == 0 or taught.all() or not (one.inside & ~sure).any():
         return one
     strip, checks, mask, inside, points = keep_back(one.points[~taught], one.inside & ~sure, share)
@@ -163,7 +160,7 @@ def _with_check(one: Clicked, share: float, *, spare_known: bool = True) -> Clic
     # What a person corrected teaches, wherever it lies.
     inside, points = inside | sure, np.concatenate([points, one.points[taught]])
     known = one.known if one.known is None or spare_known else np.where(inside, one.known, INSTANCE_IGNORED)
-    box = (_moved(strip[0], one.origin[0]), _moved(strip[1], one.origin[1]))
+    box = (moved(strip[0], one.origin[0]), moved(strip[1], one.origin[1]))
     return replace(one, points=points, inside=inside, check_box=box, check_points=checks, check_mask=mask, known=known)
 
 
@@ -182,7 +179,7 @@ def _load(example: Example, config: SpnIenConfig, warn: Told) -> list[Clicked]:
     whole = marks.outlined or (not regions and _is_whole(example, image, marks, shape))
     for window, inside in clicked_areas(example.name, shape, regions, clicks, whole, warn, marks.corrected_in):
         origin = (window[0].start, window[1].start)
-        within = _lie_in(marks.points - origin, inside)
+        within = lie_in(marks.points - origin, inside)
         taught |= within
         areas.append((window, inside, marks.points[within] - origin))
     if not taught.all():
@@ -250,56 +247,3 @@ def _known_in(known: np.ndarray | None, rows: slice, columns: slice) -> np.ndarr
         return None
     small, _ = compact(np.maximum(part, 0))
     return np.where(part == INSTANCE_IGNORED, part, small).astype(np.int32)
-
-
-def _lie_in(points: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Which points, in the window's coordinates, lie on a pixel of the mask: (N,) bool."""
-    at = np.floor(points + 0.5).astype(int)
-    found: np.ndarray = np.all((at >= 0) & (at < inside.shape), axis=1)
-    found[found] = inside[tuple(at[found].T)]
-    return found
-
-
-def _moved(side: tuple[int, int], by: int) -> tuple[int, int]:
-    return side[0] + by, side[1] + by
-
-
-def keep_back(
-    points: np.ndarray, inside: np.ndarray, share: float
-) -> tuple[tuple[tuple[int, int], tuple[int, int]] | None, np.ndarray, np.ndarray | None, np.ndarray, np.ndarray]:
-    """Cut a strip off the clicked area, along its longer side, that holds the share of its clicks.
-
-    Returns
-    -------
-    box : tuple of (start, stop) or None
-        The strip; None where too few clicks would lie in it.
-    check_points : ndarray (M, 2)
-        In pixels of the strip.
-    check_mask : ndarray or None
-    inside : ndarray (H, W) bool
-        What is left to teach.
-    points : ndarray (N, 2)
-        Clicks that are left.
-    """
-    none = (None, np.zeros((0, 2)), None, inside, points)
-    wanted = round(share * len(points))
-    if wanted < _CHECK_LEAST:
-        return none
-    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
-    bounds = [(int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1)]
-    axis = int(np.argmax([stop - start for start, stop in bounds]))
-    order = np.sort(points[:, axis])
-    cut = int(np.ceil((order[-wanted] + order[-wanted - 1]) / 2)) if wanted < len(order) else bounds[axis][0]
-    if not bounds[axis][0] < cut < bounds[axis][1]:
-        return none
-    bounds[axis] = (cut, bounds[axis][1])
-    box = (bounds[0], bounds[1])
-    mask = inside[box[0][0] : box[0][1], box[1][0] : box[1][1]].copy()
-    rest = inside.copy()
-    rest[box[0][0] : box[0][1], box[1][0] : box[1][1]] = False
-    back = points[:, axis] >= cut - 0.5
-    # Clicks in a line across the cut go together; then too few would be left to teach.
-    if back.sum() > max(wanted, len(points) // 2):
-        return none
-    origin = np.array([box[0][0], box[1][0]], float)
-    return box, points[back] - origin, mask, rest, points[~back]

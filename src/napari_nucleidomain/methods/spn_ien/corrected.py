@@ -10,21 +10,8 @@ import numpy as np
 
 from napari_nucleidomain.data.example import Corrections
 from napari_nucleidomain.instances.deepest import suggest_points
-from napari_nucleidomain.instances.labelimage import compact
 
 from .pseudo_labels import BACKGROUND, INSTANCE_IGNORED, NUCLEUS
-
-
-def known_map(corrections: Corrections) -> np.ndarray:
-    """Corrections as one array.
-
-    Returns
-    -------
-    ndarray (H, W) int32
-        1..N nuclei, 0 background, -1 where nothing was corrected.
-    """
-    small, _ = compact(np.where(corrections.inside, corrections.labels, 0))
-    return np.where(corrections.inside, small, INSTANCE_IGNORED).astype(np.int32)
 
 
 def points_with(points: np.ndarray, corrections: Corrections) -> tuple[np.ndarray, np.ndarray]:

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.data.example import Corrections, Example
+from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
+from napari_nucleidomain.data.known import known_map, with_corrections
 from napari_nucleidomain.data.regions import Region
+from napari_nucleidomain.data.telling import Told, tell_about_clicks, tell_about_image
 from napari_nucleidomain.instances.labelimage import compact
 
 from .config import SpnIenConfig
-from .corrected import known_map, points_with
-from .telling import Told, tell_about_clicks, tell_about_image
+from .corrected import points_with
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Marks:
     labels : ndarray (H, W) or None
         These outlines, numbered 1..N, where the configuration uses them.
     known : ndarray (H, W) int32 or None
-        See `corrected.known_map`.
+        See `data.known.known_map`.
     corrected_in : list of Region
         Where outlines were corrected.
     """
@@ -65,7 +66,7 @@ def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Told)
     points = example.load_points(image)
     corrections = example.load_corrections(image)
     if labels is not None and corrections is not None and config.variant == "fully":
-        labels, corrections = _corrected(labels, corrections), None
+        labels, corrections = with_corrections(labels, corrections), None
     # Outlines are taken to be complete; clicks of one's own beside them need not be.
     outlined = labels is not None and config.variant == "fully"
     if (points is None or len(points) == 0) and labels is not None:
@@ -88,13 +89,6 @@ def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Told)
     if not outlined:
         tell_about_clicks(example.name, points[~sure], shape, warn)
     return Marks(points, sure, outlined, labels, known, example.load_corrected_in() if known is not None else [])
-
-
-def _corrected(labels: np.ndarray, corrections: Corrections) -> np.ndarray:
-    """Outlines of the whole image with the corrected part laid over them, numbered 1..N."""
-    part, _ = compact(corrections.labels)
-    laid = np.where(corrections.inside, np.where(part > 0, part + int(labels.max(initial=0)), 0), labels)
-    return compact(laid)[0]
 
 
 def _within(name: str, points: np.ndarray, shape: tuple[int, int], warn: Told) -> np.ndarray:

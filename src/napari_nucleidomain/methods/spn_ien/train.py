@@ -12,6 +12,7 @@ from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.training.augment import Geometry, draw_matrices, jitter_intensity, sample_views
 from napari_nucleidomain.training.ema import WeightAverage
+from napari_nucleidomain.training.normalise import Normalise
 from napari_nucleidomain.training.sampler import CropSampler
 from napari_nucleidomain.training.schedules import learning_rate_factor, set_learning_rate
 from napari_nucleidomain.training.start import start
@@ -23,7 +24,6 @@ from .labels import instance_planes, make_instance_maps, make_semantic, semantic
 from .losses import discriminative_loss, partial_cross_entropy
 from .model_card import check_parent, made_card, unchanged_model
 from .models import Encoding, begin_from_imagenet, trained_side, u_net
-from .normalise import Normalise
 from .pseudo_labels import IGNORED, INSTANCE_IGNORED
 from .segment import SpnIenSegmenter, networks_from, read_config, weights_of
 

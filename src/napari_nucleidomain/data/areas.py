@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.data.coverage import covers_image
-from napari_nucleidomain.data.regions import Region, hull_region, regions_mask
+
+from .coverage import covers_image
+from .regions import Region, hull_region, regions_mask
 
 # What lies about the clicked area is seen by the networks but teaches nothing.
 _MARGIN = 64

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.data.images import Image
-from napari_nucleidomain.data.points import check_points
+
+from .images import Image
+from .points import check_points
 
 Warn = Callable[[str, str], None]
 BLANK = "every pixel is the same, so there is nothing to learn from."
