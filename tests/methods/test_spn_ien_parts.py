@@ -16,11 +16,12 @@ from napari_nucleidomain.data.keepback import keep_back
 from napari_nucleidomain.inference.model_files import save_model
 from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
+from napari_nucleidomain.inference.trained import weights_of
 from napari_nucleidomain.methods.spn_ien import SPEC
 from napari_nucleidomain.methods.spn_ien.config import SpnIenConfig
 from napari_nucleidomain.methods.spn_ien.decoders import components, proposal, tidy, watershed
 from napari_nucleidomain.methods.spn_ien.models import Encoding, u_net
-from napari_nucleidomain.methods.spn_ien.segment import SpnIenSegmenter, load, weights_of
+from napari_nucleidomain.methods.spn_ien.segment import SpnIenSegmenter, load
 from napari_nucleidomain.networks.imagenet import imagenet_state
 from napari_nucleidomain.training.normalise import Normalise
 
@@ -41,7 +42,7 @@ def card(**changes: Any) -> ModelCard:
 
 def weights() -> dict[str, np.ndarray]:
     torch.manual_seed(0)
-    return weights_of(u_net(CONFIG, 3, 2), Encoding(CONFIG, 3))
+    return weights_of(spn=u_net(CONFIG, 3, 2), ien=Encoding(CONFIG, 3))
 
 
 def test_normalise_is_of_all_images_alike() -> None:

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
+from napari_nucleidomain.inference import trained
 from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.instances.stitching import TileInstances
@@ -207,34 +207,8 @@ def load(folder: Path | str, card: ModelCard, device: str) -> SpnIenSegmenter:
 
 
 def read_config(card: ModelCard) -> SpnIenConfig:
-    """The configuration a model was trained with.
-
-    Raises
-    ------
-    NucleiError
-        The model is of another method or its card does not fit this version.
-    """
-    if card.method != METHOD:
-        raise NucleiError(
-            f"The model {card.name} was made by the method {card.method}, not {METHOD}.",
-            "Choose a model of this method.",
-        )
-    try:
-        config = SpnIenConfig.model_validate(card.config)
-    except ValidationError as error:
-        raise NucleiError(
-            f"The card of the model {card.name} does not fit this version.", "Update the program."
-        ) from error
-    if any(len(_numbers(card.normalisation.get(name))) != card.channels for name in ("mean", "std")):
-        raise NucleiError(f"The card of the model {card.name} is damaged.", "Ask for the model again.")
-    return config
-
-
-def _numbers(value: Any) -> list[float]:
-    """Finite numbers of a list in a card; none where it holds anything else."""
-    if not isinstance(value, list) or not all(isinstance(x, (int, float)) and np.isfinite(x) for x in value):
-        return []
-    return value
+    """The configuration a model was trained with; raises `NucleiError` where it is none of this method's."""
+    return trained.read_config(card, METHOD, SpnIenConfig)
 
 
 def networks_from(
@@ -249,26 +223,7 @@ def networks_from(
     """
     spn = u_net(config, card.channels, 2)
     ien = Encoding(config, card.channels) if any(name.startswith("ien.") for name in weights) else None
-    try:
-        spn.load_state_dict(_part(weights, "spn."))
-        if ien is not None:
-            ien.load_state_dict(_part(weights, "ien."))
-    except RuntimeError as error:
-        raise NucleiError(
-            f"The weights of the model {card.name} are not those its card describes.", "Ask for the model again."
-        ) from error
+    trained.put_weights(spn, weights, "spn.", card)
+    if ien is not None:
+        trained.put_weights(ien, weights, "ien.", card)
     return spn, ien
-
-
-def _part(weights: dict[str, np.ndarray], prefix: str) -> dict[str, Tensor]:
-    return {name[len(prefix) :]: torch.from_numpy(value) for name, value in weights.items() if name.startswith(prefix)}
-
-
-def weights_of(spn: nn.Module, ien: nn.Module | None) -> dict[str, np.ndarray]:
-    """Weights by name, as a model's file holds them."""
-    found: dict[str, np.ndarray] = {}
-    for prefix, net in (("spn.", spn), ("ien.", ien)):
-        if net is not None:
-            state = net.state_dict().items()
-            found |= {prefix + name: value.detach().cpu().contiguous().numpy().copy() for name, value in state}
-    return found

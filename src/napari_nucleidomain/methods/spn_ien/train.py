@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from napari_nucleidomain.contracts import ModelCard, RunContext, Step, load_card
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.inference.model_files import load_weights
+from napari_nucleidomain.inference.trained import check_parent, unchanged_model, weights_of
 from napari_nucleidomain.training.augment import Geometry, draw_matrices, jitter_intensity, sample_views
 from napari_nucleidomain.training.ema import WeightAverage
 from napari_nucleidomain.training.normalise import Normalise
@@ -22,10 +23,10 @@ from .clicked import load_clicked
 from .config import SpnIenConfig
 from .labels import instance_planes, make_instance_maps, make_semantic, semantic_planes
 from .losses import discriminative_loss, partial_cross_entropy
-from .model_card import check_parent, made_card, unchanged_model
+from .model_card import made_card
 from .models import Encoding, begin_from_imagenet, trained_side, u_net
 from .pseudo_labels import IGNORED, INSTANCE_IGNORED
-from .segment import SpnIenSegmenter, networks_from, read_config, weights_of
+from .segment import SpnIenSegmenter, networks_from, read_config
 
 # Steps of the second network below which dividing by shape was better on the val images (`quick`, AJI): 0.452 against
 # 0.434 after 50 steps, 0.491 against 0.495 after about 140.
@@ -121,9 +122,10 @@ class _Training:
                 begin_from_imagenet(self.ien.net, self.config, self.run)
             return False
         card = load_card(self.run.parent)
-        check_parent(card, self.config, self.channels)
+        old = read_config(card)
+        check_parent(card, old, self.config, self.channels)
         self.normalise = self.normalise.continued(card, self.run.warn)
-        spn, ien = networks_from(load_weights(self.run.parent), read_config(card), card)
+        spn, ien = networks_from(load_weights(self.run.parent), old, card)
         self.spn.load_state_dict(spn.state_dict())
         if self.ien is not None and ien is not None:
             self.ien.load_state_dict(ien.state_dict())
@@ -281,7 +283,7 @@ class _Training:
             classical=self.checker.classical_for_card(decoder),
             notes=notes,
         )
-        return weights_of(self.spn_average.network, ien), card
+        return weights_of(spn=self.spn_average.network, ien=ien), card
 
 
 class _Progress:
