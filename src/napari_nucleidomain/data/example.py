@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -121,8 +122,15 @@ class Example:
         points = read_points(self.points, opened.ndim + len(opened.plane_axes), channels=opened.file_channels)
         return points_on_plane(points, opened, self.points.name)
 
-    def load_labels(self, image: Image | None = None) -> np.ndarray | None:
+    def load_labels(self, image: Image | None = None, told: Callable[[str], None] | None = None) -> np.ndarray | None:
         """Read the outlines.
+
+        Parameters
+        ----------
+        image : Image, optional
+            The example's image where it is open already.
+        told : callable, optional
+            Given what was taken for granted: that a mask was split, say.
 
         Returns
         -------
@@ -138,7 +146,11 @@ class Example:
         if self.labels is None:
             return None
         opened = image or self.open()
-        labels = separated(read_labels_of(self.labels, opened)).labels
+        found = separated(read_labels_of(self.labels, opened))
+        labels = found.labels
+        if told is not None:
+            for note in found.notes:
+                told(note)
         wrong = mismatch(labels.shape, opened)
         if wrong:
             raise NucleiError(f"{self.labels.name}: {wrong}", "Attach the outlines of this very image.")

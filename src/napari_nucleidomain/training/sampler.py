@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# Mesh of the lattice about whose points crops are centred where nothing else says what to look at, in px.
+LATTICE = 25
+
 
 @dataclass(frozen=True)
 class Planes:
@@ -72,3 +75,14 @@ class CropSampler:
             smooth.append(image.smooth[:, row : row + self._side, column : column + self._side])
             sharp.append(image.sharp[:, row : row + self._side, column : column + self._side])
         return torch.stack(smooth), torch.stack(sharp)
+
+
+def lattice(mask: np.ndarray) -> np.ndarray:
+    """Points of a lattice that lie in a mask, at least one where it holds a pixel; (N, 2) float."""
+    found = np.argwhere(mask[::LATTICE, ::LATTICE]) * float(LATTICE)
+    return found if len(found) else np.argwhere(mask)[:1].astype(float)
+
+
+def channels_first(pixels: np.ndarray) -> Tensor:
+    """(H, W, C) -> float32 (C, H, W)."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))

@@ -10,7 +10,7 @@ from torch import nn
 
 from napari_nucleidomain.contracts import RunContext, SegmenterSpec
 from napari_nucleidomain.contracts.run import Stage
-from napari_nucleidomain.training.sampler import Planes
+from napari_nucleidomain.training.sampler import LATTICE, Planes, channels_first, lattice
 
 from .clicked import Clicked
 from .clustering import ClusterSettings
@@ -22,7 +22,6 @@ from .pseudo_labels import IGNORED, INSTANCE_IGNORED, make_pseudo_labels, typica
 from .voronoi import nearest_points
 
 _PAPER_DIAMETER = 20.0
-_LATTICE = 25
 
 
 def make_semantic(run: RunContext, stage: Stage, images: Sequence[Clicked], config: SpnIenConfig) -> None:
@@ -62,7 +61,7 @@ def make_semantic(run: RunContext, stage: Stage, images: Sequence[Clicked], conf
 def semantic_planes(one: Clicked, maps: dict[str, np.ndarray], config: SpnIenConfig) -> Planes:
     """Image, and Voronoi and cluster labels, as tensors."""
     sharp = np.stack([maps["voronoi"], maps["clusters"]]).astype(np.float32)
-    return Planes(_channels_first(one.pixels), torch.from_numpy(sharp), crop_centres(one, config))
+    return Planes(channels_first(one.pixels), torch.from_numpy(sharp), crop_centres(one, config))
 
 
 def make_instance_maps(
@@ -104,7 +103,7 @@ def make_instance_maps(
 def instance_planes(one: Clicked, instances: np.ndarray, config: SpnIenConfig) -> Planes:
     """Image, and instances, as tensors. float32 holds ids up to 16 million exactly."""
     sharp = torch.from_numpy(instances[None].astype(np.float32))
-    return Planes(_channels_first(one.pixels), sharp, crop_centres(one, config))
+    return Planes(channels_first(one.pixels), sharp, crop_centres(one, config))
 
 
 def crop_centres(one: Clicked, config: SpnIenConfig) -> np.ndarray:
@@ -113,24 +112,14 @@ def crop_centres(one: Clicked, config: SpnIenConfig) -> np.ndarray:
     Corrected background has no clicks but is worth a look: there the lattice goes beside the clicks.
     """
     if config.crops != "clicks":
-        lattice = _lattice(one.inside)
+        spread = lattice(one.inside)
         # A clicked area smaller than the lattice's meshes still has its clicks.
-        return lattice if len(lattice) or len(one.points) == 0 else one.points
+        return spread if len(spread) or len(one.points) == 0 else one.points
     if one.known is None:
         return one.points
-    lattice = _lattice(one.known != INSTANCE_IGNORED)
-    far = nearest_points(one.points, one.inside.shape)[1][tuple(lattice.astype(int).T)] > _LATTICE
-    return np.concatenate([one.points, lattice[far]])
-
-
-def _lattice(mask: np.ndarray) -> np.ndarray:
-    """Points of a lattice that lie in a mask, at least one where it holds a pixel; (N, 2) float."""
-    found = np.argwhere(mask[::_LATTICE, ::_LATTICE]) * float(_LATTICE)
-    return found if len(found) else np.argwhere(mask)[:1].astype(float)
-
-
-def _channels_first(pixels: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32))
+    spread = lattice(one.known != INSTANCE_IGNORED)
+    far = nearest_points(one.points, one.inside.shape)[1][tuple(spread.astype(int).T)] > LATTICE
+    return np.concatenate([one.points, spread[far]])
 
 
 @torch.inference_mode()
@@ -148,7 +137,7 @@ def spn_probability(
     for tile in Grid(pixels.shape[:2], spec.tile, spec.halo):
         window = pixels[tile.window]
         padded = pad_to(window, spec.tile)
-        x = _channels_first(padded)[None].to(device)
+        x = channels_first(padded)[None].to(device)
         p = spn(normalise(x)).float().softmax(1)[0, 1].cpu().numpy()
         out[tile.core] = p[: window.shape[0], : window.shape[1]][tile.inner]
     return out

@@ -1,0 +1,227 @@
+"""The outlined areas of a dataset's images: those that teach, and those that are kept back to check with."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.areas import clicked_areas
+from napari_nucleidomain.data.dataset import Dataset
+from napari_nucleidomain.data.example import Example
+from napari_nucleidomain.data.images import Image
+from napari_nucleidomain.data.intensity import IntensityRange
+from napari_nucleidomain.data.keepback import CHECK_ENOUGH, keep_back
+from napari_nucleidomain.data.known import UNKNOWN, known_map, with_corrections
+from napari_nucleidomain.data.telling import (
+    Told,
+    Warn,
+    is_blank,
+    not_finite,
+    tell_about_blank,
+    tell_about_image,
+    tell_about_pixels,
+)
+from napari_nucleidomain.instances.labelimage import boxes, compact
+
+FEWEST_NUCLEI = 10
+
+
+@dataclass(frozen=True)
+class Outlined:
+    """One image, or one of the areas of it that lie far apart.
+
+    Attributes
+    ----------
+    name, path : str
+        Of the image; those of its areas are alike.
+    image : Image
+        Opened lazily, for previews and checks.
+    origin : tuple of int
+        Corner, in the image, of the window that was read; `pixels` and `known` are in its coordinates.
+    pixels : ndarray (H, W, C) float32
+        In the unit range.
+    known : ndarray (H, W) int32
+        1..N nuclei, 0 background, -1 where nothing is known: outside the regions, nuclei that a region's edge cuts, and
+        what is kept back.
+    corrected : int
+        Nuclei whose outlines a person corrected.
+    """
+
+    name: str
+    path: str
+    image: Image
+    origin: tuple[int, int]
+    pixels: np.ndarray
+    known: np.ndarray
+    corrected: int = 0
+
+    @property
+    def nuclei(self) -> int:
+        """Outlines in it."""
+        return int(self.known.max(initial=0))
+
+    def centres(self) -> np.ndarray:
+        """Middle of each nucleus' box in the window; ndarray (N, 2) float64."""
+        return (boxes(np.maximum(self.known, 0), self.nuclei).sum(2) - 1) / 2.0
+
+    def sides(self) -> np.ndarray:
+        """Height and width of each nucleus' box in px; ndarray (N, 2) float64."""
+        return np.diff(boxes(np.maximum(self.known, 0), self.nuclei), axis=2)[:, :, 0].astype(float)
+
+    def digest(self) -> str:
+        """Of all that training sees of it."""
+        code = hashlib.blake2b(digest_size=12)
+        for array in (self.pixels, self.known):
+            code.update(np.ascontiguousarray(array).tobytes())
+        return code.hexdigest()
+
+
+@dataclass(frozen=True)
+class Lessons:
+    """What teaches and what checks.
+
+    Attributes
+    ----------
+    teach : list of Outlined
+    check : list of Outlined
+        Whole images that are for checking, or a strip of each that teaches; may be empty.
+    kept_back : bool
+        Whether the latter.
+    """
+
+    teach: list[Outlined]
+    check: list[Outlined]
+    kept_back: bool
+
+
+def load_outlined(dataset: Dataset, share: float, warn: Warn) -> Lessons:
+    """Every image with outlines.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    share : float
+        Of the nuclei that are kept back where no image is for checking.
+    warn : callable
+        Given message and hint.
+
+    Raises
+    ------
+    NucleiError
+        There are too few outlines to learn from, or images differ in channels.
+    """
+    told = Told(warn)
+    examples = dataset.examples(split="train")
+    teach = [area for example in examples for area in _load(example, told)]
+    total = sum(one.nuclei for one in teach)
+    if total < FEWEST_NUCLEI:
+        kinds = {"labels", "corrected"}
+        lost = [(str(one), one.hint) for one in dataset.lost if kinds.intersection(one.kinds)]
+        raise _too_few(total, examples, lost + told.lost)
+    check = [area for example in dataset.examples(split="val") for area in _load(example, told)]
+    channels = sorted({one.pixels.shape[-1] for one in teach})
+    if len(channels) > 1:
+        raise NucleiError(
+            f"The training images differ in channels: {' and '.join(map(str, channels))}.",
+            "Choose the same channels in all of them, or leave some images out.",
+        )
+    check = [one for one in check if one.pixels.shape[-1] == channels[0] and one.nuclei]
+    if check:
+        return Lessons(teach, check, False)
+    pairs = [_divided(one, min(share, CHECK_ENOUGH / total)) for one in teach]
+    return Lessons([rest for rest, _ in pairs], [back for _, back in pairs if back is not None], True)
+
+
+def _too_few(total: int, examples: list[Example], lost: list[tuple[str, str]]) -> NucleiError:
+    message = f"Only {total} outlined {'nucleus' if total == 1 else 'nuclei'}; {FEWEST_NUCLEI} is the least that works."
+    if lost:
+        why, remedy = lost[0]
+        return NucleiError(f"{message} Left out: {why}", remedy or "Mend that, or outline more nuclei.")
+    clicked = sum(one.points is not None for one in examples)
+    if not total and clicked:
+        return NucleiError(
+            f"{message} The training images have clicks, and this method learns from outlines.",
+            "Train from the clicks instead (spn-ien), or correct a result in Review: corrected nuclei are outlines.",
+        )
+    return NucleiError(
+        message,
+        "Attach label images in Images, or correct a result in Review. In a folder of files, the outlines of "
+        "images/a.tif are labels/a.tif.",
+    )
+
+
+def _load(example: Example, warn: Told) -> list[Outlined]:
+    """The outlined areas of one image; none where nothing in it is outlined."""
+    image = example.open()
+    corrections = example.load_corrections(image)
+    labels = example.load_labels(image, lambda note: warn(f"{example.name}: {note}", ""))
+    if labels is None and corrections is None:
+        return []
+    if image.ndim == 3 and len(image.spatial_shape) == 3:
+        raise NucleiError(f"{example.name} is a volume; this method works on flat images.", "Choose one plane of it.")
+    tell_about_image(example.name, image, warn)
+    if labels is None:
+        assert corrections is not None
+        known, regions = known_map(corrections), []
+    else:
+        known = compact(labels if corrections is None else with_corrections(labels, corrections))[0]
+        regions = example.load_regions(image)
+    corrected_in = example.load_corrected_in() if corrections is not None else []
+    shape = (int(known.shape[0]), int(known.shape[1]))
+    whole = labels is not None and not regions
+    intensity = IntensityRange.fit(image.overview(exact=True), image.dtype, rgb=image.rgb)
+    made, missing, size, blank = [], 0, 0, 0
+    areas = clicked_areas(example.name, shape, regions, np.zeros((0, 2)), whole, warn, [] if whole else corrected_in)
+    for (rows, columns), inside in areas:
+        raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
+        missing, size = missing + not_finite(raw), size + raw.size
+        pixels = intensity.to_unit(raw)
+        if is_blank(pixels):
+            blank += 1
+            continue
+        part = _inside(known, (rows, columns), inside)
+        corrected = 0
+        if corrections is not None:
+            corrected = len(np.unique(part[corrections.inside[rows, columns] & (part > 0)]))
+        origin = (rows.start, columns.start)
+        made.append(Outlined(example.name, str(example.image), image, origin, pixels, part, corrected))
+    if blank:
+        tell_about_blank(example.name, bool(made), warn)
+    tell_about_pixels(example.name, missing, size, warn)
+    return made
+
+
+def _inside(known: np.ndarray, window: tuple[slice, slice], inside: np.ndarray) -> np.ndarray:
+    """What is known in a window: nothing outside the mask, nor of nuclei that reach out of it."""
+    part = known[window]
+    outside = known.copy()
+    outside[window][inside] = 0
+    cut = np.unique(outside[outside > 0])
+    sure = inside & (part != UNKNOWN) & ~np.isin(part, cut)
+    return _renumbered(np.where(sure, part, UNKNOWN))
+
+
+def _renumbered(known: np.ndarray) -> np.ndarray:
+    small, _ = compact(np.maximum(known, 0))
+    return np.where(known == UNKNOWN, UNKNOWN, small).astype(np.int32)
+
+
+def _divided(one: Outlined, share: float) -> tuple[Outlined, Outlined | None]:
+    """The area without a strip that holds the share of its nuclei, and that strip; nuclei on the cut are in neither."""
+    strip, checks, mask, rest, _ = keep_back(one.centres(), one.known != UNKNOWN, share)
+    if strip is None or mask is None or not len(checks):
+        return one, None
+    (top, bottom), (left, right) = strip
+    place = (slice(top, bottom), slice(left, right))
+    back = np.full(one.known.shape, UNKNOWN, one.known.dtype)
+    back[place] = np.where(mask, one.known[place], UNKNOWN)
+    both = np.intersect1d(np.unique(one.known[rest]), np.unique(back[back > 0]))
+    cut = np.isin(one.known, both[both > 0])
+    teach = replace(one, known=_renumbered(np.where(rest & ~cut, one.known, UNKNOWN)))
+    kept = _renumbered(np.where(cut, UNKNOWN, back)[place])
+    origin = (one.origin[0] + top, one.origin[1] + left)
+    check = replace(one, origin=origin, pixels=one.pixels[place], known=kept, corrected=0)
+    return (teach, check) if teach.nuclei and check.nuclei else (one, None)
