@@ -35,8 +35,13 @@ class PanopticConfig(MethodConfig):
     mask_channels: int = setting(256, "Channels of the mask generator.", ge=16, le=256, source="Table 1")
     box_features: int = setting(1024, "Length of the box head's layers.", ge=32, le=4096)
     semantic_kernel: int = setting(5, "Kernel of the semantic branch.", ge=3, le=31, source="section 3.2")
-    anchors: Literal["nuclei", "mask r-cnn"] = setting(
-        "nuclei", "Sizes of the boxes to begin with: from the outlined nuclei, or 32 to 512 px as in Mask R-CNN."
+    anchor_px: float = setting(
+        0.0,
+        "Side of the smallest boxes to begin with; each of the five levels doubles it. 0: half a typical nucleus of "
+        "the training images.",
+        unit="px",
+        ge=0,
+        le=512,
     )
     # proposals
     proposals_train: int = setting(1000, "Proposals kept a level in training.", ge=50, le=12000)

@@ -31,7 +31,8 @@ _SMALL: dict[str, Any] = {
 }
 
 # Section 3.3: SGD, momentum 0.9, weight decay 0.0001, 500 steps of warm-up, no batch normalisation.
-_PAPER: dict[str, Any] = {"keep_back": 0.0, "precision": "32-true", "gradient_limit": 0.0}
+# The paper names no anchors; those of the program it is built on are assumed.
+_PAPER: dict[str, Any] = {"keep_back": 0.0, "precision": "32-true", "anchor_px": 32.0}
 
 PRESETS: dict[str, Preset] = {
     "quick": Preset(

@@ -1,0 +1,160 @@
+"""How good it is on outlines that were kept back, beside the classical method; and what it looks like."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import RunContext, ScoreOnData, Segmenter, Step
+from napari_nucleidomain.data.known import UNKNOWN
+from napari_nucleidomain.inference.classical import ClassicalSegmenter
+from napari_nucleidomain.inference.preview import Place, Previewer
+from napari_nucleidomain.inference.scale import Scale
+from napari_nucleidomain.inference.segment import segment
+from napari_nucleidomain.instances.contingency import contingency
+from napari_nucleidomain.instances.scores import Scores, pool, score_table
+
+from .outlined import Lessons, Outlined
+
+_AS_IT_IS = Scale(1.0, "")
+_CHECK_AT = (0.1, 0.25, 0.5, 0.75)
+# Checks on the way take at most this share of the training; the last one is always made.
+_CHECK_SHARE = 0.08
+_CHECK_PIXELS = 1_500_000
+_MARGIN_PX = 32
+
+
+class Checker:
+    """Previews and scores during training.
+
+    Parameters
+    ----------
+    run : RunContext
+    lessons : Lessons
+    """
+
+    def __init__(self, run: RunContext, lessons: Lessons) -> None:
+        self._run = run
+        self._kept_back = lessons.kept_back
+        self._check = _some(lessons.check)
+        self._latest: dict[str, float] = {}
+        self._floor: dict[str, float] = {}
+        self._marks_passed = 0
+        self._cost = 0.0
+        shown = sorted(lessons.teach, key=lambda one: -one.nuclei)
+        self._previewer = Previewer(run, [_place(one) for one in shown])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The last scores, which a card of a resumed run tells too."""
+        return {"latest": self._latest, "floor": self._floor, "marks_passed": self._marks_passed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self._latest, self._floor = dict(state["latest"]), dict(state["floor"])
+        self._marks_passed = int(state["marks_passed"])
+
+    def due(self, step: Step) -> bool:
+        """Whether a preview or a score is due."""
+        return self._previewer.due(step) or self._score_due(step)
+
+    def look(self, segmenter: Segmenter, step: Step) -> None:
+        """Do what is due."""
+        if self._previewer.due(step):
+            self._previewer.show(segmenter, "")
+        if self._score_due(step):
+            self._marks_passed = sum(step.fraction >= mark for mark in _CHECK_AT)
+            if self._cost <= _CHECK_SHARE * max(self._run.seconds, 60.0 * (self._run.minutes or 0.0)):
+                self.score(segmenter)
+
+    def _score_due(self, step: Step) -> bool:
+        return sum(step.fraction >= mark for mark in _CHECK_AT) > self._marks_passed
+
+    def score(self, segmenter: Segmenter) -> None:
+        """Compare with what was kept back, where something was."""
+        if not self._check:
+            return
+        began = time.perf_counter()
+        self._latest = _pooled([score_outlined(one, segmenter) for one in self._check])
+        if not self._floor:
+            self._floor = _pooled([score_outlined(one, ClassicalSegmenter(2)) for one in self._check])
+        self._cost += time.perf_counter() - began
+        self._run.metric(**{f"outlines_{name}": value for name, value in self._latest.items()})
+
+    def scores_for_card(self) -> list[ScoreOnData]:
+        """The last scores."""
+        return self._in_card(self._latest)
+
+    def classical_for_card(self) -> list[ScoreOnData]:
+        """Those of Otsu + watershed on the same outlines."""
+        return self._in_card(self._floor) if self._latest else []
+
+    def _in_card(self, scores: dict[str, float]) -> list[ScoreOnData]:
+        if not scores:
+            return []
+        images = len({one.name for one in self._check})
+        where = f"{images} image{'s' * (images != 1)}"
+        total = int(scores["total"])
+        on = (
+            f"{total} kept-back outlines of {where}" if self._kept_back else f"{total} outlines of {where} for checking"
+        )
+        names = {"object_f1": "f1", "aji": "aji"}
+        return [ScoreOnData(name=name, value=round(scores[key], 4), on=on) for name, key in names.items()]
+
+
+def _some(check: Sequence[Outlined]) -> list[Outlined]:
+    """As many as can be looked at in a moment, evenly."""
+    pixels = sum(one.known.size for one in check)
+    step = max(1, -(-pixels // _CHECK_PIXELS))
+    return list(check[::step])
+
+
+def _place(one: Outlined) -> Place:
+    """What to show of an image: about the middle of its nuclei."""
+    centres = one.centres()
+    middle = np.median(centres, axis=0) if len(centres) else np.array(one.known.shape) / 2
+    return Place(one.path, one.image, tuple((middle + one.origin).tolist()))
+
+
+def score_outlined(one: Outlined, segmenter: Segmenter) -> Scores:
+    """Score what is found in an outlined area, as far as something is known there.
+
+    A margin is segmented too, so that nuclei at the border are seen whole. What is found mostly where nothing is known
+    does not count, nor do pixels there.
+    """
+    margin = int(np.ceil(segmenter.spec.diameter_px or _MARGIN_PX))
+    sides = zip(one.origin, one.known.shape, one.image.spatial_shape, strict=False)
+    box = tuple((max(0, o - margin), min(int(side), o + length + margin)) for o, length, side in sides)
+    found = segment(one.image, segmenter, _AS_IT_IS, box=box).labels
+    known = np.full(found.shape, UNKNOWN, np.int32)
+    low = [o - start for o, (start, _) in zip(one.origin, box, strict=True)]
+    known[tuple(slice(a, a + length) for a, length in zip(low, one.known.shape, strict=True))] = one.known
+    return score_table(contingency(*_where_known(found, known)))
+
+
+def _where_known(found: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both label images without what cannot be judged."""
+    unknown = known == UNKNOWN
+    area = np.bincount(found.ravel())
+    hidden = np.bincount(found[unknown], minlength=len(area))
+    gone = 2 * hidden > area
+    judged = np.where(unknown | gone[found], 0, found)
+    return judged, np.maximum(known, 0)
+
+
+def _pooled(scores: Sequence[Scores]) -> dict[str, float]:
+    """Of all together: found, extra and total nuclei, F1 at IoU 0.5, AJI."""
+    counts = [one.at[0.5] for one in scores]
+    found, extra = sum(one.tp for one in counts), sum(one.fp for one in counts)
+    missed = sum(one.fn for one in counts)
+    total = found + missed
+    f1 = 2 * found / (2 * found + extra + missed) if found + extra + missed else 1.0
+    return {
+        "f1": float(f1),
+        "aji": float(pool(scores)["aji"]),
+        "found": float(found),
+        "extra": float(extra),
+        "total": float(total),
+    }
