@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import nn
 
 
-class WeightAverage:
+Network = TypeVar("Network", bound=nn.Module)
+
+
+class WeightAverage(Generic[Network]):
     """Exponential moving average of parameters and of batch-norm statistics.
 
     Parameters
@@ -20,8 +23,8 @@ class WeightAverage:
         Weight of the past at each step, reached gradually: ``min(decay, (1 + n) / (10 + n))``.
     """
 
-    def __init__(self, network: nn.Module, decay: float = 0.995) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+    def __init__(self, network: Network, decay: float = 0.995) -> None:
+        self.network: Network = copy.deepcopy(network).eval().requires_grad_(False)
         self.decay = decay
         self.count = 0
 

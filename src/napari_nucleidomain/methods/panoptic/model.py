@@ -26,7 +26,7 @@ def smallest_anchor(config: PanopticConfig, diameter_px: float) -> float:
 
 def typical_diameter(images: Sequence[Outlined]) -> float:
     """Median over all nuclei of the diameter of a disc of the same area, in px; 0 where there is none."""
-    areas = np.concatenate([np.bincount(one.known[one.known > 0])[1:] for one in images] or [np.zeros(0)])
+    areas = np.concatenate([np.bincount(one.known[one.known > 0])[1:] for one in images] or [np.zeros(0, int)])
     return 2.0 * float(np.sqrt(np.median(areas) / np.pi)) if len(areas) else 0.0
 
 
