@@ -1,0 +1,211 @@
+"""The panoptic method on made-up images: learns, resumes exactly, continues, and says what will not do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image as Picture
+
+from napari_nucleidomain.contracts import NucleiError, StopRun
+from napari_nucleidomain.data.dataset import Dataset, open_dataset
+from napari_nucleidomain.data.example import Example
+from napari_nucleidomain.data.images import open_image
+from napari_nucleidomain.data.known import UNKNOWN
+from napari_nucleidomain.data.regions import Region, write_regions
+from napari_nucleidomain.inference.model_files import save_model
+from napari_nucleidomain.inference.scale import Scale
+from napari_nucleidomain.inference.segment import segment
+from napari_nucleidomain.instances.scores import score_labels
+from napari_nucleidomain.methods.panoptic import SPEC
+from napari_nucleidomain.methods.panoptic.config import PanopticConfig
+from napari_nucleidomain.methods.panoptic.outlined import load_outlined
+from napari_nucleidomain.methods.panoptic.segment import load
+from napari_nucleidomain.methods.panoptic.train import train
+from napari_nucleidomain.methods.panoptic.views import Views
+
+from .fake_run import FakeRun
+from .scenes import discs, stained, write_folder
+
+TINY = {
+    **SPEC.preset("quick").values,
+    "pyramid_channels": 16,
+    "mask_channels": 16,
+    "box_features": 32,
+    "crop_px": 96,
+    "rois": 32,
+    "proposals_train": 100,
+    "proposals": 200,
+    "tile_px": 128,
+    "halo_px": 24,
+    "average_decay": 0.8,
+    "precision": "32-true",
+}
+
+
+def config(**changes: Any) -> PanopticConfig:
+    return PanopticConfig.model_validate({**TINY, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    truths = [discs(seed=k) for k in (0, 1)]
+    write_folder(
+        tmp_path / "data",
+        [stained(t, k) for k, (t, _) in enumerate(truths)],
+        [c for _, c in truths],
+        [t for t, _ in truths],
+    )
+    return tmp_path / "data"
+
+
+def quiet(message: str, hint: str) -> None:
+    """Hear nothing."""
+
+
+def model_of(run: FakeRun, folder: Path) -> Path:
+    weights, card = run.build()
+    return save_model(folder, weights, card)
+
+
+def test_learns_to_outline_discs(folder, tmp_path):
+    run = FakeRun(tmp_path / "run", steps=90)
+    train(run, open_dataset(folder), config(rate=3e-3))
+    truth, _ = discs(seed=7)
+    Picture.fromarray(stained(truth, 7)).save(tmp_path / "new.png")
+    weights, card = run.build()
+    segmenter = load(save_model(tmp_path / "model", weights, card), card, "cpu")
+    found = segment(open_image(tmp_path / "new.png"), segmenter, Scale(1.0, ""))
+    scores = score_labels(found.labels, truth, hausdorff=False)
+    assert scores.at[0.5].f1 > 0.9 and scores.aji > 0.6
+    assert len(found.scores) == len(found.uncertainty) == found.labels.max()
+    assert card.trained_on["outlines"] > 30 and card.nucleus_diameter_px == pytest.approx(16, abs=1.5)
+    assert {score.name for score in card.scores} == {"object_f1", "aji"} == {score.name for score in card.classical}
+    assert {"rpn_objectness", "rpn_box", "box_class", "box_regression", "mask", "semantic", "fused"} <= set(
+        run.metrics[0]
+    )
+
+
+def test_an_interrupted_training_ends_with_the_same_weights(folder, tmp_path):
+    settings = config()
+    whole = FakeRun(tmp_path / "whole", steps=6)
+    train(whole, open_dataset(folder), settings)
+    halted = FakeRun(tmp_path / "halted", steps=6, stop_at=("detector", 3))
+    with pytest.raises(StopRun):
+        train(halted, open_dataset(folder), settings)
+    resumed = FakeRun(tmp_path / "halted", steps=6, saved=halted.saved)
+    train(resumed, open_dataset(folder), settings)
+    for (name, one), other in zip(whole.build()[0].items(), resumed.build()[0].values(), strict=True):
+        np.testing.assert_array_equal(one, other, err_msg=name)
+    assert whole.build()[1].steps == resumed.build()[1].steps == 6
+
+
+def test_goes_on_from_a_model_and_keeps_its_boxes(folder, tmp_path):
+    first = FakeRun(tmp_path / "first", steps=2)
+    train(first, open_dataset(folder), config())
+    parent = model_of(first, tmp_path / "liver")
+    second = FakeRun(tmp_path / "second", steps=2, parent=parent, stop_at=("detector", 0))
+    with pytest.raises(StopRun):
+        train(second, open_dataset(folder), config())
+    weights, card = second.build()
+    old = load(parent, first.build()[1], "cpu")._detector.state_dict()
+    np.testing.assert_array_equal(weights["detector.rpn.head.conv.0.0.weight"], old["rpn.head.conv.0.0.weight"])
+    assert card.parent == "liver" and "unchanged" in card.notes[-1]
+    other = FakeRun(tmp_path / "third", steps=2, parent=parent)
+    with pytest.raises(NucleiError, match="other networks"):
+        train(other, open_dataset(folder), config(mask_generator="plain"))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"feature_fusion": False, "semantic_branch": False, "mask_generator": "plain"},
+        {"semantic_branch": False, "mask_generator": "plain"},
+        {"feature_fusion": False, "mask_generator": "plain"},
+        {"mask_generator": "plain"},
+    ],
+    ids=["baseline", "Ab1", "Ab3", "Ab2"],
+)
+def test_every_row_of_table_3_trains(folder, tmp_path, row):
+    run = FakeRun(tmp_path / "run", steps=1)
+    train(run, open_dataset(folder), config(**row))
+    known = set(run.metrics[0])
+    assert ("fused" in known) == row.get("feature_fusion", True)
+    assert ("semantic" in known) == row.get("semantic_branch", True)
+
+
+def test_only_regions_teach_and_cut_nuclei_are_unknown(folder, tmp_path):
+    truth, _ = discs(seed=0)
+    regions = write_regions([Region.box(10, 10, 125, 120)], tmp_path / "region.geojson")
+    example = Example(folder / "images" / "0.png", labels=folder / "labels" / "0.png", regions=regions)
+    lessons = load_outlined(Dataset(tmp_path / "d.json", [example]), 0.0, quiet)
+    (one,) = lessons.teach
+    top, left = one.origin
+    part = truth[top : top + one.known.shape[0], left : left + one.known.shape[1]]
+    inside = np.zeros(truth.shape, bool)
+    inside[10:125, 10:120] = True
+    whole = np.isin(truth, np.setdiff1d(truth[inside], truth[~inside])) & (truth > 0)
+    here = np.s_[top : top + part.shape[0], left : left + part.shape[1]]
+    np.testing.assert_array_equal(one.known > 0, whole[here])
+    np.testing.assert_array_equal(one.known == 0, inside[here] & (part == 0))
+    assert one.nuclei == len(np.unique(truth[whole]))
+    images, targets = Views([one], config(turn=0.0, zoom_least=1.0, zoom_most=1.0), "cpu").draw(
+        np.random.default_rng(0)
+    )
+    assert images.shape == (2, 3, 96, 96) and any((target.labels == UNKNOWN).any() for target in targets)
+
+
+def test_a_part_is_kept_back_unless_images_are_for_checking(folder, tmp_path):
+    data = open_dataset(folder)
+    lessons = load_outlined(data, 0.2, quiet)
+    assert lessons.kept_back and len(lessons.check) == 2
+    for teach, check in zip(lessons.teach, lessons.check, strict=True):
+        row, column = check.origin
+        here = np.s_[row : row + check.known.shape[0], column : column + check.known.shape[1]]
+        assert (teach.known[here][check.known > 0] == UNKNOWN).all(), "what checks does not teach"
+    examples = [one.changed(split="val") if k else one for k, one in enumerate(data.all)]
+    lessons = load_outlined(Dataset(data.path, examples), 0.2, quiet)
+    assert not lessons.kept_back and len(lessons.teach) == len(lessons.check) == 1
+
+
+def test_what_will_not_do_is_said(folder, tmp_path):
+    clicks_only = [one.changed(labels=None) for one in open_dataset(folder).all]
+    with pytest.raises(NucleiError, match="have clicks, and this method learns from outlines"):
+        load_outlined(Dataset(tmp_path / "d.json", clicks_only), 0.2, quiet)
+    truth, _ = discs(seed=0)
+    few = np.where(truth <= 3, truth, 0).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "few.tif", few)
+    example = Example(folder / "images" / "0.png", labels=tmp_path / "few.tif")
+    with pytest.raises(NucleiError, match="Only 3 outlined nuclei; 10 is the least"):
+        load_outlined(Dataset(tmp_path / "d.json", [example]), 0.2, quiet)
+    told: list[str] = []
+    Picture.fromarray(np.where(truth > 0, 255, 0).astype(np.uint8)).save(tmp_path / "mask.png")
+    example = Example(folder / "images" / "0.png", labels=tmp_path / "mask.png")
+    load_outlined(Dataset(tmp_path / "d.json", [example]), 0.2, lambda message, hint: told.append(message))
+    assert any("black-and-white mask" in message for message in told)
+
+
+def test_nuclei_too_small_for_the_network_are_told_of(tmp_path):
+    truth, clicks = discs(side=120, gap=12, radius=2)
+    data = write_folder(tmp_path / "data", [stained(truth)], [clicks], [truth])
+    run = FakeRun(tmp_path / "run", steps=1)
+    train(run, data, config())
+    assert any("only 4 px wide" in message for message in run.warnings)
+    run = FakeRun(tmp_path / "again", steps=1)
+    truth, clicks = discs(seed=1)
+    train(run, write_folder(tmp_path / "more", [stained(truth)], [clicks], [truth]), config(anchor_px=32.0))
+    assert any("smallest box to begin with is 32 px" in message for message in run.warnings)
+
+
+def test_gaps_and_single_pixels_in_outlines_do_no_harm(tmp_path):
+    truth, clicks = discs(seed=3)
+    odd = truth.astype(np.uint16) * 7
+    odd[0, 0], odd[130, 130:132] = 9000, 9001
+    odd[60, 5], odd[100, 100] = odd.max(), odd.max()
+    data = write_folder(tmp_path / "data", [stained(truth)], [clicks], [odd])
+    run = FakeRun(tmp_path / "run", steps=3)
+    train(run, data, config())
+    assert all(np.isfinite(list(one.values())).all() for one in run.metrics)
