@@ -15,7 +15,7 @@ from napari_nucleidomain.contracts.events import (
     Stopped,
 )
 from napari_nucleidomain.widgets.run_story import RunStory, Series
-from napari_nucleidomain.widgets.wording import count, density_words, duration, file_size, points_sentence
+from napari_nucleidomain.widgets.wording import checked_sentence, count, density_words, duration, file_size
 
 
 def test_story_gathers_stages_losses_and_point_scores():
@@ -41,7 +41,7 @@ def test_story_gathers_stages_losses_and_point_scores():
     assert story.first_preview_after == 4.0
     assert story.curves("points_", beginning=False)["loss"].values == [0.7, 0.5]
     assert story.curves("points_", beginning=False)["loss"].seconds == [3.0, 5.0]
-    assert points_sentence(story.points) == "8 of 10 found"
+    assert checked_sentence(story.checked) == "8 of 10 found"
     assert story.end is None
 
 
@@ -92,7 +92,7 @@ def test_words_for_counts_sizes_and_densities():
     assert density_words(5, 0, None) == ""
 
 
-def test_points_sentence_names_only_what_happened():
+def test_checked_sentence_names_only_what_happened():
     values = {"points_found": 112.0, "points_total": 120.0, "points_merged": 5.0, "points_extra": 9.0}
-    assert points_sentence(values) == "112 of 120 found, 5 merged, 9 extra"
-    assert points_sentence({}) == ""
+    assert checked_sentence(values) == "112 of 120 found, 5 merged, 9 extra"
+    assert checked_sentence({}) == ""

@@ -153,7 +153,7 @@ def _fault(event: Warned) -> str:
 
 
 def _note(values: dict[str, float]) -> str:
-    if "points_found" in values:
-        total = values.get("points_total", 0)
-        return f"{values['points_found']:.0f} of {total:.0f} kept-back clicks found"
+    for prefix, words in (("points", "kept-back clicks"), ("outlines", "outlines")):
+        if f"{prefix}_found" in values:
+            return f"{values[f'{prefix}_found']:.0f} of {values.get(f'{prefix}_total', 0):.0f} {words} found"
     return f"loss {values['loss']:.3f}" if "loss" in values else ""

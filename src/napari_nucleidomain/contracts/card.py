@@ -83,31 +83,33 @@ class ModelCard(BaseModel):
         return " · ".join(parts)
 
     def verdict(self) -> str:
-        """One sentence where the classical method does no worse on enough clicks that were kept back; else ""."""
-        clicks, told = self._against_classical()
-        return told if clicks is None or clicks >= LEAST_TO_COMPARE else ""
+        """One sentence where the classical method does no worse on enough nuclei that were kept back; else ""."""
+        number, _, told = self._against_classical()
+        return told if number is None or number >= LEAST_TO_COMPARE else ""
 
     def caution(self) -> str:
-        """The same where too few clicks were kept back to tell the two apart: no reason to change the method."""
-        clicks, told = self._against_classical()
-        if clicks is None or clicks >= LEAST_TO_COMPARE or not told:
+        """The same where too few were kept back to tell the two apart: no reason to change the method."""
+        number, what, told = self._against_classical()
+        if number is None or number >= LEAST_TO_COMPARE or not told:
             return ""
-        few = f"{clicks} click{'s' * (clicks != 1)}"
+        few = f"{number} {what if number != 1 else what[:-1]}"
         return f"{few} kept back: too few to tell this model from the classical method. Look at both in Review."
 
-    def _against_classical(self) -> tuple[int | None, str]:
-        """How many clicks were kept back (None: the card does not say), and the sentence of `verdict`."""
+    def _against_classical(self) -> tuple[int | None, str, str]:
+        """How many were kept back (None: the card does not say), clicks or outlines, and the sentence of `verdict`."""
         known = {score.name: score.value for score in self.classical}
         for score in self.scores:
             if score.name in known and (score.name.endswith("_f1") or score.name == "f1"):
                 ours, floor = f"{score.value:.2f}", f"{known[score.name]:.2f}"
                 number = re.match(r"\d+", score.on)
-                clicks = int(number.group()) if number else None
-                on, scale = "On your kept-back clicks the classical method", "(F1 of the nuclei found; 1 is perfect)"
+                kept = int(number.group()) if number else None
+                what = "outlines" if "outlines" in score.on else "clicks"
+                where = "your images for checking" if "for checking" in score.on else f"your kept-back {what}"
+                on, scale = f"On {where} the classical method", "(F1 of the nuclei found; 1 is perfect)"
                 if float(floor) > float(ours):
-                    return clicks, f"{on} does better: {floor} against {ours} {scale}."
-                return clicks, f"{on} does as well: {floor} {scale}." if floor == ours else ""
-        return None, ""
+                    return kept, what, f"{on} does better: {floor} against {ours} {scale}."
+                return kept, what, f"{on} does as well: {floor} {scale}." if floor == ours else ""
+        return None, "", ""
 
 
 def save_card(card: ModelCard, folder: Path | str) -> Path:

@@ -11,6 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+# Metrics whose names begin so are scores on what was kept back, clicks or outlines; all others are losses and the like.
+CHECKS = ("points_", "outlines_")
+
 
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -49,7 +52,7 @@ class Progress(_Event):
 
 
 class Metric(_Event):
-    """Named numbers at one step: losses, or scores on the clicks that were kept back."""
+    """Named numbers at one step: losses, or scores (`CHECKS`) on what was kept back."""
 
     kind: Literal["metric"] = "metric"
     stage: str

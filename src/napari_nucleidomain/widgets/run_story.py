@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from napari_nucleidomain.contracts.events import (
+    CHECKS,
     Acknowledged,
     Event,
     Failed,
@@ -46,8 +47,8 @@ class RunStory:
     ----------
     series : dict
         (stage, metric name) -> `Series`, in the order in which they first appeared.
-    points : dict
-        Latest `points_*` values: the scores on the clicks that were kept back.
+    checked : dict
+        Latest values of `CHECKS`: the scores on what was kept back.
     end : Finished, Failed, Stopped or None
         How it ended; None while it runs (also after it was resumed).
     """
@@ -58,7 +59,7 @@ class RunStory:
     stage_count: int = 0
     progress: Progress | None = None
     series: dict[tuple[str, str], Series] = field(default_factory=dict)
-    points: dict[str, float] = field(default_factory=dict)
+    checked: dict[str, float] = field(default_factory=dict)
     warnings: list[Warned] = field(default_factory=list)
     preview: Preview | None = None
     first_preview_after: float | None = None
@@ -101,11 +102,11 @@ class RunStory:
     def _take_metric(self, event: Metric) -> None:
         at = event.seconds or (event.time - self.began if self.began is not None else float(event.step))
         for name, value in event.values.items():
-            if name.startswith("points_"):
-                self.points[name] = value
+            if name.startswith(CHECKS):
+                self.checked[name] = value
             self.series.setdefault((event.stage, name), Series()).add(at, value)
 
-    def curves(self, prefix: str, *, beginning: bool = True) -> dict[str, Series]:
+    def curves(self, prefix: str | tuple[str, ...], *, beginning: bool = True) -> dict[str, Series]:
         """Curves whose metric name begins (or does not begin) with `prefix`, by a name for the legend."""
         chosen = {key: line for key, line in self.series.items() if key[1].startswith(prefix) is beginning}
         stages = {stage for stage, _ in chosen}

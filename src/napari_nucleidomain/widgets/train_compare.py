@@ -14,7 +14,7 @@ from napari_nucleidomain.contracts import ModelCard, NucleiError, find_method, l
 from .inline import WhyButton
 from .plots import CurvePlot
 from .run_story import RunStory, Series
-from .wording import count, duration, points_sentence
+from .wording import checked_sentence, count, duration
 
 if TYPE_CHECKING:
     from .train_past import Past
@@ -67,7 +67,7 @@ def course_of(past: Past) -> Course:
         quality,
         classical,
         str(card.trained_on.get("digest", "")) if card is not None else "",
-        story.whole("points_f1"),
+        story.whole("outlines_f1" if "outlines_f1" in story.checked else "points_f1"),
     )
 
 
@@ -77,7 +77,7 @@ def _f1(scores: list) -> float | None:  # type: ignore[type-arg]
 
 def _result(story: RunStory, card: ModelCard | None, quality: float | None) -> str:
     if card is None or quality is None:
-        return points_sentence(story.points) or "no score"
+        return checked_sentence(story.checked) or "no score"
     return f"quality {quality:.2f} on {card.scores[0].on}"
 
 

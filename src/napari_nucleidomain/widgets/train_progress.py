@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.events import Acknowledged, Failed, Finished, ModelReady, Stopped, Warned
+from napari_nucleidomain.contracts.events import CHECKS, Acknowledged, Failed, Finished, ModelReady, Stopped, Warned
 
 from .bars import Bar
 from .folding import Fold
@@ -20,12 +20,12 @@ from .plots import CurvePlot
 from .predict_models import CLASSICAL
 from .run_story import RunStory
 from .train_words import device_words, log_tail, quality_words, stage_words
-from .wording import clock, count, duration, points_sentence
+from .wording import checked_sentence, clock, count, duration
 
 if TYPE_CHECKING:
     from .run_follow import RunFollower
 
-_SHARES = ("points_f1", "points_precision", "points_recall")
+_SHARES = ("points_f1", "points_precision", "points_recall", "outlines_f1", "outlines_aji")
 
 
 class TrainProgress(QWidget):
@@ -68,35 +68,11 @@ class TrainProgress(QWidget):
             bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.when = QLabel()
         self.when.setWordWrap(True)
-        self.pause = WhyButton("Pause", "Hold on; the processor is free for other things. Nothing is lost.")
-        self.stop = WhyButton("Stop and keep", "End now and keep the model as it is.")
-        self.use_now = WhyButton("Use what there is now", "Make a model of the present state and go on training.")
-        self.resume = WhyButton("Resume", "Go on where it was.")
-        self.buttons = QWidget()
-        flow = QFlowLayout(self.buttons)
-        flow.setContentsMargins(0, 0, 0, 0)
-        for button in (self.pause, self.resume, self.stop, self.use_now):
-            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            flow.addWidget(button)
-        self.pause.clicked.connect(lambda: self._ask("pause"))
-        self.stop.clicked.connect(lambda: self._ask("stop"))
-        self.use_now.clicked.connect(lambda: self._ask("use_now"))
-        self.resume.clicked.connect(self._resume)
-        self.see = QCheckBox("Show the preview on the image")
-        self.see.setChecked(True)
-        self.see.toggled.connect(self.preview_toggled)
-        self.before = QCheckBox()
-        self.before.setToolTip("The model that this training goes on from, on the same part of the image.")
-        self.before.toggled.connect(self.before_toggled)
-        self.before.setVisible(False)
-        self.see_words = QLabel(
-            "The coloured patch is what the model would find now, in the middle of what you see: at most 384 × 384 px. "
-            "The finished model finds nuclei in whole images."
-        )
-        self.see_words.setWordWrap(True)
+        self._build_buttons()
+        self._build_preview()
         self.sentence = QLabel()
         self.sentence.setWordWrap(True)
-        self.quality = CurvePlot("Quality on the clicks that were kept back comes here.", floor=0.0, ceiling=1.0)
+        self.quality = CurvePlot("Quality on what was kept back comes here.", floor=0.0, ceiling=1.0)
         self.quality.setMinimumHeight(130)
         self.losses = CurvePlot("Losses come here.")
         self.loss_fold = Fold("Losses", remember="train/losses")
@@ -122,6 +98,36 @@ class TrainProgress(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         for widget in (self.running, self.before, self.message, self.sentence, self.quality, self.loss_fold):
             layout.addWidget(widget)
+
+    def _build_buttons(self) -> None:
+        self.pause = WhyButton("Pause", "Hold on; the processor is free for other things. Nothing is lost.")
+        self.stop = WhyButton("Stop and keep", "End now and keep the model as it is.")
+        self.use_now = WhyButton("Use what there is now", "Make a model of the present state and go on training.")
+        self.resume = WhyButton("Resume", "Go on where it was.")
+        self.buttons = QWidget()
+        flow = QFlowLayout(self.buttons)
+        flow.setContentsMargins(0, 0, 0, 0)
+        for button in (self.pause, self.resume, self.stop, self.use_now):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            flow.addWidget(button)
+        self.pause.clicked.connect(lambda: self._ask("pause"))
+        self.stop.clicked.connect(lambda: self._ask("stop"))
+        self.use_now.clicked.connect(lambda: self._ask("use_now"))
+        self.resume.clicked.connect(self._resume)
+
+    def _build_preview(self) -> None:
+        self.see = QCheckBox("Show the preview on the image")
+        self.see.setChecked(True)
+        self.see.toggled.connect(self.preview_toggled)
+        self.before = QCheckBox()
+        self.before.setToolTip("The model that this training goes on from, on the same part of the image.")
+        self.before.toggled.connect(self.before_toggled)
+        self.before.setVisible(False)
+        self.see_words = QLabel(
+            "The coloured patch is what the model would find now, in the middle of what you see: at most 384 × 384 px. "
+            "The finished model finds nuclei in whole images."
+        )
+        self.see_words.setWordWrap(True)
 
     def offer_before(self, name: str) -> None:
         """Let the preview be changed for what this model found; "" where there is nothing to change to."""
@@ -198,11 +204,11 @@ class TrainProgress(QWidget):
 
     def _show_curves(self) -> None:
         story = self._story
-        self.quality.set_curves({quality_words(name): story.whole(name) for name in _SHARES})
+        self.quality.set_curves({quality_words(name): story.whole(name) for name in _SHARES if name in story.checked})
         if self.loss_fold.is_open():
-            self.losses.set_curves(story.curves("points_", beginning=False))
-        words = points_sentence(story.points)
-        self.sentence.setText(f"On clicks kept back: <b>{words}</b>" if words else "")
+            self.losses.set_curves(story.curves(CHECKS, beginning=False))
+        words = checked_sentence(story.checked)
+        self.sentence.setText(f"On what was kept back: <b>{words}</b>" if words else "")
         # At the end the message says it.
         self.sentence.setVisible(bool(words) and story.end is None)
 
@@ -253,7 +259,7 @@ class TrainProgress(QWidget):
     def _show_model(self, level: Any, summary: dict[str, Any], name: str, fallback: str) -> None:
         run = self._follower.run
         folder = summary.get("published") or (str(run.model_folder) if run is not None else "")
-        words = points_sentence(self._story.points) or fallback
+        words = checked_sentence(self._story.checked) or fallback
         took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
         verdict, caution = self._verdict(folder)
         self.message.say(

@@ -10,6 +10,7 @@ _STAGES = {
     "SPN": "learning where nuclei are",
     "instances": "outlining nuclei",
     "IEN": "learning to tell nuclei apart",
+    "detector": "learning to find and outline nuclei",
 }
 _LOG_TAIL = 6000
 
@@ -31,10 +32,12 @@ def log_tail(log: Path) -> str:
 
 
 def quality_words(name: str) -> str:
-    """A score on kept-back clicks, in words."""
+    """A score on what was kept back, in words."""
     return {
         "points_f1": "quality (F1)",
         "point_f1": "quality (F1)",
+        "outlines_f1": "quality (F1)",
+        "outlines_aji": "outlines (AJI)",
         "points_precision": "right among marked",
         "points_recall": "found among clicked",
     }.get(name, name)

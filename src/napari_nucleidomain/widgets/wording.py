@@ -49,21 +49,24 @@ def file_size(number: float) -> str:
     return f"{number:.1f} TB"
 
 
-def points_sentence(values: dict[str, float]) -> str:
-    """ "112 of 120 found, 5 merged, 9 extra" from the `points_*` metrics; empty where there are none.
+def checked_sentence(values: dict[str, float]) -> str:
+    """ "112 of 120 found, 5 merged, 9 extra"; empty where there are no scores.
 
     Parameters
     ----------
     values : dict
-        Metric name -> value; `points_total` and `points_found` are needed.
+        Metric name -> value, of `contracts.events.CHECKS`; a `total` and `found` are needed.
     """
-    total = values.get("points_total")
-    if not total:
+    for prefix in ("outlines", "points"):
+        total = values.get(f"{prefix}_total")
+        if total:
+            break
+    else:
         return ""
-    parts = [f"{round(values.get('points_found', 0)):,} of {round(total):,} found"]
+    parts = [f"{round(values.get(f'{prefix}_found', 0)):,} of {round(total):,} found"]
     parts += [
         f"{round(values[key]):,} {word}"
-        for key, word in (("points_merged", "merged"), ("points_extra", "extra"))
+        for key, word in ((f"{prefix}_merged", "merged"), (f"{prefix}_extra", "extra"))
         if values.get(key)
     ]
     return ", ".join(parts)

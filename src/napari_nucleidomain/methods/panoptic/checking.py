@@ -18,6 +18,7 @@ from napari_nucleidomain.instances.contingency import contingency
 from napari_nucleidomain.instances.scores import Scores, pool, score_table
 
 from .outlined import Lessons, Outlined
+from .segment import load
 
 _AS_IT_IS = Scale(1.0, "")
 _CHECK_AT = (0.1, 0.25, 0.5, 0.75)
@@ -45,7 +46,7 @@ class Checker:
         self._marks_passed = 0
         self._cost = 0.0
         shown = sorted(lessons.teach, key=lambda one: -one.nuclei)
-        self._previewer = Previewer(run, [_place(one) for one in shown])
+        self._previewer = Previewer(run, [_place(one) for one in shown], load)
 
     def state_dict(self) -> dict[str, Any]:
         """The last scores, which a card of a resumed run tells too."""
