@@ -257,6 +257,8 @@ class UseCorrections(QWidget):
         if not self._session.touch(entry, "corrections", corrections=stored):
             self.message.say_error(self._session.read_only)
             return False
+        # At once, not some moments later: what is said to be among the training images is, whatever ends the viewer.
+        self._session.flush()
         self.message.clear()
         if stored is None:
             self.message.say("info", "No corrections of this image are among the training images.")

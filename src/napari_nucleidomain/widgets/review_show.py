@@ -210,11 +210,12 @@ def mark(session: Session, entry: ImageEntry, subject: Subject, number: int) -> 
 
 def frame(session: Session, layer: Any) -> None:
     """Show a layer of 0 and 1 as a ring that is seen over outlines; what is so already is not set again: it redraws."""
-    from napari.utils.colormaps.colormap import DirectLabelColormap
+    from napari.utils.colormaps.colormap import CyclicLabelColormap
 
     if not layer.metadata.get("nuclei_ring"):
         layer.metadata["nuclei_ring"] = True
-        layer.colormap = DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", 1: RING})
+        # Not a colour for each label by name: napari would compile for that for seconds, at the first choice.
+        layer.colormap = CyclicLabelColormap(colors=["transparent", RING])
         layer.editable = False
     width = max(2, _contour(session, layer) + 1)
     if layer.contour != width:
