@@ -363,6 +363,19 @@ def test_a_circle_to_compare_by_eye(dock, session, entry):
     assert dock.scale.diameter_px == pytest.approx(40, abs=0.5)
 
 
+def test_a_prediction_that_was_stopped_goes_on_where_it_was(dock, entry, worker, qtbot):
+    predictor = begin(dock, worker)
+    dock.stop.click()
+    assert predictor.run.read_control()["request"] == "stop"
+    predictor.leave(Stopped(summary={"images": [], "problems": []}))
+    poll(dock)
+    qtbot.waitUntil(lambda: not dock.prediction.busy)
+    assert offered(dock.message) == ["Go on"]
+    press(dock.message, "Go on")
+    assert [one.path for one in worker.runs] == [predictor.run.path] * 2
+    assert predictor.run.read_control() is None and dock.prediction.busy
+
+
 PAUSE = "Pause the training, predict, go on"
 
 

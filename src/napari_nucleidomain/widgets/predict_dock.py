@@ -267,10 +267,20 @@ class PredictDock(Dock):
             )
             self.message.say("warning", said, shown + (f"\n… and {more} more" if more > 0 else ""))
         elif outcome.stopped:
-            self.message.say("info", "Stopped. What is on screen stays.")
+            self._say_stopped(outcome)
         elif len(outcome.results) > 1:
             images = count(len(outcome.results), "image")
             self.message.say("ok", f"{images}: {count(number, 'nucleus', 'nuclei')}.", self._where_kept(outcome))
+
+    def _say_stopped(self, outcome: Outcome) -> None:
+        def go() -> None:
+            try:
+                if outcome.run is not None and not self.prediction.busy:
+                    self.prediction.go_on(outcome.run)
+            except NucleiError as error:
+                self.message.say_error(error)
+
+        self.message.say("info", "Stopped. What is on screen stays.", Go_on=go)
 
     @staticmethod
     def _where_kept(outcome: Outcome) -> str:

@@ -54,6 +54,7 @@ class Outcome:
     results: list[Stored] = field(default_factory=list)
     problems: list[tuple[str, str]] = field(default_factory=list)
     stopped: bool = False
+    run: RunFolder | None = None
 
 
 class Prediction(QObject):
@@ -112,7 +113,17 @@ class Prediction(QObject):
         NucleiError
             It could not be written, or no worker be started.
         """
-        run = self._session.project.new_run(job)
+        self.go_on(self._session.project.new_run(job))
+
+    def go_on(self, run: RunFolder) -> None:
+        """Hand a prediction to the worker that was stopped: images and tiles that are done are not done again.
+
+        Raises
+        ------
+        NucleiError
+            No worker can be started.
+        """
+        run.forget_request()
         worker_of(self._session.project).submit(run)
         self._growing.clear()
         self._submitted = time.monotonic()
@@ -220,7 +231,7 @@ class Prediction(QObject):
             if stage in done or not stopped:
                 growing.finish(keep=stage in done)
         self._growing.clear()
-        self.ended.emit(Outcome([stored for stored, _ in found], problems, stopped))
+        self.ended.emit(Outcome([stored for stored, _ in found], problems, stopped, run))
 
     def _fail(self, error: NucleiError, log: str) -> None:
         for growing in self._growing.values():
