@@ -373,7 +373,10 @@ def test_a_prediction_that_was_stopped_goes_on_where_it_was(dock, entry, worker,
     assert offered(dock.message) == ["Go on"]
     press(dock.message, "Go on")
     assert [one.path for one in worker.runs] == [predictor.run.path] * 2
-    assert predictor.run.read_control() is None and dock.prediction.busy
+    assert predictor.run.read_control() is None
+    poll(dock)
+    assert dock.prediction.busy, "its old end is no end"
+    finish(dock, Predictor(predictor.run), qtbot)
 
 
 PAUSE = "Pause the training, predict, go on"

@@ -127,7 +127,7 @@ class Prediction(QObject):
         worker_of(self._session.project).submit(run)
         self._growing.clear()
         self._submitted = time.monotonic()
-        self.follower.follow(run)
+        self.follower.follow(run, again=run.last_event() is not None)
         self._watchdog.start()
         self.began.emit()
 

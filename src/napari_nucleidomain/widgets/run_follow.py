@@ -67,7 +67,7 @@ class RunFollower(QObject):
         self._timer.setInterval(every_ms)
         self._timer.timeout.connect(self.poll)
 
-    def follow(self, run: RunFolder, *, quietly: bool = False) -> None:
+    def follow(self, run: RunFolder, *, quietly: bool = False, again: bool = False) -> None:
         """Begin to follow a run, from its first event.
 
         Parameters
@@ -76,12 +76,16 @@ class RunFollower(QObject):
         quietly : bool
             What happened before now (a training found again after napari was closed) makes one `progressed` and
             one `measured`, and no old previews, warnings or endings are told again.
+        again : bool
+            It was just handed in again: how it ended before is no end, though nobody works on it yet.
         """
         self.unfollow()
         self.run, self.story, self.state = run, RunStory(), ""
         self._offset = 0
-        if quietly:
+        if quietly or again:
             self._catch_up()
+        if again:
+            self.story.end = None
         self._timer.start()
         self.poll()
 
