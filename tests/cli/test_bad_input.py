@@ -414,14 +414,14 @@ def test_a_model_of_another_method_or_channel_count(run: Callable, data: Data, m
     assert said.code == 2
     assert "a has 3 channels, the model was trained on 1" in said.err
     assert "Choose which channel to use" in said.err
-    other = changed(model, tmp_path / "other", method="panoptic", name="other")
+    other = changed(model, tmp_path / "other", method="style", name="other")
     said = data.train("--from", other)
     assert said.code == 2
-    assert "The model other was made by the method panoptic; spn-ien cannot continue from it" in said.err
+    assert "The model other was made by the method style; spn-ien cannot continue from it" in said.err
     assert "leave --from out" in said.err
     said = run("predict", other, path, "--out", "found")
     assert said.code == 2
-    assert "no method 'panoptic' here" in said.err and "A newer version may have it" in said.err
+    assert "no method 'style' here" in said.err and "A newer version may have it" in said.err
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,22 @@ def test_a_training_that_died_can_be_resumed(dock, training, started):
     assert started == [training.run, training.run]
 
 
+def test_a_stopped_training_is_followed_when_its_process_takes_a_moment_to_come(dock, training, started):
+    training.say(Progress(stage="SPN", step=1, total=2, fraction=0.5, overall=0.62), Stopped(summary={}))
+    training.ownership.release()
+    poll(dock)
+    assert dock.follower.state == "stopped"
+    dock.progress.resume.click() if dock.progress.resume.isVisibleTo(dock) else press(dock.progress.message, "Resume")
+    assert started == [training.run, training.run]
+    poll(dock)
+    poll(dock)
+    again = Trainer(training.run)
+    again.say(Progress(stage="SPN", step=2, total=2, fraction=0.9, overall=0.9))
+    poll(dock)
+    assert dock.progress.bar.value() == 900
+    again.ownership.release()
+
+
 def test_a_running_training_is_found_again(session, monkeypatch, started, qtbot):
     monkeypatch.setattr(train_choices, "methods", lambda: {"toy": TOY})
     run = session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="liver"))

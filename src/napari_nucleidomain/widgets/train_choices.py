@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from napari_nucleidomain.runs.job import TrainJob
     from napari_nucleidomain.runs.store import StoredModel
 
-# Keys are `MethodSpec.needs`.
+# Keys are `MethodSpec.needs`, the commonest first.
 _HAVE = {
     "points": "Clicks inside nuclei",
     "labels": "Outlines of nuclei",
@@ -69,7 +69,9 @@ class TrainChoices(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.specs = {name: spec for name, spec in methods().items() if spec.trainable}
+        order = [*_HAVE]
+        known = sorted(methods().items(), key=lambda one: order.index(one[1].needs) if one[1].needs in order else 99)
+        self.specs = {name: spec for name, spec in known if spec.trainable}
         self._form: ConfigForm | None = None
         self._name_is_ours = True
         self._start_is_theirs = False

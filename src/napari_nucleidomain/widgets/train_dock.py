@@ -318,6 +318,8 @@ class TrainDock(Dock):
             return
         self.message.clear()
         self.session.run = run
+        # Its process takes a moment to come: until then the run looks as it ended before.
+        self.follower.follow(run, again=True)
 
     def _watch(self, run: RunFolder) -> None:
         if self.follower.state in _ALIVE and self.follower.run is not None and self.follower.run.path != run.path:
