@@ -271,12 +271,12 @@ def test_corrected_axes_and_sizes_apply_to_similar_files(qtbot, session, dock, n
     session.set_current(a)
     for changes in ({"axes": "CYX"}, {"pixel_size_um": 0.5}):
         dock._corrected(changes)
-        qtbot.waitUntil(lambda changes=changes: changes.items() <= a.understanding.items())
+        qtbot.waitUntil(lambda changes=changes: changes.items() <= a.understanding.items(), timeout=20_000)
         qtbot.waitUntil(lambda: not dock.understood.trouble.isVisibleTo(dock))
     assert (a.image.n_channels, b.image.n_channels) == (5, 1)
-    qtbot.waitUntil(dock.understood.similar.isEnabled)
+    qtbot.waitUntil(dock.understood.similar.isEnabled, timeout=20_000)
     dock.understood.similar.click()
-    qtbot.waitUntil(lambda: b.image.n_channels == 5)
+    qtbot.waitUntil(lambda: b.image.n_channels == 5, timeout=20_000)
     assert b.image.axes == a.image.axes and b.image.pixel_size_um == a.image.pixel_size_um
     assert flat.image.pixel_size_um is None and not flat.understanding
     assert "Applied to 1 more" in dock.told.text()
