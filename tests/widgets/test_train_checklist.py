@@ -112,6 +112,9 @@ def test_pixel_sizes_far_apart_are_told():
 def test_methods_that_need_outlines_or_nothing():
     assert stops(check_data([entry(1, 80)], "labels")).goto == "images"
     assert stops(check_data([entry(1, 0, labels="x.png")], "labels")) is None
+    held = [entry(1, 0, labels="x.png"), entry(2, 0, labels="y.png", use="check")]
+    assert any(check.text == "1 image kept for checking." for check in check_data(held, "labels"))
+    assert "set Use" in stops(check_data(held[1:], "labels")).text
     assert stops(check_data([entry(1)], "nothing")) is None
     assert stops(check_data([entry(1, 0, labels="x.png")], "labels elsewhere")) is not None
 

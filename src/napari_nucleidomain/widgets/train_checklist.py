@@ -81,7 +81,11 @@ def questions(checks: Iterable[Check]) -> list[str]:
 def _taught(entry: ImageEntry, needs: str) -> bool:
     if needs == "points":
         return len(entry.points) > 0 or entry.corrections is not None
-    return entry.labels is not None if needs == "labels" else True
+    return _outlined(entry) if needs == "labels" else True
+
+
+def _outlined(entry: ImageEntry) -> bool:
+    return entry.labels is not None or entry.corrections is not None
 
 
 def _check_points(usable: Sequence[ImageEntry]) -> list[Check]:
@@ -182,12 +186,29 @@ def _outside(entry: ImageEntry) -> int:
 def _check_labels(usable: Sequence[ImageEntry], needs: str) -> list[Check]:
     if needs == "nothing":
         return [Check("ok", f"{count(len(usable), 'image')}; no clicks or outlines are needed.")]
-    outlined = [entry for entry in usable if entry.labels is not None and entry.use == "train"]
+    outlined = [entry for entry in usable if _outlined(entry) and entry.use == "train"]
     if not outlined:
-        return [Check("stop", "No nuclei outlines yet. Attach some in Images.", "images")]
-    checks = [Check("ok", f"{count(len(outlined), 'image')} with outlines")]
+        if any(_outlined(entry) for entry in usable):
+            text = "No image with outlines is used for training: set Use to “train and check” in"
+            return [Check("stop", text, "images")]
+        return [Check("stop", "No outlines of nuclei yet. Attach some, or correct a result in Review.", "images")]
+    said = f"{count(len(outlined), 'image')} with outlines"
+    if corrected := sum(_corrected(entry) for entry in outlined):
+        said += f", {count(corrected, 'nucleus', 'nuclei')} of them corrected in Review"
+    checks = [Check("ok", said), *_unticked(outlined)]
+    checks += [
+        Check(
+            "ok", f"{entry.name}: only its {count(len(entry.regions), 'region')} will be used, not all of its outlines."
+        )
+        for entry in outlined
+        if entry.regions and entry.labels is not None
+    ]
     if needs == "labels elsewhere" and len(outlined) == len(usable):
         checks.append(Check("stop", "Every image has outlines; this needs images without them as well.", "images"))
+    if needs == "labels":
+        held = [entry for entry in usable if entry.use == "check" and _outlined(entry)]
+        text = "1 nucleus in 5 is kept back (150 at most), to tell how good the model is."
+        checks.append(Check("ok", f"{count(len(held), 'image')} kept for checking." if held else text))
     return checks
 
 
