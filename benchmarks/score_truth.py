@@ -2,7 +2,7 @@
 
     python benchmarks/score_truth.py [--work benchmarks/out/annotation_economy] [--persons 40]
 
-The models of `annotation_economy.py` (20 to 400 clicks, from scratch and trained on, kumar and tnbc). For each: the F1 of
+The models of `annotation_economy.py` (20 to 400 clicks, from scratch and trained on). For each: the F1 of
 its kept-back clicks (its card), what *Check 50 nuclei* says when simulated persons judge as the outlines would, and the
 true object F1 (IoU 0.5) and point F1 on the images it was clicked in and on the test images. Writes a picture, too.
 """
