@@ -74,6 +74,23 @@ def test_batches_depend_on_the_generator_alone() -> None:
     assert set(first[1][:, 1].unique().tolist()) <= {1.0, 2.0}
 
 
+@pytest.mark.parametrize(("side", "view"), [(32, None), (45, 32), (50, 50)])
+def test_what_is_seen_of_a_crop_lies_in_the_image(side: int, view: int | None) -> None:
+    sampler = CropSampler([planes(0, 40)], side, [7.0, 7.0], view)
+    labels = sampler.draw(np.random.default_rng(0), 40)[1]
+    rim = (side - (view or side)) // 2
+    assert (labels[..., rim : side - rim - 1, rim : side - rim - 1] == 1).all()
+
+
+def test_an_image_smaller_than_a_crop_is_mirrored() -> None:
+    image = torch.arange(60.0).view(1, 6, 10)
+    sampler = CropSampler([Planes(image, torch.ones(1, 6, 10), np.array([[3.0, 5.0]]))], 40, [-1.0])
+    smooth, labels = sampler.draw(np.random.default_rng(0), 1)
+    expected = np.pad(image[0].numpy(), ((17, 17), (15, 15)), mode="symmetric")
+    np.testing.assert_array_equal(smooth[0, 0], expected)
+    assert (labels[0, 0, 17:23, 15:25] == 1).all() and (labels == 1).sum() == 60
+
+
 def test_average_follows_and_resumes() -> None:
     net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     last = WeightAverage(net, 0.0)

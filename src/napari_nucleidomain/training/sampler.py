@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 # Mesh of the lattice about whose points crops are centred where nothing else says what to look at, in px.
 LATTICE = 25
@@ -34,9 +33,11 @@ class Planes:
 
 
 class CropSampler:
-    """Draws square crops, each centred near a random click of a random image.
+    """Draws square crops, each near a random click of a random image.
 
-    Images are drawn by the square root of their number of clicks, so that a crowded one does not take all.
+    Images are drawn by the square root of their number of clicks, so that a crowded one does not take all. What will be
+    seen of a crop lies in the image where the image is large enough; where it is not, and in what is only there to turn
+    in, the image is mirrored and the labels are `fill`.
 
     Parameters
     ----------
@@ -46,22 +47,17 @@ class CropSampler:
         Side of a crop in px.
     fill : sequence of float
         Value of each sharp plane outside the image (e.g. "ignored").
+    view : int, optional
+        Side in px of the middle part that is seen when a view of the crop is taken; by default the whole crop.
     """
 
-    def __init__(self, images: Sequence[Planes], side: int, fill: Sequence[float]) -> None:
+    def __init__(self, images: Sequence[Planes], side: int, fill: Sequence[float], view: int | None = None) -> None:
         self._side = side
-        self._margin = side
-        self._images = [self._pad(image, fill) for image in images if len(image.centres)]
+        self._view = side if view is None else min(view, side)
+        self._fill = torch.tensor(list(fill), dtype=torch.float32).view(-1, 1, 1)
+        self._images = [image for image in images if len(image.centres)]
         weights = np.sqrt([len(image.centres) for image in self._images])
         self._weights = weights / weights.sum()
-
-    def _pad(self, image: Planes, fill: Sequence[float]) -> Planes:
-        margin = (self._margin,) * 4
-        sharp = [F.pad(plane, margin, value=value) for plane, value in zip(image.sharp, fill, strict=True)]
-        height, width = image.smooth.shape[-2:]
-        mode = "reflect" if min(height, width) > self._margin else "replicate"
-        smooth = F.pad(image.smooth[None], margin, mode=mode)[0]
-        return Planes(smooth, torch.stack(sharp), np.asarray(image.centres) + self._margin)
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
         """(count, C, side, side) and (count, K, side, side)."""
@@ -70,11 +66,32 @@ class CropSampler:
         for number in rng.choice(len(self._images), size=count, p=self._weights):
             image = self._images[int(number)]
             centre = image.centres[rng.integers(len(image.centres))] + rng.uniform(-reach / 2, reach / 2, size=2)
-            limit = np.array(image.smooth.shape[-2:]) - self._side
-            row, column = np.clip(np.rint(centre - reach), 0, limit).astype(int)
-            smooth.append(image.smooth[:, row : row + self._side, column : column + self._side])
-            sharp.append(image.sharp[:, row : row + self._side, column : column + self._side])
+            room = np.array(image.smooth.shape[-2:]) - self._view
+            corner = np.clip(np.rint(centre - self._view // 2), 0, np.maximum(room, 0))
+            corner = np.where(room < 0, room // 2, corner) - (self._side - self._view) // 2
+            picture, labels = self._cut(image, int(corner[0]), int(corner[1]))
+            smooth.append(picture)
+            sharp.append(labels)
         return torch.stack(smooth), torch.stack(sharp)
+
+    def _cut(self, image: Planes, top: int, left: int) -> tuple[Tensor, Tensor]:
+        """A crop, mirrored where it reaches out of the image."""
+        height, width = image.smooth.shape[-2:]
+        if min(top, left) >= 0 and top + self._side <= height and left + self._side <= width:
+            place = np.s_[:, top : top + self._side, left : left + self._side]
+            return image.smooth[place], image.sharp[place]
+        rows, inner_rows = _mirrored(top, self._side, height)
+        columns, inner_columns = _mirrored(left, self._side, width)
+        inside = inner_rows[:, None] & inner_columns
+        sharp = image.sharp[:, rows[:, None], columns]
+        return image.smooth[:, rows[:, None], columns], torch.where(inside, sharp, self._fill.to(sharp))
+
+
+def _mirrored(start: int, count: int, length: int) -> tuple[Tensor, Tensor]:
+    """Pixels along an axis, mirrored at its ends as often as need be, and which of them needed no mirror."""
+    at = torch.arange(start, start + count)
+    folded = at.remainder(2 * length)
+    return torch.minimum(folded, 2 * length - 1 - folded), (at >= 0) & (at < length)
 
 
 def lattice(mask: np.ndarray) -> np.ndarray:

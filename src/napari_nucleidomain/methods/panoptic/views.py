@@ -64,11 +64,11 @@ class Views:
         self._free = free
         turned = 1.42 if config.turn > 0 else 1.0
         side = int(config.crop_px * min(turned / config.zoom_least, 1.5)) if free else config.crop_px
-        self._sampler = CropSampler([_planes(one) for one in images], side, [float(UNKNOWN)])
+        self._sampler = CropSampler([_planes(one) for one in images], side, [float(UNKNOWN)], config.crop_px)
         self._colours = paper_colours(images[0].pixels.shape[-1]) if config.colours == "paper" else None
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, list[Target]]:
-        """A batch: images (B, C, S, S) in the unit range, 0 outside the image, and their targets."""
+        """A batch: images (B, C, S, S) in the unit range, 0 where a view leaves its crop, and their targets."""
         config = self._config
         smooth, sharp = self._sampler.draw(rng, config.batch)
         smooth, sharp = smooth.to(self._device), sharp.to(self._device)

@@ -145,7 +145,7 @@ class _Training:
         if not needed:
             return
         planes = [semantic_planes(one, semantic, config) for one, semantic in zip(self.images, maps, strict=True)]
-        sampler = CropSampler(planes, self._source_side(), [float(IGNORED)] * 2)
+        sampler = CropSampler(planes, self._source_side(), [float(IGNORED)] * 2, trained_side(config))
 
         def loss_of(x: Tensor, sharp: Tensor) -> Tensor:
             logits = self.spn(x)
@@ -168,7 +168,7 @@ class _Training:
         self.run.track(ien=ien, ien_average=self.ien_average, ien_optimiser=optimiser)
         if needed:
             planes = [instance_planes(one, made, config) for one, made in zip(self.images, instances, strict=True)]
-            sampler = CropSampler(planes, self._source_side(), [float(INSTANCE_IGNORED)])
+            sampler = CropSampler(planes, self._source_side(), [float(INSTANCE_IGNORED)], trained_side(config))
 
             def loss_of(x: Tensor, sharp: Tensor) -> Tensor:
                 return discriminative_loss(
