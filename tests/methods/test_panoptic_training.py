@@ -19,10 +19,11 @@ from napari_nucleidomain.data.regions import Region, write_regions
 from napari_nucleidomain.inference.model_files import save_model
 from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
+from napari_nucleidomain.instances.labelimage import boxes
 from napari_nucleidomain.instances.scores import score_labels
 from napari_nucleidomain.methods.panoptic import SPEC
 from napari_nucleidomain.methods.panoptic.config import PanopticConfig
-from napari_nucleidomain.methods.panoptic.outlined import load_outlined
+from napari_nucleidomain.methods.panoptic.outlined import _inside, load_outlined
 from napari_nucleidomain.methods.panoptic.segment import load
 from napari_nucleidomain.methods.panoptic.train import train
 from napari_nucleidomain.methods.panoptic.views import Views
@@ -169,6 +170,68 @@ def test_a_part_is_kept_back_unless_images_are_for_checking(folder, tmp_path):
     examples = [one.changed(split="val") if k else one for k, one in enumerate(data.all)]
     lessons = load_outlined(Dataset(data.path, examples), 0.2, quiet)
     assert not lessons.kept_back and len(lessons.teach) == len(lessons.check) == 1
+
+
+def test_only_the_window_is_looked_at_for_nuclei_that_reach_out_of_it():
+    truth, _ = discs(side=200, seed=1)
+
+    class Watched(np.ndarray):
+        """Counts the pixels that are read."""
+
+        read = 0
+
+        def __getitem__(self, place):
+            part = np.asarray(self)[place]
+            Watched.read += part.size
+            return part
+
+        def __array_ufunc__(self, *_, **__):
+            raise AssertionError("the whole image is scanned")
+
+        def copy(self, *_):
+            raise AssertionError("the whole image is copied")
+
+    window = (slice(40, 101), slice(50, 120))
+    inside = np.ones((61, 70), bool)
+    inside[:, 40:] = False
+    mask = np.zeros(truth.shape, bool)
+    mask[window] = inside
+    whole = np.setdiff1d(truth[mask], np.append(truth[~mask], 0))
+    found = _inside(truth.view(Watched), boxes(truth, int(truth.max())), window, inside)
+    np.testing.assert_array_equal(found > 0, np.isin(truth[window], whole))
+    np.testing.assert_array_equal(found == 0, inside & (truth[window] == 0))
+    assert found.max() == len(whole) > 0 and Watched.read == inside.size
+
+
+def test_an_empty_image_checks_too_and_a_strip_where_it_is_the_only_one(folder, tmp_path):
+    truth, clicks = discs(seed=5)
+    more = write_folder(tmp_path / "more", [stained(truth * 0, 5)], [clicks[:0]], [truth * 0]).all[0]
+    full, other = open_dataset(folder).all
+    empty = more.changed(split="val")
+    lessons = load_outlined(Dataset(tmp_path / "d.json", [full, empty, other.changed(split="val")]), 0.2, quiet)
+    assert not lessons.kept_back and [one.nuclei > 0 for one in lessons.check] == [True, False]
+    lessons = load_outlined(Dataset(tmp_path / "d.json", [full, empty]), 0.2, quiet)
+    assert lessons.kept_back and [one.nuclei > 0 for one in lessons.check] == [True, False]
+    lessons = load_outlined(Dataset(tmp_path / "d.json", [full, empty]), 0.0, quiet)
+    assert not lessons.check, "no score without a nucleus"
+
+
+def test_ids_used_twice_are_nuclei_of_their_own(folder, tmp_path):
+    truth, _ = discs(side=300, seed=9)
+    Picture.fromarray(stained(truth, 9)).save(tmp_path / "i.png")
+    told: list[str] = []
+    for name, ids in (
+        ("once", truth),
+        ("twice", np.where(truth > 60, truth - 60, truth)),
+        ("many", (truth - 1) % 9 + 1),
+    ):
+        labels = np.where(truth > 0, ids, 0).astype(np.uint8)
+        tifffile.imwrite(tmp_path / f"{name}.tif", labels)
+        example = Example(tmp_path / "i.png", labels=tmp_path / f"{name}.tif")
+        (one,) = load_outlined(Dataset(tmp_path / "d.json", [example]), 0.0, lambda *said: told.append(said[0])).teach
+        assert one.nuclei == truth.max() and one.sides().max() < 20, name
+        np.testing.assert_array_equal(one.known > 0, truth > 0)
+    assert len(told) == 2 and "60 ids are used twice" in told[0] and "9 ids are used" in told[1]
 
 
 def test_what_will_not_do_is_said(folder, tmp_path):

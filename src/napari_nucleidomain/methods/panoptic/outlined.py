@@ -25,6 +25,7 @@ from napari_nucleidomain.data.telling import (
     tell_about_pixels,
 )
 from napari_nucleidomain.instances.labelimage import boxes, compact
+from napari_nucleidomain.instances.reused import part_reused
 
 FEWEST_NUCLEI = 10
 
@@ -87,7 +88,8 @@ class Lessons:
     ----------
     teach : list of Outlined
     check : list of Outlined
-        Whole images that are for checking, or a strip of each that teaches; may be empty.
+        Whole images that are for checking, or, where those hold no nucleus, a strip of each that teaches and they; may
+        be empty.
     kept_back : bool
         Whether the latter.
     """
@@ -128,11 +130,14 @@ def load_outlined(dataset: Dataset, share: float, warn: Warn) -> Lessons:
             f"The training images differ in channels: {' and '.join(map(str, channels))}.",
             "Choose the same channels in all of them, or leave some images out.",
         )
-    check = [one for one in check if one.pixels.shape[-1] == channels[0] and one.nuclei]
-    if check:
+    check = [one for one in check if one.pixels.shape[-1] == channels[0] and (one.known != UNKNOWN).any()]
+    # Tissue without a nucleus stays, since what is found there is a false alarm; last, where only some are looked at.
+    check.sort(key=lambda one: not one.nuclei)
+    if any(one.nuclei for one in check):
         return Lessons(teach, check, False)
     pairs = [_divided(one, min(share, CHECK_ENOUGH / total)) for one in teach]
-    return Lessons([rest for rest, _ in pairs], [back for _, back in pairs if back is not None], True)
+    strips = [back for _, back in pairs if back is not None]
+    return Lessons([rest for rest, _ in pairs], strips + check if strips else [], True)
 
 
 def _too_few(total: int, examples: list[Example], lost: list[tuple[str, str]]) -> NucleiError:
@@ -170,6 +175,9 @@ def _load(example: Example, warn: Told) -> list[Outlined]:
         known = compact(labels if corrections is None else with_corrections(labels, corrections))[0]
         regions = example.load_regions(image)
     corrected_in = example.load_corrected_in() if corrections is not None else []
+    known, spans, reused = part_reused(known, boxes(known, int(known.max(initial=0))), UNKNOWN)
+    if reused:
+        _tell_about_reused(example.name, reused, warn)
     shape = (int(known.shape[0]), int(known.shape[1]))
     whole = labels is not None and not regions
     intensity = IntensityRange.fit(image.overview(exact=True), image.dtype, rgb=image.rgb)
@@ -182,7 +190,7 @@ def _load(example: Example, warn: Told) -> list[Outlined]:
         if is_blank(pixels):
             blank += 1
             continue
-        part = _inside(known, (rows, columns), inside)
+        part = _inside(known, spans, (rows, columns), inside)
         corrected = 0
         if corrections is not None:
             corrected = len(np.unique(part[corrections.inside[rows, columns] & (part > 0)]))
@@ -194,13 +202,26 @@ def _load(example: Example, warn: Told) -> list[Outlined]:
     return made
 
 
-def _inside(known: np.ndarray, window: tuple[slice, slice], inside: np.ndarray) -> np.ndarray:
-    """What is known in a window: nothing outside the mask, nor of nuclei that reach out of it."""
+def _tell_about_reused(name: str, count: int, warn: Warn) -> None:
+    ids = "1 id is used twice" if count == 1 else f"{count:,} ids are used twice"
+    warn(
+        f"{name}: {ids}, for nuclei far apart; each is taken as a nucleus of its own.",
+        "Some programs count only to 255: save the outlines again as a 16-bit image, so that no two that touch have "
+        "one number.",
+    )
+
+
+def _inside(known: np.ndarray, spans: np.ndarray, window: tuple[slice, slice], inside: np.ndarray) -> np.ndarray:
+    """What is known in a window: nothing outside the mask, nor of nuclei that reach out of it.
+
+    `spans` are the boxes of all nuclei in the image, so that only the window is looked at.
+    """
     part = known[window]
-    outside = known.copy()
-    outside[window][inside] = 0
-    cut = np.unique(outside[outside > 0])
-    sure = inside & (part != UNKNOWN) & ~np.isin(part, cut)
+    bounds = np.array([(side.start, side.stop) for side in window])
+    cut = np.append(False, ((spans[:, :, 0] < bounds[:, 0]) | (spans[:, :, 1] > bounds[:, 1])).any(1))
+    cut[np.maximum(part[~inside], 0)] = True
+    cut[0] = False
+    sure = inside & (part != UNKNOWN) & ~cut[np.maximum(part, 0)]
     return _renumbered(np.where(sure, part, UNKNOWN))
 
 
