@@ -170,9 +170,9 @@ def _load(example: Example, warn: Told) -> list[Outlined]:
     tell_about_image(example.name, image, warn)
     if labels is None:
         assert corrections is not None
-        known, regions = known_map(corrections), []
+        known, regions = known_map(corrections, whole_only=True), []
     else:
-        known = compact(labels if corrections is None else with_corrections(labels, corrections))[0]
+        known = compact(labels)[0] if corrections is None else with_corrections(labels, corrections, whole_only=True)
         regions = example.load_regions(image)
     corrected_in = example.load_corrected_in() if corrections is not None else []
     known, spans, reused = part_reused(known, boxes(known, int(known.max(initial=0))), UNKNOWN)
