@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+import torch
+import torchvision
 from PIL import Image as Picture
 
 from napari_nucleidomain.contracts import NucleiError, StopRun
@@ -26,7 +28,7 @@ from napari_nucleidomain.methods.panoptic.config import PanopticConfig
 from napari_nucleidomain.methods.panoptic.outlined import _inside, load_outlined
 from napari_nucleidomain.methods.panoptic.segment import load
 from napari_nucleidomain.methods.panoptic.train import train
-from napari_nucleidomain.methods.panoptic.views import Views
+from napari_nucleidomain.methods.panoptic.views import Views, paper_colours
 
 from .fake_run import FakeRun
 from .scenes import discs, stained, write_folder
@@ -272,3 +274,55 @@ def test_gaps_and_single_pixels_in_outlines_do_no_harm(tmp_path):
     run = FakeRun(tmp_path / "run", steps=3)
     train(run, data, config())
     assert all(np.isfinite(list(one.values())).all() for one in run.metrics)
+
+
+def test_a_resumed_training_asks_for_no_imagenet_weights(folder, tmp_path, monkeypatch):
+    """What is frozen, and what the optimiser holds, is the checkpoint's; whether they can be had now is no matter."""
+    from napari_nucleidomain.networks import imagenet
+
+    def there(name: str, file: str) -> dict[str, Any]:
+        torch.manual_seed(5)
+        net = torchvision.models.get_model(name)
+        return net.state_dict()
+
+    def away(name: str, file: str) -> dict[str, Any]:
+        raise OSError("no internet")
+
+    settings = config(backbone="resnet18", norm="frozen", imagenet=True, optimiser="sgd", rate=1e-6)
+    for first, then, frozen in ((there, away, 2), (away, there, 0)):
+        place = tmp_path / first.__name__
+        monkeypatch.setattr(imagenet, "imagenet_state", first)
+        halted = FakeRun(place, steps=2, stop_at=("detector", 0))
+        with pytest.raises(StopRun):
+            train(halted, open_dataset(folder), settings)
+        monkeypatch.setattr(imagenet, "imagenet_state", then)
+        resumed = FakeRun(place, steps=2, saved=halted.saved)
+        train(resumed, open_dataset(folder), settings)
+        assert resumed.build()[1].trained_on["frozen_stages"] == frozen
+        assert not any("ImageNet" in message for message in resumed.warnings)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+def test_the_papers_colours_take_any_number_of_channels(channels):
+    torch.manual_seed(0)
+    colours = paper_colours(channels)
+    for _ in range(40):
+        made = colours(torch.rand(channels, 32, 32))
+        assert made.shape == (channels, 32, 32) and made.isfinite().all() and made.min() >= -0.5 and made.max() <= 1.5
+
+
+def test_a_score_on_what_the_model_before_learned_from_says_so(folder, tmp_path):
+    first = FakeRun(tmp_path / "first", steps=1)
+    train(first, open_dataset(folder), config(keep_back=0.0))
+    parent = model_of(first, tmp_path / "liver")
+    for keep_back, flattered in ((0.2, True), (0.0, False)):
+        second = FakeRun(tmp_path / f"second{keep_back}", steps=1, parent=parent)
+        train(second, open_dataset(folder), config(keep_back=keep_back))
+        card = second.build()[1]
+        assert all(score.seen_in_training for score in card.scores) and bool(card.scores) == flattered
+        assert any("learned from some of what it is checked with" in note for note in card.notes) == flattered
+    honest = FakeRun(tmp_path / "honest", steps=1)
+    train(honest, open_dataset(folder), config())
+    child = FakeRun(tmp_path / "child", steps=1, parent=model_of(honest, tmp_path / "kidney"))
+    train(child, open_dataset(folder), config())
+    assert child.build()[1].scores and not any(score.seen_in_training for score in child.build()[1].scores)

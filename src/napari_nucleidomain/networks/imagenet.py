@@ -21,7 +21,8 @@ def begin_from_imagenet(net: nn.Module, name: str, file: str, run: RunContext) -
     Parameters
     ----------
     net : nn.Module
-        Layers whose names or shapes differ (a stem for other channels, say) keep what they have.
+        A stem for other channels than three gets the mean of the colours' weights. Layers whose names or shapes differ
+        otherwise keep what they have.
     name : str
         Of the network in torchvision: "resnet18", "resnet34", "resnet50" or "resnet101".
     file : str
@@ -48,9 +49,18 @@ def begin_from_imagenet(net: nn.Module, name: str, file: str, run: RunContext) -
         )
         return False
     own = net.state_dict()
+    if "conv1.weight" in own and "conv1.weight" in state:
+        state = {**state, "conv1.weight": _for_channels(state["conv1.weight"], own["conv1.weight"].shape[1])}
     fitting = {name: value for name, value in state.items() if name in own and own[name].shape == value.shape}
     net.load_state_dict({**own, **fitting})
     return True
+
+
+def _for_channels(stem: Tensor, channels: int) -> Tensor:
+    """The first layer's weights (out, 3, k, k) for so many channels, with the same sum over them."""
+    if stem.shape[1] == channels:
+        return stem
+    return stem.mean(1, keepdim=True).repeat(1, channels, 1, 1) * (stem.shape[1] / channels)
 
 
 def imagenet_state(name: str, file: str) -> dict[str, Tensor]:

@@ -45,17 +45,19 @@ class Checker:
         self._floor: dict[str, float] = {}
         self._marks_passed = 0
         self._cost = 0.0
+        self._scored_at = 0
         shown = sorted(lessons.teach, key=lambda one: -one.nuclei)
         self._previewer = Previewer(run, [_place(one) for one in shown], load)
 
     def state_dict(self) -> dict[str, Any]:
         """The last scores, which a card of a resumed run tells too."""
-        return {"latest": self._latest, "floor": self._floor, "marks_passed": self._marks_passed}
+        return {"latest": self._latest, "floor": self._floor, "marks_passed": self._marks_passed, "at": self._scored_at}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self._latest, self._floor = dict(state["latest"]), dict(state["floor"])
         self._marks_passed = int(state["marks_passed"])
+        self._scored_at = int(state["at"])
 
     def due(self, step: Step) -> bool:
         """Whether a preview or a score is due."""
@@ -68,39 +70,42 @@ class Checker:
         if self._score_due(step):
             self._marks_passed = sum(step.fraction >= mark for mark in _CHECK_AT)
             if self._cost <= _CHECK_SHARE * max(self._run.seconds, 60.0 * (self._run.minutes or 0.0)):
-                self.score(segmenter)
+                self.score(segmenter, step.index + 1)
 
     def _score_due(self, step: Step) -> bool:
         return sum(step.fraction >= mark for mark in _CHECK_AT) > self._marks_passed
 
-    def score(self, segmenter: Segmenter) -> None:
-        """Compare with what was kept back, where something was."""
+    def score(self, segmenter: Segmenter, steps: int) -> None:
+        """Compare with what was kept back, where something was, after so many steps."""
         if not self._check:
             return
         began = time.perf_counter()
+        self._scored_at = steps
         self._latest = _pooled([score_outlined(one, segmenter) for one in self._check])
         if not self._floor:
             self._floor = _pooled([score_outlined(one, ClassicalSegmenter(2)) for one in self._check])
         self._cost += time.perf_counter() - began
         self._run.metric(**{f"outlines_{name}": value for name, value in self._latest.items()})
 
-    def scores_for_card(self) -> list[ScoreOnData]:
-        """The last scores."""
-        return self._in_card(self._latest)
+    def scores_for_card(self, steps: int) -> list[ScoreOnData]:
+        """The last scores of a training that did so many steps."""
+        return self._in_card(self._latest, steps)
 
-    def classical_for_card(self) -> list[ScoreOnData]:
+    def classical_for_card(self, steps: int) -> list[ScoreOnData]:
         """Those of Otsu + watershed on the same outlines."""
-        return self._in_card(self._floor) if self._latest else []
+        return self._in_card(self._floor, steps) if self._latest else []
 
-    def _in_card(self, scores: dict[str, float]) -> list[ScoreOnData]:
+    def _in_card(self, scores: dict[str, float], steps: int) -> list[ScoreOnData]:
         if not scores:
             return []
         images = len({one.name for one in self._check})
         where = f"{images} image{'s' * (images != 1)}"
-        total = int(scores["total"])
-        on = (
-            f"{total} kept-back outlines of {where}" if self._kept_back else f"{total} outlines of {where} for checking"
-        )
+        kept, purpose = ("kept-back ", "") if self._kept_back else ("", " for checking")
+        on = f"{int(scores['total'])} {kept}outlines of {where}{purpose}"
+        if any(one.corrected for one in self._check):
+            on += ", some drawn by a model and looked through"
+        if self._scored_at < steps:
+            on += f", after {self._scored_at} of {steps} steps"
         names = {"object_f1": "f1", "aji": "aji"}
         return [ScoreOnData(name=name, value=round(scores[key], 4), on=on) for name, key in names.items()]
 

@@ -44,8 +44,8 @@ class PanopticConfig(MethodConfig):
         le=512,
     )
     # proposals
-    proposals_train: int = setting(1000, "Proposals kept a level in training.", ge=50, le=12000)
-    proposals: int = setting(2000, "Proposals kept a level in prediction.", ge=50, le=30000)
+    proposals_train: int = setting(1000, "Proposals kept of a crop in training.", ge=50, le=12000)
+    proposals: int = setting(2000, "Proposals kept of a tile in prediction.", ge=50, le=30000)
     rois: int = setting(512, "Proposals that teach the heads, an image.", ge=8, le=2048)
     roi_positives: float = setting(0.25, "Share of them that are nuclei.", gt=0, le=1)
     # training

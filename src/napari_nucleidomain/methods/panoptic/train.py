@@ -10,8 +10,8 @@ from napari_nucleidomain.contracts import ModelCard, RunContext, Step, load_card
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.inference.trained import check_parent, put_weights, unchanged_model, weights_of
-from napari_nucleidomain.networks.detection.weights import begin_from_imagenet
-from napari_nucleidomain.training.card import begin_card
+from napari_nucleidomain.networks.detection.weights import EARLY, begin_from_imagenet
+from napari_nucleidomain.training.card import begin_card, flattering, short_digest
 from napari_nucleidomain.training.ema import WeightAverage
 from napari_nucleidomain.training.normalise import Normalise
 from napari_nucleidomain.training.schedules import set_learning_rate, warm_cosine
@@ -19,6 +19,7 @@ from napari_nucleidomain.training.start import start
 
 from .checking import Checker
 from .config import PanopticConfig
+from .keeping import kept_back_in
 from .model import new_detector, size_warning, smallest_anchor, typical_diameter
 from .outlined import load_outlined
 from .segment import METHOD, PanopticSegmenter, read_config
@@ -60,16 +61,14 @@ class _Training:
         self.device = self.fabric.device
         self.normalise = Normalise.of([one.pixels for one in self.images]).to(self.device)
         torch.manual_seed(run.seed)
+        self.steps = self.frozen_stages = 0
         self.config = self._begin(config)
-        self.steps = 0
 
     def _begin(self, config: PanopticConfig) -> PanopticConfig:
         """Make the network: a model's, or a new one with ImageNet's weights or random ones; the whole configuration."""
         if self.run.parent is None:
             config = config.model_copy(update={"anchor_px": smallest_anchor(config, self.diameter)})
             self.detector = new_detector(config, self.channels)
-            if config.imagenet:
-                begin_from_imagenet(self.detector, config.imagenet_file, self.run)
         else:
             card = load_card(self.run.parent)
             old = read_config(card)
@@ -79,6 +78,7 @@ class _Training:
             self.normalise = self.normalise.continued(card, self.run.warn)
             self.detector = new_detector(config, self.channels)
             put_weights(self.detector, load_weights(self.run.parent), "detector.", card)
+            self.freeze(int(card.trained_on.get("frozen_stages", 0)))
         if told := size_warning(self.diameter, config.anchor_px):
             self.run.warn(*told)
         return config
@@ -91,13 +91,19 @@ class _Training:
         self.average = WeightAverage(self.detector, config.average_decay)
         self.checker = Checker(run, self.lessons)
         optimiser = self._optimiser()
+        progress = _Progress(self)
         run.track(
-            progress=_Progress(self),
+            progress=progress,
             checks=self.checker,
             detector=self.detector,
             average=self.average,
             optimiser=optimiser,
         )
+        if not progress.restored and run.parent is None and config.imagenet:
+            # Not on resuming: the checkpoint has them, and whether they can be had now changes nothing.
+            if begin_from_imagenet(self.detector, config.imagenet_file, run, freeze=0) and config.norm == "frozen":
+                self.freeze(EARLY)
+            self.average.restart(self.detector)
         run.offer(self._build)
         with run.stage(STAGE) as stage:
             if stage.needed:
@@ -105,14 +111,20 @@ class _Training:
                 total = config.steps if run.step_budget is None else run.step_budget
                 for step in run.steps(STAGE, total):
                     self._one_step(step, views, optimiser, total)
-                self.checker.score(self._segmenter())
+                self.checker.score(self._segmenter(), self.steps)
 
     def _optimiser(self) -> torch.optim.Optimizer:
         config = self.config
-        learned = [parameter for parameter in self.detector.parameters() if parameter.requires_grad]
+        # Frozen ones too: which these are must not change what a checkpoint of the optimiser looks like.
+        learned = list(self.detector.parameters())
         if config.optimiser == "adamw":
             return torch.optim.AdamW(learned, config.rate, weight_decay=config.weight_decay)
         return torch.optim.SGD(learned, config.rate, momentum=config.momentum, weight_decay=config.weight_decay)
+
+    def freeze(self, stages: int) -> None:
+        """Let the backbone's first stages learn no more."""
+        self.frozen_stages = stages
+        self.detector.backbone.freeze(stages)
 
     def _one_step(self, step: Step, views: Views, optimiser: torch.optim.Optimizer, total: int) -> None:
         config = self.config
@@ -157,12 +169,15 @@ class _Training:
                 "corrected": sum(one.corrected for one in self.images),
                 "kept_back": sum(one.nuclei for one in self.lessons.check) if self.lessons.kept_back else 0,
                 "pixels": int(sum((one.known >= 0).sum() for one in self.images)),
-                "digest": self.digest[:64],
+                "frozen_stages": self.frozen_stages,
+                "kept_back_in": kept_back_in(self.lessons),
+                "digest": short_digest(self.digest),
             },
             steps=self.steps,
-            scores=self.checker.scores_for_card(),
-            classical=self.checker.classical_for_card(),
+            scores=self.checker.scores_for_card(self.steps),
+            classical=self.checker.classical_for_card(self.steps),
         )
+        card = flattering(card, self.run.parent, card.trained_on["kept_back_in"])
         return weights_of(detector=self.average.network), card
 
 
@@ -183,9 +198,12 @@ class _Progress:
 
     def __init__(self, training: _Training) -> None:
         self._training = training
+        self.restored = False
 
     def state_dict(self) -> dict[str, Any]:
-        return {"steps": self._training.steps}
+        return {"steps": self._training.steps, "frozen_stages": self._training.frozen_stages}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.restored = True
         self._training.steps = int(state["steps"])
+        self._training.freeze(int(state["frozen_stages"]))

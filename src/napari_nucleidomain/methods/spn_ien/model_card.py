@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from napari_nucleidomain.contracts import ModelCard, RunContext
-from napari_nucleidomain.training.card import begin_card
+from napari_nucleidomain.training.card import begin_card, flattering, short_digest
 
 from .clicked import Clicked
 from .config import SpnIenConfig
@@ -48,7 +48,7 @@ def made_card(
         On the kept-back clicks: its own, and those of Otsu + watershed.
     notes : list of str
     """
-    return begin_card(
+    card = begin_card(
         run,
         METHOD,
         config,
@@ -62,6 +62,16 @@ def made_card(
         classical=classical,
         notes=notes,
     )
+    return flattering(card, run.parent, card.trained_on["kept_back_in"])
+
+
+def kept_back_in(images: Sequence[Clicked]) -> list[list[Any]]:
+    """Image name and box (top, bottom, left, right) of every strip kept back."""
+    return [
+        [one.name, *(int(edge) for side in one.check_box for edge in side)]
+        for one in images
+        if one.check_box is not None
+    ]
 
 
 def _trained_on(images: Sequence[Clicked], digest: str) -> dict[str, Any]:
@@ -72,5 +82,6 @@ def _trained_on(images: Sequence[Clicked], digest: str) -> dict[str, Any]:
         "corrected": corrected,
         "kept_back": sum(len(one.check_points) for one in images),
         "pixels": int(sum(one.inside.sum() for one in images)),
-        "digest": digest[:64],
+        "kept_back_in": kept_back_in(images),
+        "digest": short_digest(digest),
     }
