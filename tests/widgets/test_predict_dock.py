@@ -429,6 +429,29 @@ def test_waiting_for_a_training(dock, worker, followed):
     assert len(worker.runs) == 1
 
 
+def test_what_waits_is_what_was_asked_for(dock, worker, followed, entry, session, qtbot):
+    liver = make_model(session.project.models_folder / "liver", channels=1)
+    later = make_model(session.project.models_folder / "later", channels=1)
+    session.model = str(liver)
+    dock.where.buttons["view"].click()
+    dock.find.click()
+    press(dock.message, "Wait")
+    assert "Nuclei are found with liver as soon as" in dock.message.text()
+    session.model = str(later)
+    dock.where.buttons["image"].click()
+    followed.leave(Finished())
+    elsewhere = Project.open(followed.run.path.parents[2] / "other")
+    other = Trainer(elsewhere.new_run(TrainJob(method="toy", preset="quick", data="d", name="lung")))
+    other.take()
+    dock.training.poll()
+    assert worker.runs == [], "another training has begun meanwhile"
+    other.leave(Finished())
+    dock.turn._look.timeout.emit()
+    (run,) = worker.runs
+    assert run.job.model == str(liver)
+    assert run.job.box is not None, "in view, as it was chosen then"
+
+
 def test_waiting_for_a_training_that_breaks_off(dock, worker, followed):
     dock.find.click()
     press(dock.message, "Wait")

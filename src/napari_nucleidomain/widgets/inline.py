@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Literal
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
@@ -34,7 +34,15 @@ def report(message: str, hint: str = "", details: str = "") -> str:
 
 
 class Inline(QFrame):
-    """One message in a dock. Hidden while there is nothing to say."""
+    """One message in a dock. Hidden while there is nothing to say.
+
+    Signals
+    -------
+    said(object)
+        This, with something new to say: a dock may scroll to it.
+    """
+
+    said = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -84,6 +92,7 @@ class Inline(QFrame):
             self._add_button(name.replace("_", " "), action)
         self._buttons.setVisible(bool(actions))
         self.setVisible(True)
+        self.said.emit(self)
 
     def say_error(
         self, error: BaseException | str, hint: str = "", details: str = "", **actions: Callable[[], object]

@@ -30,6 +30,8 @@ from .wording import count, duration
 if TYPE_CHECKING:
     import napari
 
+    from napari_nucleidomain.runs.job import PredictJob
+
 _SHOWN_PROBLEMS = 4
 
 
@@ -51,7 +53,7 @@ class PredictDock(Dock):
         self._background = Newest(self)
         self._warmed: tuple[str, str] | None = None
         self._build()
-        self.turn = Turn(self.training, self.message, self._start_now, self)
+        self.turn = Turn(self.training, self.message, self)
         self._connect()
         self._model_chosen()
         self.models.refresh()
@@ -109,6 +111,8 @@ class PredictDock(Dock):
         self.where.changed.connect(self.refresh)
         self.find.clicked.connect(self.start)
         self.stop.clicked.connect(self._stop)
+        for message in (self.message, self.models.message):
+            message.said.connect(self._reveal_message)
         self.prediction.began.connect(self._began)
         self.prediction.progressed.connect(self._progressed)
         self.prediction.warned.connect(self._warned)
@@ -153,6 +157,10 @@ class PredictDock(Dock):
             return "The model works on volumes and this is a flat image."
         return ""
 
+    def _reveal_message(self, message: Inline) -> None:
+        if self.isVisible():
+            self.reveal(message)
+
     def _model_chosen(self, *_: Any) -> None:
         self.scale.show_card(self.models.model_card)
         self.refresh()
@@ -176,27 +184,42 @@ class PredictDock(Dock):
 
     def start(self) -> None:
         """Find nuclei where it was chosen; a training that holds the device is asked about first."""
-        if self.find.isEnabled() and not self.prediction.busy:
-            self.turn.take(on_processor=self.models.model_card is None or self.device.currentData() == "cpu")
-
-    def _start_now(self) -> None:
+        if not self.find.isEnabled() or self.prediction.busy:
+            return
         card = self.models.model_card
         try:
-            target = self.where.target(card.ndim if card is not None else self._classical_ndim())
-            little = "" if self._little_disk_told else too_little(self.session, target)
-            if little:
-                self._ask_about_disk(little)
-                return
-            self._little_disk_told = False
-            classical = card is None
-            job = make_job(
-                self.session.project,
-                target,
-                model=self.models.model,
-                device=str(self.device.currentData()),
-                pixel_size_um=None if classical else self.scale.pixel_size_um,
-                diameter_px=None if classical else self.scale.diameter_px,
+            # Made now: a training that ends meanwhile makes its model the chosen one.
+            job = self._job()
+        except NucleiError as error:
+            self.message.say_error(error)
+            return
+        if job is not None:
+            self.turn.take(
+                lambda: self._hand_over(job),
+                f"Nuclei are found with {'the classical method' if card is None else Path(self.models.model).name}",
+                on_processor=card is None or self.device.currentData() == "cpu",
             )
+
+    def _job(self) -> PredictJob | None:
+        """What is chosen now; None where the disk is too small and that is asked about."""
+        card = self.models.model_card
+        target = self.where.target(card.ndim if card is not None else self._classical_ndim())
+        little = "" if self._little_disk_told else too_little(self.session, target)
+        if little:
+            self._ask_about_disk(little)
+            return None
+        self._little_disk_told = False
+        return make_job(
+            self.session.project,
+            target,
+            model=self.models.model,
+            device=str(self.device.currentData()),
+            pixel_size_um=None if card is None else self.scale.pixel_size_um,
+            diameter_px=None if card is None else self.scale.diameter_px,
+        )
+
+    def _hand_over(self, job: PredictJob) -> None:
+        try:
             self.prediction.start(job)
         except NucleiError as error:
             self.message.say_error(error)
@@ -209,7 +232,6 @@ class PredictDock(Dock):
             self._little_disk_told = True
             self.start()
 
-        self.turn.done()
         self.message.say(
             "warning",
             little,

@@ -31,13 +31,13 @@ class Turn(QObject):
         Of this project's training; one of another project is found among the jobs of this computer.
     message : Inline
         Where to ask.
-    go : callable
-        Starts the prediction.
     """
 
-    def __init__(self, training: RunFollower, message: Inline, go: Callable[[], object], parent: QObject) -> None:
+    def __init__(self, training: RunFollower, message: Inline, parent: QObject) -> None:
         super().__init__(parent)
-        self._training, self._message, self._go = training, message, go
+        self._training, self._message = training, message
+        self._go: Callable[[], object] = lambda: None
+        self._on_processor, self._what = False, ""
         self._waits_for: RunFolder | None = None
         self._paused: RunFolder | None = None
         self._look = QTimer(self)
@@ -56,6 +56,9 @@ class Turn(QObject):
         from napari_nucleidomain.runs.folder import RunFolder
 
         own = self._training.run if self.training_alive else None
+        if own is not None and own.state not in ALIVE:
+            # It has just ended: the follower says so after this.
+            own = None
         holder = holder_of(own.path) if own is not None else training_now()
         if holder is not None and on_processor and holder.device != "cpu":
             return None
@@ -65,15 +68,20 @@ class Turn(QObject):
             return own, f"A training is at work{left}."
         return (RunFolder(Path(holder.run)), f"{holder.sentence()}.") if holder is not None else None
 
-    def take(self, *, on_processor: bool = False) -> None:
+    def take(self, go: Callable[[], object], what: str, *, on_processor: bool = False) -> None:
         """Start now, or ask first.
 
         Parameters
         ----------
+        go : callable
+            Starts the prediction as it was asked for: what is chosen meanwhile is none of its concern.
+        what : str
+            What is begun after waiting: "Nuclei are found with liver".
         on_processor : bool
             The prediction leaves a graphics card alone: a training there is not in its way.
         """
         self._wait_no_more()
+        self._go, self._what, self._on_processor = go, what, on_processor
         found = self._in_the_way(on_processor=on_processor)
         if found is None:
             self._go()
@@ -102,7 +110,7 @@ class Turn(QObject):
     def _wait(self, run: RunFolder) -> None:
         self._waits_for = run
         self._look.start()
-        self._message.say("info", "Nuclei are found as soon as the training ends.", Do_not_wait=self._do_not_wait)
+        self._message.say("info", f"{self._what} as soon as the training ends.", Do_not_wait=self._do_not_wait)
 
     def _do_not_wait(self) -> None:
         self._wait_no_more()
@@ -114,8 +122,14 @@ class Turn(QObject):
 
     def _look_again(self, *_: Any) -> None:
         # Also one that is paused, that broke off, or whose folder is gone: it computes no longer.
-        if self._waits_for is not None and self._waits_for.state not in ALIVE:
-            self._wait_no_more()
+        if self._waits_for is None or self._waits_for.state in ALIVE:
+            return
+        self._wait_no_more()
+        found = self._in_the_way(on_processor=self._on_processor)
+        if found is not None and found[0].state in ALIVE:
+            # The next training has begun meanwhile, here or in another project.
+            self._wait(found[0])
+        else:
             self._go()
 
     def _pause(self, run: RunFolder) -> None:
