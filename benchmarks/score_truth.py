@@ -32,19 +32,23 @@ from napari_nucleidomain.runs.predict import LoadedModels
 sys.path.insert(0, str(HERE.parent / "tests" / "instances"))
 from checker import Checker
 
+# Per click.
+_COUNTS = ("found", "merged", "missed", "extra")
 _COLOURS = {"kumar": "#0072B2", "tnbc": "#D55E00"}
 
 
 def facts_of(model: str, images: list[Path], persons: int) -> dict[str, float]:
     """True scores on images, and the mean and spread of what persons who check 50 nuclei are told."""
     segmenter, _ = LoadedModels().get(model, "auto", {})
-    true, by_points, told, away = [], [], [], []
+    true, by_points, told, away, counts = [], [], [], [], []
     for path in images:
         folder = path.parent.parent
         truth = read_labels(next((folder / "labels").glob(f"{path.stem}.*"))).labels
         found = segment(open_image(path), segmenter, Scale(1.0, "as it is")).labels
         true.append(score_labels(found, truth, hausdorff=False).at[0.5].f1)
-        by_points.append(score_points(found, read_points(folder / "points" / f"{path.stem}.csv")).point_f1)
+        points = score_points(found, read_points(folder / "points" / f"{path.stem}.csv"))
+        by_points.append(points.point_f1)
+        counts.append([getattr(points, name) / max(1, points.n_clicks) for name in _COUNTS])
         checker = Checker(found, truth)
         said = [checker.look(seed).f1 for seed in range(persons)]
         values = np.array([one.value for one in said if one is not None])
@@ -55,6 +59,7 @@ def facts_of(model: str, images: list[Path], persons: int) -> dict[str, float]:
         "point_f1": float(np.mean(by_points)),
         "check50": float(np.mean(told)),
         "check50 within 0.05": float(np.mean(away)),
+        **dict(zip(_COUNTS, np.mean(counts, axis=0).tolist(), strict=True)),
     }
 
 
