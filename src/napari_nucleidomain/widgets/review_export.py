@@ -52,7 +52,7 @@ class ExportButton(QPushButton):
         menu.aboutToShow.connect(self._show_what_fits)
         menu.addAction("Fiji ROI zip …", lambda: self._ask("labels", "-nuclei.zip", "ROI zip (*.zip)"))
         menu.addAction(
-            "Figure of what I see …", lambda: self._ask("figure", "-figure.png", "PNG (*.png);;TIFF (*.tif)")
+            "Figure: this view with outlines …", lambda: self._ask("figure", "-figure.png", "PNG (*.png);;TIFF (*.tif)")
         )
         menu.addSeparator()
         menu.addAction("All images: one row each, one row per nucleus (CSV) …", self._ask_folder)
