@@ -25,7 +25,8 @@ from napari_nucleidomain.instances.labelimage import boxes
 from napari_nucleidomain.instances.scores import score_labels
 from napari_nucleidomain.methods.panoptic import SPEC
 from napari_nucleidomain.methods.panoptic.config import PanopticConfig
-from napari_nucleidomain.methods.panoptic.outlined import _inside, load_outlined
+from napari_nucleidomain.methods.panoptic.lessons import load_outlined
+from napari_nucleidomain.methods.panoptic.outlined import _inside
 from napari_nucleidomain.methods.panoptic.segment import load
 from napari_nucleidomain.methods.panoptic.train import train
 from napari_nucleidomain.methods.panoptic.views import Views, paper_colours
@@ -326,3 +327,12 @@ def test_a_score_on_what_the_model_before_learned_from_says_so(folder, tmp_path)
     child = FakeRun(tmp_path / "child", steps=1, parent=model_of(honest, tmp_path / "kidney"))
     train(child, open_dataset(folder), config())
     assert child.build()[1].scores and not any(score.seen_in_training for score in child.build()[1].scores)
+
+
+def test_images_too_small_for_a_strip_check_as_wholes(tmp_path):
+    truths = [discs(side=60, gap=20, radius=6, seed=k) for k in range(20)]
+    data = write_folder(tmp_path / "d", [stained(t) for t, _ in truths], [c for _, c in truths], [t for t, _ in truths])
+    lessons = load_outlined(data, 0.2, quiet)
+    checked = sum(one.nuclei for one in lessons.check)
+    assert lessons.kept_back and 30 <= checked <= 45
+    assert not {one.name for one in lessons.check} & {one.name for one in lessons.teach}

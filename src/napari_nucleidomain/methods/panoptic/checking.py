@@ -17,7 +17,8 @@ from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.instances.contingency import contingency
 from napari_nucleidomain.instances.scores import Scores, pool, score_table
 
-from .outlined import Lessons, Outlined
+from .lessons import Lessons
+from .outlined import Outlined
 from .segment import load
 
 _AS_IT_IS = Scale(1.0, "")

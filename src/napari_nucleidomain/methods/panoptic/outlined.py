@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.areas import clicked_areas
-from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
-from napari_nucleidomain.data.keepback import CHECK_ENOUGH, keep_back
 from napari_nucleidomain.data.known import UNKNOWN, known_map, with_corrections
 from napari_nucleidomain.data.telling import (
     Told,
@@ -26,8 +24,6 @@ from napari_nucleidomain.data.telling import (
 )
 from napari_nucleidomain.instances.labelimage import boxes, compact
 from napari_nucleidomain.instances.reused import part_reused
-
-FEWEST_NUCLEI = 10
 
 
 @dataclass(frozen=True)
@@ -80,85 +76,7 @@ class Outlined:
         return code.hexdigest()
 
 
-@dataclass(frozen=True)
-class Lessons:
-    """What teaches and what checks.
-
-    Attributes
-    ----------
-    teach : list of Outlined
-    check : list of Outlined
-        Whole images that are for checking, or, where those hold no nucleus, a strip of each that teaches and they; may
-        be empty.
-    kept_back : bool
-        Whether the latter.
-    """
-
-    teach: list[Outlined]
-    check: list[Outlined]
-    kept_back: bool
-
-
-def load_outlined(dataset: Dataset, share: float, warn: Warn) -> Lessons:
-    """Every image with outlines.
-
-    Parameters
-    ----------
-    dataset : Dataset
-    share : float
-        Of the nuclei that are kept back where no image is for checking.
-    warn : callable
-        Given message and hint.
-
-    Raises
-    ------
-    NucleiError
-        There are too few outlines to learn from, or images differ in channels.
-    """
-    told = Told(warn)
-    examples = dataset.examples(split="train")
-    teach = [area for example in examples for area in _load(example, told)]
-    total = sum(one.nuclei for one in teach)
-    if total < FEWEST_NUCLEI:
-        kinds = {"labels", "corrected"}
-        lost = [(str(one), one.hint) for one in dataset.lost if kinds.intersection(one.kinds)]
-        raise _too_few(total, examples, lost + told.lost)
-    check = [area for example in dataset.examples(split="val") for area in _load(example, told)]
-    channels = sorted({one.pixels.shape[-1] for one in teach})
-    if len(channels) > 1:
-        raise NucleiError(
-            f"The training images differ in channels: {' and '.join(map(str, channels))}.",
-            "Choose the same channels in all of them, or leave some images out.",
-        )
-    check = [one for one in check if one.pixels.shape[-1] == channels[0] and (one.known != UNKNOWN).any()]
-    # Tissue without a nucleus stays, since what is found there is a false alarm; last, where only some are looked at.
-    check.sort(key=lambda one: not one.nuclei)
-    if any(one.nuclei for one in check):
-        return Lessons(teach, check, False)
-    pairs = [_divided(one, min(share, CHECK_ENOUGH / total)) for one in teach]
-    strips = [back for _, back in pairs if back is not None]
-    return Lessons([rest for rest, _ in pairs], strips + check if strips else [], True)
-
-
-def _too_few(total: int, examples: list[Example], lost: list[tuple[str, str]]) -> NucleiError:
-    message = f"Only {total} outlined {'nucleus' if total == 1 else 'nuclei'}; {FEWEST_NUCLEI} is the least that works."
-    if lost:
-        why, remedy = lost[0]
-        return NucleiError(f"{message} Left out: {why}", remedy or "Mend that, or outline more nuclei.")
-    clicked = sum(one.points is not None for one in examples)
-    if not total and clicked:
-        return NucleiError(
-            f"{message} The training images have clicks, and this method learns from outlines.",
-            "Train from the clicks instead (spn-ien), or correct a result in Review: corrected nuclei are outlines.",
-        )
-    return NucleiError(
-        message,
-        "Attach label images in Images, or correct a result in Review. In a folder of files, the outlines of "
-        "images/a.tif are labels/a.tif.",
-    )
-
-
-def _load(example: Example, warn: Told) -> list[Outlined]:
+def load_areas(example: Example, warn: Told) -> list[Outlined]:
     """The outlined areas of one image; none where nothing in it is outlined."""
     image = example.open()
     corrections = example.load_corrections(image)
@@ -222,27 +140,9 @@ def _inside(known: np.ndarray, spans: np.ndarray, window: tuple[slice, slice], i
     cut[np.maximum(part[~inside], 0)] = True
     cut[0] = False
     sure = inside & (part != UNKNOWN) & ~cut[np.maximum(part, 0)]
-    return _renumbered(np.where(sure, part, UNKNOWN))
+    return renumbered(np.where(sure, part, UNKNOWN))
 
 
-def _renumbered(known: np.ndarray) -> np.ndarray:
+def renumbered(known: np.ndarray) -> np.ndarray:
     small, _ = compact(np.maximum(known, 0))
     return np.where(known == UNKNOWN, UNKNOWN, small).astype(np.int32)
-
-
-def _divided(one: Outlined, share: float) -> tuple[Outlined, Outlined | None]:
-    """The area without a strip that holds the share of its nuclei, and that strip; nuclei on the cut are in neither."""
-    strip, checks, mask, rest, _ = keep_back(one.centres(), one.known != UNKNOWN, share)
-    if strip is None or mask is None or not len(checks):
-        return one, None
-    (top, bottom), (left, right) = strip
-    place = (slice(top, bottom), slice(left, right))
-    back = np.full(one.known.shape, UNKNOWN, one.known.dtype)
-    back[place] = np.where(mask, one.known[place], UNKNOWN)
-    both = np.intersect1d(np.unique(one.known[rest]), np.unique(back[back > 0]))
-    cut = np.isin(one.known, both[both > 0])
-    teach = replace(one, known=_renumbered(np.where(rest & ~cut, one.known, UNKNOWN)))
-    kept = _renumbered(np.where(cut, UNKNOWN, back)[place])
-    origin = (one.origin[0] + top, one.origin[1] + left)
-    check = replace(one, origin=origin, pixels=one.pixels[place], known=kept, corrected=0)
-    return (teach, check) if teach.nuclei and check.nuclei else (one, None)

@@ -19,9 +19,8 @@ from napari_nucleidomain.training.start import start
 
 from .checking import Checker
 from .config import PanopticConfig
-from .keeping import kept_back_in
+from .lessons import kept_back_in, load_outlined
 from .model import new_detector, size_warning, smallest_anchor, typical_diameter
-from .outlined import load_outlined
 from .segment import METHOD, PanopticSegmenter, read_config
 from .views import Views
 
