@@ -13,6 +13,8 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_nucleidomain.widgets.images_dock import ImagesDock
 
+from .buttons import press
+
 
 @pytest.fixture
 def dock(session):
@@ -198,10 +200,54 @@ def test_a_removed_layer_can_be_shown_again(qtbot, session, dock, image_file, nu
     layer = session.annotations.clicks(entry)
     session.viewer.layers.remove(layer)
     assert len(entry.points) == len(nuclei[1])
-    assert dock.hidden.isVisibleTo(dock)
-    dock._show_again()
+    assert dock.trouble.isVisibleTo(dock)
+    press(dock.trouble, "Show again")
     assert layer in session.viewer.layers
     assert len(layer.data) == len(nuclei[1])
+
+
+def test_a_removed_picture_comes_back_by_its_row_and_by_its_file(qtbot, session, dock, image_file, nuclei):
+    _open(qtbot, dock, image_file)
+    entry, viewer = session.current, session.viewer
+    _shown(qtbot, session, entry)
+    session.annotations.change(entry, points=nuclei[1])
+    mine = [entry.layers["image"], session.annotations.clicks(entry)]
+    for again in (
+        lambda: QTest.mouseClick(
+            dock.list.viewport(),
+            Qt.MouseButton.LeftButton,
+            pos=dock.list.visualItemRect(dock.list.item(0)).center(),
+        ),
+        lambda: _open(qtbot, dock, image_file),
+        lambda: press(dock.trouble, "Show again"),
+    ):
+        for layer in mine:
+            viewer.layers.remove(layer)
+        assert "Its picture was removed from the viewer." in dock.trouble.text()
+        assert "removed from the viewer" in dock.list.item(0).text()
+        again()
+        assert all(layer in viewer.layers for layer in mine)
+        assert viewer.layers.index(mine[0]) < viewer.layers.index(mine[1])
+        assert not dock.trouble.isVisibleTo(dock)
+
+
+def test_an_unreadable_image_can_be_taken_off_and_empties_no_canvas(qtbot, session, dock, image_file, nuclei, tmp_path):
+    _open(qtbot, dock, image_file)
+    good = session.current
+    _shown(qtbot, session, good)
+    (tmp_path / "broken.tif").write_text("not an image")
+    skimage.io.imsave(tmp_path / "new.png", nuclei[0], check_contrast=False)
+    _open(qtbot, dock, tmp_path / "broken.tif", tmp_path / "new.png")
+    broken, new = session.images[1:]
+    assert session.current is new, "the first new one that can be read"
+    _shown(qtbot, session, new)
+    session.set_current(broken)
+    assert new.layers["image"] in session.viewer.layers
+    assert "The viewer still shows new." in dock.trouble.text()
+    press(dock.trouble, "Take this image off the list")
+    assert broken not in session.images
+    assert session.current is new and new.layers["image"] in session.viewer.layers
+    assert not dock.trouble.isVisibleTo(dock)
 
 
 def test_samples_open(qtbot, session, dock):

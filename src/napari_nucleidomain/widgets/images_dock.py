@@ -23,6 +23,7 @@ from .images_groups import set_use
 from .images_list import TICK_HELP, ImageList
 from .images_open import Opened, Opener, words
 from .images_pairing import candidates
+from .images_trouble import Trouble
 from .images_understood import Understood, similar
 from .inline import Inline, WhyButton, row
 from .menus import menu_button, plain_text
@@ -57,6 +58,8 @@ class ImagesDock(Dock):
         self.tick_words = QLabel(TICK_HELP)
         self.tick_words.setWordWrap(True)
         self.body.addWidget(self.tick_words)
+        self.trouble = Trouble(self.session)
+        self.body.addWidget(self.trouble)
         self._build_one()
         self.body.addStretch(1)
         self.click = WhyButton("Next: click nuclei →", "Click inside nuclei of this image, to train on them")
@@ -110,8 +113,6 @@ class ImagesDock(Dock):
         form.addRow("Attach", self.attach.button)
         self.body.addWidget(self.one)
         self.body.addWidget(self.attach.told)
-        self.hidden = Inline()
-        self.body.addWidget(self.hidden)
         self.details = Details(self.session)
         self.details.grouped.connect(self._say_of_group)
         self.body.addWidget(self.details)
@@ -276,19 +277,10 @@ class ImagesDock(Dock):
             )  # fmt: skip
             self.use.setCurrentIndex(self.use.findData(entry.use))
         self.attach.show_entry(entry if good else None)
-        if entry is not None and entry.hidden:
-            names = ", ".join(sorted(entry.layers[role].name for role in entry.hidden if role in entry.layers))
-            self.hidden.say("info", f"Removed from the viewer, not lost: {names}.", Show_again=self._show_again)
-        else:
-            self.hidden.clear()
 
     def _entry_changed(self, entry: ImageEntry, what: str) -> None:
         if entry is self.session.current and what not in ("points", "regions"):
             self.refresh()
-
-    def _show_again(self) -> None:
-        if self.session.current is not None:
-            self.session.stage.show_again(self.session.current)
 
     def _set_use(self, use: str) -> None:
         entry = self.session.current

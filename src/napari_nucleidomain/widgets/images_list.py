@@ -94,6 +94,8 @@ class ImageList(QListWidget):
         entry = self._session.images[self.row(item)]
         if not entry.reading:
             self._session.set_current(entry)
+            # Who chooses an image wants to see it, also what was removed from the viewer.
+            self._session.stage.show_again(entry)
 
     def mousePressEvent(self, event: QMouseEvent | None) -> None:
         """Qt's hook: a click on the tick box changes the tick and not the image that is shown."""
@@ -168,7 +170,7 @@ def lines(entry: ImageEntry) -> list[str]:
     if entry.group:
         known.append(entry.group)
     if entry.hidden:
-        known.append("hidden layers")
+        known.append("removed from the viewer" if "image" in entry.hidden else "a layer was removed from the viewer")
     ready = "✓ " if (len(entry.points) and entry.regions and entry.complete) or entry.labels is not None else ""
     return [entry.name, what, ready + " · ".join(known)] if known else [entry.name, what]
 

@@ -70,19 +70,30 @@ class Opener(QObject):
             Make the first that opens the current image.
         """
         opened = Opened()
-        entries = []
+        entries, known = [], []
         for path in files_in(paths):
-            if any(one.path is not None and same_file(one.path, path) for one in self._session.images):
+            listed = next((one for one in self._session.images if same_file(one.path, path)), None)
+            if listed is not None:
                 opened.known += 1
+                known.append(listed)
                 continue
             entry = self._session.add_entry(_name(path), path=path, reading=True)
             entries.append(entry)
         waiting = list(entries)
         if not waiting:
+            self._show_known(known if select else [])
             self.finished.emit(opened)
+        choice = Choice(self._session, entries if select else [])
         for entry in entries:
-            self._open(entry, opened, waiting, select)
+            self._open(entry, opened, waiting, choice)
         return entries
+
+    def _show_known(self, known: list[ImageEntry]) -> None:
+        """Who opens a file again wants to see it."""
+        first = next((one for one in known if not one.problem and not one.reading), None)
+        if first is not None:
+            self._session.set_current(first)
+            self._session.stage.show_again(first)
 
     def read_again(self, entries: Iterable[ImageEntry]) -> None:
         """Open the images of a project that was just loaded, for their thumbnails."""
@@ -90,9 +101,9 @@ class Opener(QObject):
         waiting = [one for one in entries if one.image is None and not one.problem and one.path is not None]
         for entry in list(waiting):
             entry.reading = True
-            self._open(entry, opened, waiting, select=False)
+            self._open(entry, opened, waiting, Choice(self._session, []))
 
-    def _open(self, entry: ImageEntry, opened: Opened, waiting: list[ImageEntry], select: bool) -> None:
+    def _open(self, entry: ImageEntry, opened: Opened, waiting: list[ImageEntry], choice: Choice) -> None:
         self.under_way += 1
 
         def done(result: tuple[Image, np.ndarray] | None, error: BaseException | None) -> None:
@@ -112,19 +123,33 @@ class Opener(QObject):
             if self._session.closed:
                 return
             self._session.opened(entry, "problem" if error is not None else "understanding")
-            if select:
-                self._select_first()
+            choice.look()
             if not waiting:
                 self.finished.emit(opened)
 
         in_background(self, lambda: _read(entry), lambda result: done(result, None), lambda error: done(None, error))
 
-    def _select_first(self) -> None:
-        """The first good image of the list becomes current, once those before it are known to be bad."""
-        if self._session.current is not None:
+
+class Choice:
+    """Which of the images that were just opened becomes the current one: the first that can be read.
+
+    Parameters
+    ----------
+    session : Session
+    entries : list of ImageEntry
+        In the order of the list; empty to choose none.
+    """
+
+    def __init__(self, session: Session, entries: list[ImageEntry]) -> None:
+        self._session, self._entries, self._before = session, entries, session.current
+
+    def look(self) -> None:
+        """Choose once those before it are known to be bad, unless a person chose another one meanwhile."""
+        first = next((one for one in self._entries if not one.problem), None)
+        if first is None or first.reading or first not in self._session.images:
             return
-        first = next((one for one in self._session.images if not one.problem), None)
-        if first is not None and not first.reading:
+        self._entries = []
+        if self._session.current is self._before:
             self._session.set_current(first)
 
 

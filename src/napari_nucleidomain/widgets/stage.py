@@ -66,8 +66,15 @@ class Stage(QObject):
             self, lambda: _open(entry), lambda shown: self._opened(entry, shown), lambda e: self._failed(entry, e)
         )
 
+    @property
+    def shown(self) -> ImageEntry | None:
+        """The image in the viewer: not the current one while that cannot be read."""
+        return self._shown
+
     def show_again(self, entry: ImageEntry) -> None:
-        """Put back what the user removed from the viewer."""
+        """Put back what the user removed from the viewer, if anything."""
+        if not entry.hidden:
+            return
         entry.hidden.clear()
         self._bring(entry)
         self._session.entry_changed.emit(entry, "layers")
@@ -75,12 +82,15 @@ class Stage(QObject):
     # Switching -------------------------------------------------------------------------------------------------
 
     def _switch(self, entry: ImageEntry | None) -> None:
+        if entry is not None and entry.problem:
+            # Nothing to show instead: what is on screen stays.
+            return
         last, tool = self._shown, ""
         if last is not None and last is not entry:
             tool = self._session.annotations.mode_on(last)
             self._put_away(last)
         self._shown = entry
-        if entry is None or entry.problem:
+        if entry is None:
             return
         if tool:
             self.when_ready(entry, lambda: self._session.annotations.use(tool))
