@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
 
-from napari_nucleidomain.contracts import NucleiError, load_card, save_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, ScoreOnData, load_card, save_card
 from napari_nucleidomain.contracts.events import Failed, Finished, Metric, Progress, StageEvent, Stopped, Warned
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs import launch
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
-from napari_nucleidomain.widgets import layers, train_choices, train_dock, train_portable
+from napari_nucleidomain.widgets import layers, train_choices, train_compare, train_dock, train_portable
+from napari_nucleidomain.widgets.run_story import Series
+from napari_nucleidomain.widgets.train_compare import verdict
 
 from .buttons import offered, press
 from .trainer import TOY, ToyConfig, Trainer, make_model
@@ -516,6 +520,21 @@ def test_the_preview_changes_for_what_the_model_before_found(dock, entry, sessio
     trainer.leave(Stopped())
     session.run = None
     assert not dock.progress.before.isVisibleTo(dock)
+
+
+def test_scores_on_clicks_and_on_outlines_are_not_compared():
+    scores = [ScoreOnData(name=name, value=0.8, on="90 outlines of 2 images") for name in ("aji", "object_f1")]
+    floor = [ScoreOnData(name="points_f1", value=0.9, on="9 clicks"), scores[1].model_copy(update={"value": 0.7})]
+    known = {"images": ["a", "b"], "outlines": 420, "corrected": 3, "digest": "x"}
+    card = ModelCard(name="m", method="panoptic", trained_on=known, scores=scores, classical=floor)
+    assert train_compare._learned_from(card) == "learned from 2 images, 420 outlines (3 of them corrected)"
+    outlined = train_compare._measured("pan", [], card, Series())
+    assert (outlined.quality, outlined.classical, outlined.metric) == (0.8, 0.7, "object_f1")
+    clicked = train_compare.Course("spn", quality=0.91, classical=0.7, metric="points_f1", data="y")
+    assert "spn was measured on clicks and pan on outlines: these scores cannot be" in verdict(clicked, outlined)
+    assert train_compare._floor(outlined) == "the classical method on the same outlines: 0.70"
+    assert verdict(outlined, replace(outlined, name="other", quality=0.7)).endswith("measured on the same outlines.")
+    assert "not measured on the same clicks" in verdict(clicked, replace(clicked, name="b", data="z"))
 
 
 def test_two_past_trainings_are_compared(dock, session, qtbot):

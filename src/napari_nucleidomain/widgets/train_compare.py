@@ -1,4 +1,4 @@
-"""Two past trainings beside each other: what they learned from, how long, and how good they are on clicks kept back."""
+"""Two past trainings beside each other: what they learned from, how long, and how good they are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError, find_method, load_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, ScoreOnData, find_method, load_card
 
 from .inline import WhyButton
 from .plots import CurvePlot
@@ -19,7 +19,7 @@ from .wording import checked_sentence, count, duration
 if TYPE_CHECKING:
     from .train_past import Past
 
-# Two models that differ by less than the chance of a handful of clicks are called about as good.
+# Two models that differ by less than the chance of a handful of nuclei are called about as good.
 _CLEARLY = 0.03
 
 
@@ -30,7 +30,11 @@ class Course:
     Attributes
     ----------
     quality : float or None
-        F1 on the kept-back clicks, of the way of dividing nuclei that the model uses.
+        F1 on what was kept back, of the way of dividing nuclei that the model uses.
+    classical : float or None
+        The same of the classical method.
+    metric : str
+        Name of that score: points_f1 on clicks, object_f1 on outlines.
     data : str
         Digest of what it learned from; "" where it left no model.
     curve : Series
@@ -41,8 +45,14 @@ class Course:
     lines: list[str] = field(default_factory=list)
     quality: float | None = None
     classical: float | None = None
+    metric: str = ""
     data: str = ""
     curve: Series = field(default_factory=Series)
+
+    @property
+    def on(self) -> str:
+        """What it was measured on."""
+        return "outlines" if self.metric.startswith(("object", "outlines")) else "clicks"
 
 
 def course_of(past: Past) -> Course:
@@ -56,38 +66,44 @@ def course_of(past: Past) -> Course:
     story = RunStory()
     story.feed(past.run.read_events()[0])
     card = load_card(past.model) if past.model is not None else None
-    quality, classical = (_f1(card.scores), _f1(card.classical)) if card is not None else (None, None)
-    return Course(
-        past.name,
-        [
-            words
-            for words in (_result(story, card, quality), _learned_from(card), _how_long(past, story, card))
-            if words
-        ],
-        quality,
-        classical,
-        str(card.trained_on.get("digest", "")) if card is not None else "",
-        story.whole("outlines_f1" if "outlines_f1" in story.checked else "points_f1"),
-    )
+    told = (_result(story, card), _learned_from(card), _how_long(past, story, card))
+    curve = story.whole("outlines_f1" if "outlines_f1" in story.checked else "points_f1")
+    return _measured(past.name, [words for words in told if words], card, curve)
 
 
-def _f1(scores: list) -> float | None:  # type: ignore[type-arg]
-    return next((score.value for score in scores if score.name.endswith("f1")), None)
+def _measured(name: str, lines: list[str], card: ModelCard | None, curve: Series) -> Course:
+    score = _f1(card.scores) if card is not None else None
+    digest = str(card.trained_on.get("digest", "")) if card is not None else ""
+    if card is None or score is None:
+        return Course(name, lines, data=digest, curve=curve)
+    floor = _f1(card.classical, score.name)
+    return Course(name, lines, score.value, floor.value if floor is not None else None, score.name, digest, curve)
 
 
-def _result(story: RunStory, card: ModelCard | None, quality: float | None) -> str:
-    if card is None or quality is None:
+def _f1(scores: list[ScoreOnData], name: str = "f1") -> ScoreOnData | None:
+    return next((score for score in scores if score.name.endswith(name)), None)
+
+
+def _result(story: RunStory, card: ModelCard | None) -> str:
+    score = _f1(card.scores) if card is not None else None
+    if score is None:
         return checked_sentence(story.checked) or "no score"
-    return f"quality {quality:.2f} on {card.scores[0].on}"
+    return f"quality {score.value:.2f} on {score.on}"
 
 
 def _learned_from(card: ModelCard | None) -> str:
     if card is None:
         return "it left no model"
     known = card.trained_on
-    parts = [count(len(known.get("images") or []), "image"), count(int(known.get("clicks") or 0), "click")]
-    if known.get("corrected"):
-        parts.append(count(int(known["corrected"]), "corrected outline"))
+    clicks, outlines, corrected = (int(known.get(name) or 0) for name in ("clicks", "outlines", "corrected"))
+    parts = [count(len(known.get("images") or []), "image")]
+    if clicks or not outlines:
+        parts.append(count(clicks, "click"))
+    if outlines:
+        # The corrected ones are among them.
+        parts.append(count(outlines, "outline") + (f" ({corrected:,} of them corrected)" if corrected else ""))
+    elif corrected:
+        parts.append(count(corrected, "corrected outline"))
     begun = f", going on from {card.parent}" if card.parent else ""
     return f"learned from {', '.join(parts)}{begun}"
 
@@ -107,7 +123,12 @@ def _how_long(past: Past, story: RunStory, card: ModelCard | None) -> str:
 def verdict(one: Course, other: Course) -> str:
     """Which of two did better, and whether they can be compared at all, in a sentence or two."""
     if one.quality is None or other.quality is None:
-        return "One of them has no score on kept-back clicks, so they cannot be compared by it."
+        return "One of them has no score, so they cannot be compared by it."
+    if one.metric != other.metric:
+        return (
+            f"{one.name} was measured on {one.on} and {other.name} on {other.on}: these scores cannot be compared, "
+            "because an outline must also fit. Predict the same image with both and look."
+        )
     better, worse = (one, other) if one.quality >= other.quality else (other, one)
     assert better.quality is not None and worse.quality is not None
     apart = better.quality - worse.quality
@@ -117,8 +138,8 @@ def verdict(one: Course, other: Course) -> str:
         else f"{better.name} is better: {better.quality:.2f} against {worse.quality:.2f} (F1; 1 is perfect)."
     )
     if one.data and one.data == other.data:
-        return f"{said} Both were measured on the same clicks."
-    return f"{said} They were not measured on the same clicks, so a small difference may be chance."
+        return f"{said} Both were measured on the same {one.on}."
+    return f"{said} They were not measured on the same {one.on}, so a small difference may be chance."
 
 
 class Comparison(QWidget):
@@ -146,7 +167,9 @@ class Comparison(QWidget):
         """Show two trainings; those of one name are told apart by a number."""
         names = [one.name, other.name if other.name != one.name else f"{other.name} (2)"]
         self.verdict.setText(verdict(one, other))
-        self.plot.set_curves(dict(zip(names, (one.curve, other.curve), strict=True)))
+        told_apart = one.metric != other.metric and one.metric and other.metric
+        lines = [f"{name} (on {of.on})" if told_apart else name for name, of in zip(names, (one, other), strict=True)]
+        self.plot.set_curves(dict(zip(lines, (one.curve, other.curve), strict=True)))
         told = (
             f"<b>{escape(name)}</b><br>" + "<br>".join(escape(line) for line in [*course.lines, _floor(course)] if line)
             for name, course in zip(names, (one, other), strict=True)
@@ -156,4 +179,6 @@ class Comparison(QWidget):
 
 
 def _floor(course: Course) -> str:
-    return f"the classical method on the same clicks: {course.classical:.2f}" if course.classical is not None else ""
+    return (
+        f"the classical method on the same {course.on}: {course.classical:.2f}" if course.classical is not None else ""
+    )
