@@ -26,6 +26,7 @@ from napari_nucleidomain.instances.scores import score_labels
 from napari_nucleidomain.methods.panoptic import SPEC
 from napari_nucleidomain.methods.panoptic.config import PanopticConfig
 from napari_nucleidomain.methods.panoptic.lessons import load_outlined
+from napari_nucleidomain.methods.panoptic.model import detector_settings
 from napari_nucleidomain.methods.panoptic.outlined import _inside
 from napari_nucleidomain.methods.panoptic.segment import load
 from napari_nucleidomain.methods.panoptic.train import train
@@ -139,6 +140,16 @@ def test_every_row_of_table_3_trains(folder, tmp_path, row):
     known = set(run.metrics[0])
     assert ("fused" in known) == row.get("feature_fusion", True)
     assert ("semantic" in known) == row.get("semantic_branch", True)
+
+
+def test_larger_tiles_have_room_for_more_nuclei():
+    usual = PanopticConfig.model_validate({**SPEC.preset("quick").values, "anchor_px": 8.0})
+    here = detector_settings(usual, 3)
+    assert (here.rpn_before_test, here.rpn_after_test, here.detections) == (1000, 1000, 1000)
+    large = detector_settings(usual.model_copy(update={"tile_px": 768}), 3)
+    assert (large.rpn_before_test, large.rpn_after_test, large.detections) == (4000, 4000, 4000)
+    small = usual.model_copy(update={"tile_px": 128, "anchor_px": 32.0, "proposals": 300})
+    assert detector_settings(small, 3).rpn_after_test == 300
 
 
 def test_only_regions_teach_and_cut_nuclei_are_unknown(folder, tmp_path):

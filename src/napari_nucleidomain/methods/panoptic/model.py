@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 # The network sees every fourth pixel: smaller boxes than this are not told apart.
 LEAST_ANCHOR = 6.0
 _SMALL_NUCLEUS = 8.0
+# So many of the smallest anchors beside each other are the tile for which `proposals` and `most_nuclei` are said: the
+# tile of `quick` and `balanced` with nuclei of 16 px.
+_ANCHORS_A_TILE = 48.0
 
 
 def smallest_anchor(config: PanopticConfig, diameter_px: float) -> float:
@@ -46,9 +50,15 @@ def size_warning(diameter_px: float, anchor_px: float) -> tuple[str, str] | None
     return None
 
 
+def room(config: PanopticConfig) -> float:
+    """How many times the configured proposals and nuclei a tile may hold, since more fit into it; at least 1."""
+    return max(1.0, (config.tile_px / (_ANCHORS_A_TILE * config.anchor_px)) ** 2)
+
+
 def detector_settings(config: PanopticConfig, channels: int) -> DetectorSettings:
     """What the shared detector is told. `config.anchor_px` is no longer 0 here."""
     anchors = tuple(config.anchor_px * 2**level for level in range(5))
+    proposals, nuclei = (math.ceil(limit * room(config)) for limit in (config.proposals, config.most_nuclei))
     return DetectorSettings(
         channels=channels,
         backbone=config.backbone,
@@ -57,8 +67,8 @@ def detector_settings(config: PanopticConfig, channels: int) -> DetectorSettings
         anchor_sizes=anchors,
         rpn_before_train=config.proposals_train,
         rpn_after_train=config.proposals_train,
-        rpn_before_test=config.proposals,
-        rpn_after_test=config.proposals,
+        rpn_before_test=proposals,
+        rpn_after_test=proposals,
         # In Mask R-CNN's proportion to its anchors, 224 to 32.
         roi_canonical=7.0 * config.anchor_px,
         box_width=config.box_features,
@@ -66,7 +76,7 @@ def detector_settings(config: PanopticConfig, channels: int) -> DetectorSettings
         box_positive=config.roi_positives,
         box_nms=config.overlap,
         least_score=config.least_score,
-        detections=config.most_nuclei,
+        detections=nuclei,
         mask_head="dual" if config.mask_generator == "dual" else "plain",
         mask_channels=config.mask_channels,
         fusion=config.feature_fusion,
