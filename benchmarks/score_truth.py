@@ -117,7 +117,8 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
     parts.append(f'<text x="18" y="{middle}" transform="rotate(-90 18 {middle})" text-anchor="middle">true F1</text>')
     size = f'width="{60 + 2 * side + gap + 20}" height="{40 + side + 80}"'
     style = 'font-family="sans-serif" font-size="13"'
-    ground = '<rect width="100%" height="100%" fill="white"/>'
+    # Without per cent: some viewers know no size to take them of.
+    ground = f'<rect {size} fill="white"/>'
     path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" {size} {style}>{ground}{"".join(parts)}</svg>\n')
 
 

@@ -315,7 +315,8 @@ def test_corrected_axes_and_sizes_apply_to_similar_files(qtbot, session, dock, n
     _open(qtbot, dock, *(tmp_path / f"{name}.tif" for name in ("a", "b", "flat")))
     a, b, flat = session.images
     session.set_current(a)
-    for changes in ({"axes": "CYX"}, {"pixel_size_um": 0.5}):
+    # In this order: the pixel size of an image that has several layers already is asked about.
+    for changes in ({"pixel_size_um": 0.5}, {"axes": "CYX"}):
         dock._corrected(changes)
         qtbot.waitUntil(lambda changes=changes: changes.items() <= a.understanding.items(), timeout=20_000)
         qtbot.waitUntil(lambda: not dock.understood.trouble.isVisibleTo(dock))

@@ -302,6 +302,12 @@ def test_models_with_cards_are_listed_and_imported(dock, session, qtbot, tmp_pat
     dock.models.import_file(tmp_path / "bad.nucleidomain")
     qtbot.waitUntil(lambda: dock.models.message.level == "error")
     assert "damaged or is not a model" in dock.models.message.text()
+    (tmp_path / "report.docx").write_bytes((tmp_path / "liver mail.nucleidomain").read_bytes())
+    dock.models.import_file(tmp_path / "report.docx")
+    qtbot.waitUntil(lambda: "report.docx" in dock.models.message.text())
+    assert "report.docx is not a model file (.nucleidomain)." in dock.models.message.text()
+    press(dock.models.message, "Close")
+    assert not dock.models.message.isVisibleTo(dock.models)
 
 
 def test_a_model_below_the_classical_method_is_told_here_too(dock, session, entry):

@@ -187,6 +187,47 @@ def test_the_part_is_drawn_while_it_is_asked_about(dock, result, entry, session,
     assert "part" not in entry.layers
 
 
+def test_a_part_that_lost_its_nuclei_is_told_before_and_all_parts_can_be_shown(dock, result, entry, session, qtbot):
+    paint_out(result, 1)
+    last = int(result.layer.data.max())
+    half = np.argwhere(result.layer.data == last)
+    result.layer.data_setitem(tuple(half[: len(half) // 2].T), 0)
+    qtbot.waitUntil(lambda: result.edited)
+    ready(dock, qtbot)
+    box, viewer = dock.corrections, session.viewer
+    viewer.scene.camera.zoom *= 6
+    box.ask.click()
+    part_found(box, qtbot)
+    assert box._part.emptied == 1
+    assert "1 of these parts holds no nucleus now: everything in it will be learned as background" in box.slip.text()
+    assert box.add.isEnabled() and box.show_parts.isVisibleTo(box)
+    box.show_parts.click()
+    settle()
+    assert not box.show_parts.isVisibleTo(box)
+    result.layer.undo()
+    result.layer.undo()
+    paint_out(result, 1)
+    box.ask.click()
+    box.ask.click()
+    part_found(box, qtbot)
+    assert "This part holds no nucleus now" in box.slip.text()
+    box.ask.click()
+    assert not box.slip.isVisibleTo(box)
+
+
+def test_what_is_asked_for_is_scrolled_into_view(dock, result, session, monkeypatch, qtbot):
+    ready(dock, qtbot)
+    revealed = []
+    monkeypatch.setattr(dock, "reveal", revealed.append)
+    dock.refresh()
+    assert revealed == [], "nothing was asked for"
+    dock.corrections.ask.click()
+    assert revealed == [dock.corrections._form]
+    dock.export.written.emit("nuclei.csv")
+    assert revealed[1:] == [dock.taken_out]
+    part_found(dock.corrections, qtbot)
+
+
 @pytest.mark.parametrize("read_again", [False, True])
 def test_nuclei_hidden_by_a_filter_were_not_changed(dock, result, entry, session, read_again, qtbot):
     number = len(result.loaded.scores)

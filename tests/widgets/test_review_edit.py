@@ -113,6 +113,30 @@ def test_split_by_a_line_leaves_selection_tool_and_camera(bar, dock, result, ses
     assert read_after_flush(session, result) == (7, new)
 
 
+def test_the_walk_keeps_its_place_after_a_neighbour_was_split_or_joined(bar, dock, result, session, qtbot):  # noqa: F811
+    viewer, layer, walk = session.viewer, result.layer, dock.walk
+    viewer.layers.selection.active = layer
+    for _ in range(3):
+        walk.step(1)
+    here, following, total = walk.here, int(walk.ids[3]), len(walk.ids)
+    far = int(walk.ids[-1])
+    y, x = centre(result, far)
+    key(viewer, Qt.Key.Key_T)
+    drag(viewer, layer, (y - 15, x + 3), (y + 15, x + 3))
+    assert bar.number == far and walk.here == here
+    ready(dock, qtbot)
+    assert (walk.here, walk.place.text()) == (here, f"3 of {total + 1}")
+    new = int(layer.data.max())
+    key(viewer, Qt.Key.Key_J)
+    click(viewer, layer, centre(result, far))
+    click(viewer, layer, centre(result, new))
+    assert not bar.tool.kind and bar.number in (far, new)
+    ready(dock, qtbot)
+    assert (walk.here, walk.place.text()) == (here, f"3 of {total}")
+    walk.on.click()
+    assert walk.here == following
+
+
 def read_after_flush(session, result):
     session.about_to_close.emit()
     return tuple(sorted(read_notes(result.stored).looked))

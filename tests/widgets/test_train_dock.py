@@ -485,15 +485,30 @@ def test_job_for_a_cluster_holds_all_and_asks_first_where_it_is_much(
 
 def test_a_training_that_ended_while_the_viewer_was_closed_is_told_once(dock, training, session, qtbot):
     session.run = None
-    training.publish()
-    training.leave(Finished(summary={}))
-    dock.message.clear()
+    folder = training.publish()
+    training.leave(Finished(summary={"published": str(folder)}))
     dock._look_round()
-    qtbot.waitUntil(lambda: "is ready" in dock.message.text(), timeout=8000)
-    dock.message.clear()
+    said = dock.progress.message
+    qtbot.waitUntil(lambda: f"{folder.name}: trained" in said.text(), timeout=8000)
+    assert session.training_line == f"{folder.name} is ready" and dock.header.training.isVisibleTo(dock)
+    press(said, "Predict with it")
+    assert session.model == str(folder) and dock.opened == ["predict"]
+    dock.hide()
+    dock.show()
+    assert session.training_line == "", "told in full here"
+    session.run = None
     dock.past.refresh(session.project)
     qtbot.waitUntil(lambda: not dock.past._background.busy)
-    assert "is ready" not in dock.message.text()
+    assert said.text() == "" and session.run is None
+
+
+def test_a_double_click_that_opened_the_dock_begins_no_training(dock, entry, started):
+    ready(dock).hold_off()
+    dock.train.click()
+    assert started == []
+    dock._just_opened.stop()
+    dock.train.click()
+    assert len(started) == 1
 
 
 def test_the_preview_changes_for_what_the_model_before_found(dock, entry, session, nuclei, qtbot):

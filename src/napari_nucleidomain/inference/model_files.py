@@ -159,6 +159,10 @@ def unpack_model(file: Path | str, folder: Path | str) -> Path:
         The file is damaged or holds anything but a card and weights.
     """
     file, folder = Path(file), Path(folder)
+    if file.suffix.lower() != SINGLE_FILE_SUFFIX:
+        raise NucleiError(
+            f"{file.name} is not a model file ({SINGLE_FILE_SUFFIX}).", "Ask for the file made by *Share*."
+        )
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
         with zipfile.ZipFile(file) as archive:

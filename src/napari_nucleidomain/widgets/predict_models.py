@@ -183,7 +183,7 @@ class ModelPicker(QWidget):
         """Bring a model file in and choose it."""
 
         def done(model: Any) -> None:
-            self.message.say("ok", f"{model.name} is here.", model.card.line())
+            self.message.say("ok", f"{model.name} is here.", model.card.line(), Close=self.message.clear)
             self._cards[str(model.folder)] = model.card
             self._fill(self._cards)
             self._session.model = str(model.folder)
@@ -194,7 +194,10 @@ class ModelPicker(QWidget):
             self.message.say_error(error)
             return
         project = self._session.project
-        self._background.run("import", project.import_model, file, done=done, failed=self.message.say_error)
+        self._background.run("import", project.import_model, file, done=done, failed=self._say_error)
+
+    def _say_error(self, error: BaseException) -> None:
+        self.message.say_error(error, Close=self.message.clear)
 
     def _ask_target(self) -> None:
         name = f"{Path(self.model).name}{_SUFFIX}"
@@ -209,8 +212,8 @@ class ModelPicker(QWidget):
             self._session.project.export_model,
             self.model,
             file,
-            done=lambda path: self.message.say("ok", f"Written: {path}"),
-            failed=self.message.say_error,
+            done=lambda path: self.message.say("ok", f"Written: {path}", Close=self.message.clear),
+            failed=self._say_error,
         )
 
 

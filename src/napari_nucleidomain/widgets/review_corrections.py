@@ -16,7 +16,7 @@ from .combos import narrow
 from .inline import Inline, WhyButton
 from .newest import Newest
 from .result_layers import result_layers
-from .review_part import Part, asked_of, draw, find_part, take_away
+from .review_part import Part, asked_of, draw, find_part, show_part, take_away
 from .wording import count
 
 if TYPE_CHECKING:
@@ -50,9 +50,12 @@ class UseCorrections(QWidget):
     -------
     continue_asked(object)
         Folder of the model to train on from; None for a new one.
+    opened(object)
+        The question, which has just been opened.
     """
 
     continue_asked = Signal(object)
+    opened = Signal(object)
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -70,13 +73,16 @@ class UseCorrections(QWidget):
         narrow(self.area)
         self.share = QLabel()
         self.share.setWordWrap(True)
+        self.slip = Inline()
+        self.show_parts = WhyButton("Show the parts", "Move the picture so that all that will be learned is in sight.")
+        self.show_parts.clicked.connect(self._show_parts)
         self.add = WhyButton("Add to training images", _HELP)
         self.message = Inline()
         self._form = QWidget()
         inner = QVBoxLayout(self._form)
         inner.setContentsMargins(12, 0, 0, 0)
         # Below each other: side by side they are wider than a dock on a small screen.
-        for widget in (self.question, self.area, self.share, self.add):
+        for widget in (self.question, self.area, self.share, self.slip, self.show_parts, self.add):
             inner.addWidget(widget)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -128,6 +134,8 @@ class UseCorrections(QWidget):
         if not on or self._entry is None:
             self._forget()
             return
+        self._just_opened = True
+        self.opened.emit(self._form)
         chosen = self.area.currentData()
         self.area.blockSignals(True)
         self.area.clear()
@@ -157,6 +165,8 @@ class UseCorrections(QWidget):
     def _moved(self, *_: Any) -> None:
         if self.area.currentData() == "view":
             self._stale()
+        elif self._part is not None:
+            self._offer_to_show()
 
     def _stale(self, *_: Any) -> None:
         """What was worked out may not be true any more: nothing is added before it is worked out anew."""
@@ -183,9 +193,31 @@ class UseCorrections(QWidget):
         self._part, self._drawn = part, entry
         draw(self._session, entry, part)
         self.share.setText(part.words())
+        if part.warning():
+            self.slip.say("warning", part.warning())
+        else:
+            self.slip.clear()
+        self._offer_to_show()
+        if self._just_opened:
+            # Longer now than when it was opened.
+            self._just_opened = False
+            self.opened.emit(self._form)
         if self.message.level == "error":
             self.message.clear()
         self.add.allow()
+
+    _just_opened = False
+
+    def _offer_to_show(self) -> None:
+        from .view import view_box
+
+        part, entry = self._part, self._drawn
+        seen = view_box(self._session, entry) if entry is not None else None
+        self.show_parts.setVisible(part is not None and not part.in_view(seen))
+
+    def _show_parts(self) -> None:
+        if self._part is not None and self._drawn is not None and "image" in self._drawn.layers:
+            show_part(self._session, self._drawn, self._part)
 
     def _not_found(self, error: BaseException) -> None:
         self._forget()
@@ -199,6 +231,8 @@ class UseCorrections(QWidget):
         self._soon.stop()
         self._background.forget("part")
         self.share.clear()
+        self.slip.clear()
+        self.show_parts.hide()
         if entry is not None and not self._session.closed:
             take_away(self._session, entry)
 

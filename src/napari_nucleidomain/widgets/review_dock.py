@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 from .canvas_pick import CanvasPick
 from .combos import fill_combo, narrow
@@ -139,6 +139,9 @@ class ReviewDock(Dock):
         self.export.serve(self._snapshot, self._view, self._colours)
         self.export.written.connect(lambda what: self.taken_out.say("ok", f"Written: {what}"))
         self.export.failed.connect(self.taken_out.say_error)
+        for message in (self.taken_out, self.corrections.message):
+            message.said.connect(self._reveal_message)
+        self.corrections.opened.connect(self._reveal_message)
         self.older.listed.connect(self._soon)
         self.corrections.continue_asked.connect(self._train_on)
         self.canvas = CanvasPick(session.viewer, self._picked_on_canvas)
@@ -151,6 +154,13 @@ class ReviewDock(Dock):
     def _entry_changed(self, entry: ImageEntry, what: str) -> None:
         if what in ("points", "regions", "labels", "understanding"):
             self._content_changed()
+
+    def _reveal_message(self, widget: QWidget) -> None:
+        """What was asked for is brought into sight; what comes by itself (`show_subject`) stays where it is."""
+        if self.isVisible() and not self._refreshing:
+            self.reveal(widget)
+
+    _refreshing = False
 
     def _content_changed(self, *_: Any) -> None:
         self._version += 1
@@ -187,7 +197,9 @@ class ReviewDock(Dock):
         some = bool(self._subjects)
         for widget in (self.modes, self.summary, self.hand, self.table, self.corrections, self.export):
             widget.setVisible(some)
+        self._refreshing = True
         self.corrections.show_subject(entry, self.subject)
+        self._refreshing = False
         if some:
             self.empty.clear()
         else:
@@ -311,6 +323,8 @@ class ReviewDock(Dock):
     def _train_on(self, folder: Path | None) -> None:
         """Open Train, ready to go on from the model that made the result."""
         dock: Any = open_dock(self.session, "train")
+        if dock is not None:
+            dock.hold_off()
         if folder is not None and dock is not None:
             dock.continue_from(folder)
 

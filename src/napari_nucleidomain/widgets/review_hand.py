@@ -53,7 +53,7 @@ class Hand(QWidget):
         self.walk.went.connect(lambda number: self.went.emit(number, True))
         self.check.asked.connect(lambda number: self.went.emit(number, True))
         self.check.told.connect(self._told)
-        self.edit.chosen.connect(lambda number: self.went.emit(number, False))
+        self.edit.chosen.connect(self._choose)
         self.edit.changed.connect(self.changed)
         self.edit.looked.connect(self._look)
         self.edit.kept.connect(self._kept)
@@ -79,9 +79,20 @@ class Hand(QWidget):
         self.checked = words
 
     def stand_on(self, number: int) -> None:
-        """A nucleus was chosen, here or elsewhere."""
-        self.walk.stand_on(number)
+        """A nucleus was chosen, here or elsewhere; one that a tool was used on takes the walk nowhere."""
+        if not (self._choosing or self.edit.tool.kind):
+            self.walk.stand_on(number)
         self.edit.stand_on(number)
+
+    _choosing = False
+
+    def _choose(self, number: int) -> None:
+        """Choose what was split or joined: it may be a neighbour of the one that the walk stands on."""
+        self._choosing = True
+        try:
+            self.went.emit(number, False)
+        finally:
+            self._choosing = False
 
     def _look(self, numbers: tuple[int, ...]) -> None:
         if self._subject is not None:

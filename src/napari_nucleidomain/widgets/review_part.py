@@ -58,11 +58,12 @@ class Asked:
 
 @dataclass(frozen=True)
 class Part:
-    """Regions, their share of the image, and how many nuclei in them a filter hides."""
+    """Regions, their share of the image, how many nuclei in them a filter hides, and how many lost all they had."""
 
     regions: list[Region]
     share: float
     hidden: int
+    emptied: int = 0
 
     def words(self) -> str:
         """ "Drawn in the picture: 2 boxes, 4 % of the image." """
@@ -73,6 +74,33 @@ class Part:
             lie = "nucleus in it is" if self.hidden == 1 else "nuclei in it are"
             said += f" {self.hidden} {lie} hidden by the filters of Predict, and will be learned as none."
         return said
+
+    def warning(self) -> str:
+        """What a slip would teach wrongly: "2 of these parts hold no nucleus now: …"; "" where none was emptied."""
+        if not self.emptied:
+            return ""
+        hold = "part holds" if len(self.regions) == 1 else "parts holds" if self.emptied == 1 else "parts hold"
+        which = "This" if len(self.regions) == 1 else f"{self.emptied} of these"
+        it = "it" if self.emptied == 1 else "them"
+        return f"{which} {hold} no nucleus now: everything in {it} will be learned as background. Right?"
+
+    def in_view(self, seen: list[list[int]] | None) -> bool:
+        """Whether all of it lies in what is on screen."""
+        return seen is not None and all(
+            start <= a and b <= stop
+            for region in self.regions
+            for (a, b), (start, stop) in zip(region.bounds, seen, strict=True)
+        )
+
+
+def show_part(session: Session, entry: ImageEntry, part: Part) -> None:
+    """Bring all of it onto the canvas."""
+    from .view import look_at
+
+    bounds = np.array([region.bounds for region in part.regions], dtype=float)
+    ends = [entry.layers["image"].data_to_world(corner) for corner in (bounds[..., 0].min(0), bounds[..., 1].max(0))]
+    first, last = np.asarray(ends, dtype=float)
+    look_at(session.viewer, (first + last) / 2, float(np.abs(last - first).max()))
 
 
 def asked_of(subject: Subject, entry: ImageEntry, kind: str, seen: list[list[int]] | None) -> Asked:
@@ -111,7 +139,20 @@ def find_part(asked: Asked) -> Part:
         regions = [_in_view(asked.seen, extent)]
     inside = regions_mask(regions, labels.shape, origin)
     hidden = np.unique(found[inside & (found > 0) & (before == 0) & (labels == 0)])
-    return Part(regions, float(np.count_nonzero(inside)) / float(np.prod(asked.image_shape)), len(hidden))
+    share = float(np.count_nonzero(inside)) / float(np.prod(asked.image_shape))
+    emptied = sum(_emptied(one, before, labels, origin) for one in regions)
+    return Part(regions, share, len(hidden), emptied)
+
+
+def _emptied(region: Region, before: np.ndarray, now: np.ndarray, origin: tuple[int, ...]) -> bool:
+    """Whether a region held nuclei before and holds none now."""
+    from napari_nucleidomain.data.regions import regions_mask
+
+    starts = [max(0, int(a) - o) for (a, _), o in zip(region.bounds, origin, strict=True)]
+    sides = [slice(s, max(s, int(np.ceil(b)) - o)) for s, (_, b), o in zip(starts, region.bounds, origin, strict=True)]
+    old, new = before[tuple(sides)], now[tuple(sides)]
+    inside = regions_mask([region], old.shape, tuple(s + o for s, o in zip(starts, origin, strict=True)))
+    return bool(old[inside].any() and not new[inside].any())
 
 
 def _before(asked: Asked) -> tuple[np.ndarray, np.ndarray]:

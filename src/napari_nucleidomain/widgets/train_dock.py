@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .entry import ImageEntry
 
 _ALIVE = ("running", "paused", "waiting")
+_DOUBLE_CLICK_MS = 500
 
 
 class TrainDock(Dock):
@@ -57,6 +58,9 @@ class TrainDock(Dock):
         self.forecast = TrainForecast(self.session, self.choices)
         self._portable = PortableJob(self, self.message)
         self._connect()
+        self._just_opened = QTimer(self)
+        self._just_opened.setSingleShot(True)
+        self._just_opened.setInterval(_DOUBLE_CLICK_MS)
         self._refresh_soon = QTimer(self)
         self._refresh_soon.setSingleShot(True)
         self._refresh_soon.setInterval(150)
@@ -104,7 +108,7 @@ class TrainDock(Dock):
         session.read_only_changed.connect(self._changed)
         self.choices.changed.connect(self._changed)
         self.choices.have.currentIndexChanged.connect(self._offer_models)
-        self.train.clicked.connect(self.start)
+        self.train.clicked.connect(self._pressed)
         self.choices.cluster.clicked.connect(self._ask_cluster_folder)
         self.follower.state_changed.connect(self._state_changed)
         self.follower.ended.connect(self._ended)
@@ -126,9 +130,15 @@ class TrainDock(Dock):
         """Qt's hook: look again at what changed while the dock was behind others."""
         super().showEvent(event)
         self._changed()
+        if self._line and self.session.training_line == self._line:
+            # Here it is told in full.
+            self.session.tell_training("")
+
+    _line = ""
 
     def _close_down(self) -> None:
         self._refresh_soon.stop()
+        self._just_opened.stop()
         self._background.close()
         self.past.close_down()
 
@@ -198,6 +208,14 @@ class TrainDock(Dock):
         self._goto(target)
 
     # ---- starting
+
+    def hold_off(self) -> None:
+        """Brought to the front by a button elsewhere: the second click of a double click begins no training."""
+        self._just_opened.start()
+
+    def _pressed(self) -> None:
+        if not self._just_opened.isActive():
+            self.start()
 
     def start(self) -> None:
         """Begin the training that was chosen, after asking what must be asked."""
@@ -331,6 +349,10 @@ class TrainDock(Dock):
 
     def _state_changed(self, state: str) -> None:
         self.refresh()
+        if state in _ALIVE:
+            self._line = ""
+        elif self._line:
+            self.session.tell_training(self._line)
         if state in ("finished", "stopped", "failed", "interrupted"):
             self._look_round()
             self.forecast.look()
@@ -344,10 +366,15 @@ class TrainDock(Dock):
             self.session.model = str(folder)
 
     def _tell_ready(self) -> None:
-        past = self.past.newly_ready() if self.session.run is None else None
-        if past is not None and past.model is not None:
-            folder = past.model
-            self.message.say("ok", f"{folder.name} is ready.", Predict_with_it=lambda: self._predict_with(str(folder)))
+        """What ended while napari was closed is told as if it had been watched, and in every dock's header."""
+        past = self.past.newly_ended() if self.session.run is None else None
+        if past is None:
+            return
+        ready = past.state != "failed" and past.model is not None
+        # For the headers, told as soon as the run has been read.
+        self._line = f"{past.name} is ready" if ready else f"{past.name}: the training ended"
+        self.session.run = past.run
+        self.reveal(self.progress.message)
 
     def _predict_with(self, folder: str) -> None:
         self.session.model = folder

@@ -216,10 +216,10 @@ class PastTrainings(QWidget):
         self._allow()
         self.listed.emit()
 
-    def newly_ready(self) -> Past | None:
-        """The newest training, if it left a model while no viewer followed it; told once."""
+    def newly_ended(self) -> Past | None:
+        """The newest training, if it ended while no viewer followed it; told once."""
         newest = self._rows[0] if self._rows else None
-        if newest is None or newest.state != "finished" or newest.model is None:
+        if newest is None or newest.state not in ("finished", "stopped", "failed"):
             return None
         return newest if mark_told(newest.run) else None
 
