@@ -16,6 +16,8 @@ from napari_nucleidomain.widgets.images_dock import ImagesDock
 from napari_nucleidomain.widgets.images_pairing_box import row_words
 from napari_nucleidomain.widgets.points_files import export_file, import_file
 
+from .buttons import press
+
 
 @pytest.fixture
 def dock(session):
@@ -91,6 +93,30 @@ def test_files_in_an_opened_folder_are_offered(qtbot, session, dock, folder, nuc
     _settled(qtbot, table)
     assert table.rows[1].choices["labels"].file.name in ("b_seg.npy", "b_cp_masks.png")
     table.close()
+
+
+def test_masks_opened_as_images_are_offered_as_outlines_of_the_image_beside(qtbot, session, dock, folder, nuclei):
+    skimage.io.imsave(folder / "a_mask.png", nuclei[2], check_contrast=False)
+    with qtbot.waitSignal(dock.opener.finished, timeout=8000):
+        dock.open_paths([folder / "a.png", folder / "a_mask.png"])
+    assert [one.name for one in session.images] == ["a", "a_mask"], "nothing is taken unasked"
+    assert "By the name, a_mask.png may be outlines of the image beside" in dock.told.text()
+    press(dock.told, "Attach as outlines")
+    table = dock.attach._pairing
+    _settled(qtbot, table)
+    assert [one.name for one in session.images] == ["a"]
+    assert table.rows[0].choices["labels"].file.name == "a_mask.png" and table.rows[0].choices["labels"].state == "fits"
+    table.close()
+
+
+def test_an_image_called_like_a_mask_can_stay_an_image(qtbot, session, dock, folder):
+    skimage.io.imsave(folder / "a_mask.png", np.zeros((30, 40), np.uint8), check_contrast=False)
+    with qtbot.waitSignal(dock.opener.finished, timeout=8000):
+        dock.open_paths([folder / "a.png", folder / "a_mask.png"])
+    press(dock.told, "Keep as image")
+    with qtbot.waitSignal(dock.opener.finished, timeout=8000):
+        dock.open_paths([folder / "b.png"])
+    assert len(session.images) == 3 and not dock.told.text()
 
 
 def test_files_dropped_with_nothing_open_say_what_to_do(session, dock, folder):

@@ -171,6 +171,29 @@ def no_image(path: Path) -> bool:
     return path.is_file() and (polygons or small.endswith(SEG_ENDING))
 
 
+def named_after(files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
+    """Files that by their names are the outlines of images beside them: `a_mask.tif` where `a.tif` is an image.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        They may be among `images`.
+    images : sequence of Path
+
+    Returns
+    -------
+    list of Path
+        Of `files`.
+    """
+    found = []
+    for file in files:
+        bare = _bare(plain_name(file))
+        beside = [one for one in images if one != file and one.parent == file.parent]
+        if bare != plain_name(file).casefold() and any(plain_name(one).casefold() == bare for one in beside):
+            found.append(file)
+    return found
+
+
 def pair(predictions: Path, truth: Path) -> tuple[list[tuple[str, Path, Path]], list[list[str]]]:
     """Files that belong together by their name without endings.
 

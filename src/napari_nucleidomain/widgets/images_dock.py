@@ -45,6 +45,8 @@ class ImagesDock(Dock):
         super().__init__(napari_viewer)
         self.setAcceptDrops(True)
         self._folders: list[Path] = []
+        # Names of images that a person said are none of the outlines they are called by.
+        self._images: set[str] = set()
         self.opener = Opener(self.session)
         self.opener.finished.connect(self._opened)
         self._build_openers()
@@ -170,7 +172,33 @@ class ImagesDock(Dock):
             self.told.say("info", opened.sentence(), Close=self.told.clear)
         else:
             self.told.clear()
-        self._offer_files(opened)
+        if not self._offer_masks(opened):
+            self._offer_files(opened)
+
+    def _offer_masks(self, opened: Opened) -> bool:
+        """`a_mask.tif` that was opened together with `a.tif` is listed as an image, and what it may be is said."""
+        from napari_nucleidomain.data.pairing import named_after
+
+        entries = {one.path: one for one in self.session.images if one.path is not None and not one.problem}
+        files = named_after([path for path, one in entries.items() if one.name not in self._images], list(entries))
+        if opened.bad or not opened.good or not files:
+            return False
+
+        def attach() -> None:
+            self.told.clear()
+            for file in files:
+                self.session.remove_entry(entries[file])
+            if self.session.read_only is None:
+                self.attach.pair(files)
+
+        def keep() -> None:
+            self.told.clear()
+            self._images.update(entries[file].name for file in files)
+
+        which = files[0].name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
+        said = f"{opened.sentence()} By the name, {which} may be outlines of the image beside, and no image."
+        self.told.say("info", said, Attach_as_outlines=attach, Keep_as_image=keep)
+        return True
 
     def _offer_files(self, opened: Opened) -> None:
         """Outlines and clicks that lie in a folder that was opened are offered, never taken unasked."""
