@@ -2,115 +2,43 @@
 
 Run by `python dev.py screenshots`, which makes a screen of a fixed size where it can. Writes `docs/images/*.png`.
 Region and clicks are made with the mouse, on the canvas, at the places where the sample's own clicks lie.
-With `--docks` every dock is shown instead, from its top to its end, in the dark and in the light theme: to look at.
+With `--outlines` the road with outlines is walked instead (the pictures of the page on the panoptic method), with
+`--docks` every dock is shown, from its top to its end, in the dark and in the light theme: to look at.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
-import napari
 import numpy as np
-from PIL import Image
-from qtpy.QtCore import QSettings, Qt
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QSettings
+from tour import DOCS, Tour, rest, wait
 
 from napari_nucleidomain.data.samples import load_sample
 from napari_nucleidomain.widgets import folding
-from napari_nucleidomain.widgets.dock import open_all, open_dock
-from napari_nucleidomain.widgets.session import get_session
+from napari_nucleidomain.widgets.dock import open_dock
 
-DOCS = Path(__file__).resolve().parent
-# The mouse on the canvas, as the tests move it.
-sys.path.insert(0, str(DOCS.parent / "tests" / "widgets"))
-import canvas  # noqa: E402
+import canvas  # isort: skip  # the tests' mouse; `tour` says where it is
 
-# A laptop screen of 1366 x 768 without its task bar.
-WINDOW = (1366, 728)
 # Corners of the region that is drawn, in pixels (row, column): 28 nuclei lie in it.
 REGION = ((72, 64), (328, 320))
-COLOURS = 256
 
 
-def wait(until: Callable[[], object], seconds: float, what: str) -> None:
-    """Let the viewer work until something is so.
+class TutorialTour(Tour):
+    """The steps of the tutorial, in its order."""
 
-    Raises
-    ------
-    TimeoutError
-        It did not come about.
-    """
-    end = time.monotonic() + seconds
-    while not until():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds:g} s for {what}")
-        rest(0.1)
-
-
-def rest(seconds: float) -> None:
-    """Let the viewer draw."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        QApplication.processEvents()
-        time.sleep(0.01)
-
-
-class Tour:
-    """The steps of the tutorial, in its order.
-
-    Parameters
-    ----------
-    project : Path
-    out : Path
-        Where pictures go.
-    minutes : float
-        How long to train.
-    """
-
-    def __init__(self, project: Path, out: Path, minutes: float) -> None:
-        self.out, self.minutes = out, minutes
-        self.viewer = napari.Viewer(title="napari")
-        self.viewer.window.resize(*WINDOW)
-        self.session = get_session(self.viewer, project)
-        open_all(self.viewer)
-        rest(1)
-
-    def picture(self, name: str) -> None:
-        """Keep what the window shows, in few colours so that the repository stays small."""
-        rest(1.5)
-        pixels = self.viewer.screenshot(canvas_only=False, flash=False)
-        path = self.out / f"{name}.png"
-        small = Image.fromarray(pixels[..., :3]).quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=0)
-        small.save(path, optimize=True)
-        print(f"{path.name} {path.stat().st_size // 1000} kB", flush=True)
-
-    def images(self) -> None:
-        """Open the sample."""
-        open_dock(self.session, "images").open_sample("hne")
-        wait(lambda: self.session.current and "image" in self.session.current.layers, 30, "the sample")
-        rest(1)
-        self.viewer.fit_to_view()
+    def everything(self) -> None:
+        """All of them."""
+        self.sample(with_clicks=False)
         self.picture("1-images")
-
-    def predict(self, name: str | None, *, trained: bool) -> None:
-        """Find nuclei with the classical method, or with the model just trained."""
-        dock = open_dock(self.session, "predict")
-        wait(lambda: (dock.models.model_card is not None) == trained, 30, "the model")
-        dock.where.buttons["image"].setChecked(True)
-        before = set(self.viewer.layers)
-        wait(dock.find.isEnabled, 30, "the button")
-        dock.find.click()
-        wait(lambda: dock.prediction.busy, 30, "the start")
-        wait(lambda: not dock.prediction.busy, 180, "the nuclei")
-        wait(lambda: set(self.viewer.layers) - before, 30, "the result")
-        if name is not None:
-            self.picture(name)
+        self.predict("2-classical", trained=False)
+        self.points()
+        self.train()
+        self.predict("8-nuclei", trained=True)
+        self.review()
 
     def points(self) -> None:
         """Draw a region and click every nucleus in it."""
@@ -155,16 +83,9 @@ class Tour:
     def review(self) -> None:
         """Look at the scores and at the errors."""
         open_dock(self.session, "images").open_sample("hne", with_clicks=True)
-        dock = open_dock(self.session, "review")
-        wait(lambda: dock.subject and dock.found, 60, "the scores")
-        found = dock.found
-        wait(lambda: dock.compare.findText("outlines", Qt.MatchFlag.MatchContains) >= 0, 30, "outlines to compare with")
-        place = dock.compare.findText("outlines", Qt.MatchFlag.MatchContains)
-        dock.compare.setCurrentIndex(place)
-        dock.compare.activated.emit(place)
-        wait(lambda: dock.found is not found, 60, "the scores against outlines")
+        self.compare_with_outlines()
         self.picture("9-review")
-        dock.modes.choose("errors")
+        open_dock(self.session, "review").modes.choose("errors")
         self.picture("10-errors")
 
 
@@ -173,9 +94,7 @@ class DockTour(Tour):
 
     def everything(self) -> None:
         """Fill the docks, then show them."""
-        open_dock(self.session, "images").open_sample("hne")
-        wait(lambda: self.session.current and "image" in self.session.current.layers, 30, "the sample")
-        self.viewer.fit_to_view()
+        self.sample(with_clicks=False)
         low, high = np.array(REGION)
         places = load_sample("hne").points
         entry = self.session.current
@@ -225,6 +144,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=2.0, help="how long to train (default: 2)")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--outlines", action="store_true", help="walk the road with outlines instead")
     parser.add_argument("--docks", action="store_true", help="show every dock in both themes instead")
     parser.add_argument("--out", type=Path, default=DOCS / "images", help="folder for the pictures")
     options = parser.parse_args()
@@ -235,20 +155,18 @@ def main() -> None:
         folding._memory = lambda: ini
         # Nor that a training of another project has the device just now.
         os.environ["XDG_STATE_HOME"] = os.environ["WIN_PD_OVERRIDE_LOCAL_APPDATA"] = str(Path(folder) / "state")
-        kind = DockTour if options.docks else Tour
-        tour = kind(Path(folder) / "Nuclei", options.out, options.minutes)
+        tour = _tour(options)(Path(folder) / "Nuclei", options.out, options.minutes)
         tour.viewer.theme = options.theme
-        if isinstance(tour, DockTour):
-            tour.everything()
-            tour.viewer.close()
-            return
-        tour.images()
-        tour.predict("2-classical", trained=False)
-        tour.points()
-        tour.train()
-        tour.predict("8-nuclei", trained=True)
-        tour.review()
+        tour.everything()
         tour.viewer.close()
+
+
+def _tour(options: argparse.Namespace) -> type[Tour]:
+    if options.outlines:
+        from screenshots_outlines import OutlinesTour
+
+        return OutlinesTour
+    return DockTour if options.docks else TutorialTour
 
 
 if __name__ == "__main__":
