@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt
 from napari_nucleidomain.contracts import ScoreOnData
 from napari_nucleidomain.contracts.events import Failed, Finished, Progress, StageEvent, Started, Stopped, Warned
 from napari_nucleidomain.data.labels_io import read_labels
-from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.job import ImageRef, PredictJob, TrainJob
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.widgets import layers, predict_dock, predict_models, predict_run
 from napari_nucleidomain.widgets.result_layers import Filter, edge_ids, keep
@@ -383,6 +383,26 @@ def test_a_prediction_that_was_stopped_goes_on_where_it_was(dock, entry, worker,
     poll(dock)
     assert dock.prediction.busy, "its old end is no end"
     finish(dock, Predictor(predictor.run), qtbot)
+
+
+@pytest.mark.parametrize("leave", [False, True])
+def test_many_images_left_half_done_are_offered_at_the_next_start(dock, session, entry, worker, qtbot, leave):
+    images = [ImageRef(path=str(entry.path)), ImageRef(path=str(entry.path.with_name("other.tif")))]
+    run = session.project.new_run(PredictJob(model="otsu", images=images))
+    predictor = Predictor(run)
+    predictor.leave(Stopped(summary={"images": [], "problems": []}))
+    dock.left.look()
+    qtbot.waitUntil(lambda: bool(dock.message.text()))
+    assert "in 2 images with the classical method was not finished: 0 done" in dock.message.text()
+    press(dock.message, "Leave it" if leave else "Go on")
+    assert [one.path for one in worker.runs] == ([] if leave else [run.path])
+    if leave:
+        dock.left.look()
+        qtbot.waitUntil(lambda: not dock.left._background.busy)
+        assert not dock.message.text(), "it was said once"
+    else:
+        poll(dock)
+        finish(dock, Predictor(run), qtbot)
 
 
 PAUSE = "Pause the training, predict, go on"

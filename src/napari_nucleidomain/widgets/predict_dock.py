@@ -18,6 +18,7 @@ from .inline import Inline, WhyButton, row
 from .newest import Newest
 from .predict_after import AfterPredict, default_name
 from .predict_job import make_job
+from .predict_left import LeftOver
 from .predict_models import ModelPicker
 from .predict_run import Outcome, Prediction, warm_worker, worker_of
 from .predict_scale import ScalePicker
@@ -30,6 +31,7 @@ from .wording import count, duration
 if TYPE_CHECKING:
     import napari
 
+    from napari_nucleidomain.runs.folder import RunFolder
     from napari_nucleidomain.runs.job import PredictJob
 
 _SHOWN_PROBLEMS = 4
@@ -54,6 +56,7 @@ class PredictDock(Dock):
         self._warmed: tuple[str, str] | None = None
         self._build()
         self.turn = Turn(self.training, self.message, self)
+        self.left = LeftOver(self.session, self.message, self._go_on)
         self._connect()
         self._model_chosen()
         self.models.refresh()
@@ -106,6 +109,7 @@ class PredictDock(Dock):
         session.current_changed.connect(self.refresh)
         session.entry_changed.connect(self.refresh)
         session.read_only_changed.connect(self.refresh)
+        session.project_changed.connect(self.left.look)
         session.run_changed.connect(lambda *_: self.models.refresh())
         session.closing.connect(self._close_down)
         self.where.changed.connect(self.refresh)
@@ -128,6 +132,7 @@ class PredictDock(Dock):
         super().showEvent(event)
         self.models.refresh()
         self._warm()
+        self.left.look_once()
 
     # ---- choosing
 
@@ -295,14 +300,14 @@ class PredictDock(Dock):
             self.message.say("ok", f"{images}: {count(number, 'nucleus', 'nuclei')}.", self._where_kept(outcome))
 
     def _say_stopped(self, outcome: Outcome) -> None:
-        def go() -> None:
-            try:
-                if outcome.run is not None and not self.prediction.busy:
-                    self.prediction.go_on(outcome.run)
-            except NucleiError as error:
-                self.message.say_error(error)
+        self.message.say("info", "Stopped. What is on screen stays.", Go_on=lambda: self._go_on(outcome.run))
 
-        self.message.say("info", "Stopped. What is on screen stays.", Go_on=go)
+    def _go_on(self, run: RunFolder | None) -> None:
+        try:
+            if run is not None and not self.prediction.busy:
+                self.prediction.go_on(run)
+        except NucleiError as error:
+            self.message.say_error(error)
 
     @staticmethod
     def _where_kept(outcome: Outcome) -> str:

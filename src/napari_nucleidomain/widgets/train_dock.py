@@ -17,10 +17,11 @@ from .newest import Newest
 from .preview import LivePreview
 from .run_follow import training_follower
 from .theme import text_colour
+from .told import mark_told
 from .train_checklist import Check, check_data, questions, stops
 from .train_choices import Planned, TrainChoices
 from .train_forecast import TrainForecast
-from .train_past import PastTrainings, mark_told
+from .train_past import PastTrainings
 from .train_portable import PortableJob
 from .train_progress import TrainProgress
 from .train_start import begin, draw_area, in_the_way, look_round

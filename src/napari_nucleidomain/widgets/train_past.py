@@ -17,6 +17,7 @@ from napari_nucleidomain.contracts import NucleiError, load_card
 from .folding import Fold
 from .inline import Inline, WhyButton
 from .newest import Newest
+from .told import mark_told
 from .train_compare import Comparison, Course, course_of
 from .wording import day_and_clock
 
@@ -83,21 +84,6 @@ def _courses(two: tuple[Past, Past]) -> tuple[Course, Course]:
     # The older one first: that is how one reads what has become better.
     one, other = sorted(two, key=lambda past: past.began)
     return course_of(one), course_of(other)
-
-
-def mark_told(run: RunFolder | None) -> bool:
-    """Note in the run's folder that its end was told; whether it had not been."""
-    if run is None:
-        return False
-    told = run.path / "told"
-    if told.exists():
-        return False
-    try:
-        told.touch()
-    except OSError:
-        # A project that cannot be written tells nothing, rather than the same at every start.
-        return False
-    return True
 
 
 class PastTrainings(QWidget):
