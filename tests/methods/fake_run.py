@@ -28,6 +28,7 @@ class FakeRun:
     """
 
     device, threads, minutes, background, preset, name = "cpu", 1, None, False, "test", "test"
+    team = None
     seconds = 0.0
 
     def __init__(

@@ -15,6 +15,7 @@ from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
+from napari_nucleidomain.runs.team_devices import check_team, split_devices
 
 from .running import drop_if_nothing_done, run_here, when_busy
 
@@ -80,7 +81,7 @@ def new_job(
         raise NucleiError(f"{method} has nothing to train.", "Use it with `nucleidomain predict` as it is.")
     preset = preset or next(iter(spec.presets))
     settings = settings or {}
-    spec.config.build(spec.preset(preset).values, settings)
+    check_team(spec, spec.config.build(spec.preset(preset).values, settings), split_devices(device))
     for name, value in (("--minutes", minutes), ("--steps", steps), ("--threads", threads)):
         if value is not None and not 0 < value < math.inf:
             raise NucleiError(f"{name} must be a number more than 0, not {value}.", "")

@@ -8,6 +8,7 @@ from .errors import DiskFull, NucleiError, WriteError
 from .method import MethodSpec, Preset, find_method, methods
 from .run import Checkpoints, Interrupted, RunContext, Step, StopRun
 from .segmenter import Segmenter, SegmenterSpec
+from .team import TeamLink
 
 __all__ = [
     "Checkpoints",
@@ -24,6 +25,7 @@ __all__ = [
     "SegmenterSpec",
     "Step",
     "StopRun",
+    "TeamLink",
     "WriteError",
     "find_method",
     "load_card",

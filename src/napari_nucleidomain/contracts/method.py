@@ -66,6 +66,8 @@ class MethodSpec:
         "module:function" (torch-free) called as `forecast(config)`, giving (reference, steps, cost): the reference
         training it is like ("small", "large": what the speed test measures), the steps it is made for, and what one
         of them costs in steps of that reference. Empty where nobody knows.
+    several_devices : bool
+        Whether its training uses `RunContext.team`; its config then has a `batch`.
     """
 
     name: str
@@ -79,6 +81,7 @@ class MethodSpec:
     ndims: tuple[int, ...] = (2,)
     forecast: str = ""
     paper: str = ""
+    several_devices: bool = False
 
     @property
     def trainable(self) -> bool:

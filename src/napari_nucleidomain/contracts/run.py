@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .card import ModelCard
 from .events import Event
+from .team import TeamLink
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +82,8 @@ class RunContext(Protocol):
     """Everything about a run that is not the method.
 
     `minutes` and `step_budget` are the user's limits: the first is kept by `steps`, the second the method divides
-    over its own stages. `background` says that a viewer runs on the same machine.
+    over its own stages. `background` says that a viewer runs on the same machine. `device` is this process'; `team` is
+    there where several devices were asked for, and only for methods that say they can use them.
     """
 
     folder: Path
@@ -94,6 +96,7 @@ class RunContext(Protocol):
     background: bool
     parent: Path | None
     name: str
+    team: TeamLink | None
 
     @property
     def seconds(self) -> float:

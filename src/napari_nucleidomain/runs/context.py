@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_nucleidomain.contracts import Checkpoints, Interrupted, ModelCard, Step, StopRun
+from napari_nucleidomain.contracts import Checkpoints, Interrupted, ModelCard, Step, StopRun, TeamLink
 from napari_nucleidomain.contracts.events import (
     CheckpointSaved,
     Event,
@@ -64,14 +64,24 @@ class FolderRun:
         Stop, pause and the like, as the watcher thread reads them.
     started : float
         `time.monotonic()` when the process began, so that `minutes` counts the imports too.
+    team : TeamLink, optional
+        The processes of a training on several devices.
     """
 
-    def __init__(self, run: RunFolder, events: EventWriter, requests: Requests, started: float) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        events: EventWriter,
+        requests: Requests,
+        started: float,
+        team: TeamLink | None = None,
+    ) -> None:
         job = run.job
         if not isinstance(job, TrainJob):
             raise TypeError("only a training has a run context")
         self.folder = run.path
-        self.seed, self.device, self.threads = job.seed, job.device, job.threads
+        self.seed, self.threads, self.team = job.seed, job.threads, team
+        self.device = team.devices[0] if team else job.device
         self.minutes, self.step_budget, self.name = job.minutes, job.steps, job.name or run.name
         self.background = job.background
         self.preset = job.preset
@@ -214,6 +224,8 @@ class FolderRun:
             seed = mix_seed(self.seed, name, index)
             self._checkpoints.seed(seed)
             self._inside_step = True
+            if self.team is not None:
+                self.team.send(stage=name, step=index, fraction=fraction)
             yield Step(index, fraction, np.random.default_rng(seed))
             self._inside_step = False
             index += 1

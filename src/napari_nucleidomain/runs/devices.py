@@ -30,6 +30,7 @@ from .lock import exclusive
 from .ownership import process_alive, process_key
 from .places import PROJECT_FILE
 from .requests import Requests
+from .team_devices import several_words, split_devices
 
 _LOOK_SECONDS = 1.0
 # In methods' layers, and with torch: imported when a job runs, as the methods are.
@@ -65,6 +66,8 @@ class Holder:
         Seconds since 1970.
     cpus : list of int or None
         Processors it may use; a cluster gives each job its own. None where the system does not say.
+    others : list of str
+        Keys of the further devices of a training on several.
     """
 
     device: str
@@ -78,6 +81,7 @@ class Holder:
     process_started: float
     cpus: list[int] | None = None
     process_key: str = ""
+    others: list[str] = field(default_factory=list)
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     @property
@@ -92,7 +96,7 @@ class Holder:
 
     def meets(self, other: Holder) -> bool:
         """Whether the two would compute on the same hardware."""
-        if self.device != other.device or self.token == other.token:
+        if self.token == other.token or not {self.device, *self.others} & {other.device, *other.others}:
             return False
         if self.device != "cpu" or self.cpus is None or other.cpus is None:
             return True
@@ -241,7 +245,7 @@ def _me(job: TrainJob | PredictJob, folder: Path) -> Holder:
     import psutil
 
     process = psutil.Process()
-    key, words = _device_of(job)
+    (key, *others), words = _devices_of(job)
     # Absent on a Mac.
     cpus: Callable[[], list[int]] | None = getattr(process, "cpu_affinity", None)
     project = folder.absolute().parent.parent
@@ -257,7 +261,17 @@ def _me(job: TrainJob | PredictJob, folder: Path) -> Holder:
         process_started=process.create_time(),
         cpus=cpus() if cpus else None,
         process_key=process_key(process.pid),
+        others=others,
     )
+
+
+def _devices_of(job: TrainJob | PredictJob) -> tuple[list[str], str]:
+    """Keys of all devices of a job, and words for them."""
+    if isinstance(job, PredictJob):
+        key, words = _device_of(job)
+        return [key], words
+    found = [_device_of(job.model_copy(update={"device": one})) for one in split_devices(job.device)]
+    return list(dict.fromkeys(key for key, _ in found)), several_words([words for _, words in found])
 
 
 def _device_of(job: TrainJob | PredictJob) -> tuple[str, str]:

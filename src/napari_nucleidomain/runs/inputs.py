@@ -70,6 +70,15 @@ def training_inputs(run: RunFolder, space: int) -> Dataset:
     return copy
 
 
+def inputs_begun_with(run: RunFolder) -> Dataset:
+    """What `training_inputs` gave the process that owns the run, for another one that only reads."""
+    job = run.job
+    assert isinstance(job, TrainJob)
+    if (run.path / INPUTS).exists():
+        return open_dataset(run.path / INPUTS, was=_was(run, job))
+    return open_dataset(job.data)
+
+
 def needed_to_train(run: RunFolder, job: TrainJob) -> list[Path]:
     """What a training would have to find if it were executed once more."""
     own = run.path / INPUTS / FILE_NAME

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, find_method
@@ -16,6 +18,8 @@ from .inputs import training_inputs
 from .job import TrainJob
 from .requests import Requests
 from .speed import computer_id
+from .team import Leader
+from .team_devices import check_team, split_devices
 
 # A run keeps one checkpoint and one model, each also aside while it is replaced.
 _SPACE_NEEDED = 200 * 2**20
@@ -46,19 +50,16 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
         raise NucleiError(f"{spec.title} has nothing to train.", "Use it with `predict` as it is.")
     preset = spec.preset(job.preset or next(iter(spec.presets)))
     config = spec.config.build(preset.values, job.config)
+    devices = split_devices(job.device)
+    check_team(spec, config, devices)
     dataset = training_inputs(run, _SPACE_NEEDED)
-    context = FolderRun(run, events, requests, time.monotonic() if started is None else started)
-    for path, message in dataset.problems:
-        context.emit(Warned(message=f"{path}: {message}", hint="It is left out; the rest is used.", left_out=True))
-    for group, splits in dataset.divided_groups().items():
-        context.emit(
-            Warned(
-                message=f"Images of the group {group} lie in {' and '.join(splits)}: scores on those will be too good.",
-                hint="Give all images of a patient, slide or culture one split in the dataset.",
-            )
-        )
+    # Started now, so that they come up while this process does.
+    team = Leader(run, devices) if len(devices) > 1 else None
+    context = FolderRun(run, events, requests, time.monotonic() if started is None else started, team)
     try:
-        spec.resolve(spec.train)(context, dataset, config)
+        with _ended_with(team):
+            _warn_of_data(context, dataset)
+            spec.resolve(spec.train)(context, dataset, config)
     except Interrupted:
         # Seconds are left, and the checkpoint has all there is: the run goes on from it.
         raise
@@ -69,6 +70,33 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
     if folder is None:
         raise NucleiError("The training ended without a model.", "Train for longer, or report it with the log.")
     return _summary(run, context, folder, dataset)
+
+
+@contextmanager
+def _ended_with(team: Leader | None) -> Iterator[None]:
+    """End the other processes with the loop, before the model is written: others want their memory."""
+    clean = False
+    try:
+        yield
+        clean = True
+    except StopRun:
+        clean = True
+        raise
+    finally:
+        if team is not None:
+            team.close(clean=clean)
+
+
+def _warn_of_data(context: FolderRun, dataset: Dataset) -> None:
+    for path, message in dataset.problems:
+        context.emit(Warned(message=f"{path}: {message}", hint="It is left out; the rest is used.", left_out=True))
+    for group, splits in dataset.divided_groups().items():
+        context.emit(
+            Warned(
+                message=f"Images of the group {group} lie in {' and '.join(splits)}: scores on those will be too good.",
+                hint="Give all images of a patient, slide or culture one split in the dataset.",
+            )
+        )
 
 
 def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) -> dict[str, Any]:

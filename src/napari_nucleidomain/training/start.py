@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import torch
 
-from napari_nucleidomain.contracts import NucleiError, RunContext
+from napari_nucleidomain.contracts import NucleiError, RunContext, TeamLink
 
 from .state import TorchCheckpoints
 
@@ -59,6 +59,8 @@ def find_device(wish: str) -> torch.device:
         It is not on this computer, or the name is none.
     """
     wish = wish.lower()
+    if "," in wish:
+        raise NucleiError(f"One device at a time here, not {wish}.", "Only a training can use several.")
     if wish == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
@@ -117,20 +119,22 @@ def start(run: RunContext, precision: str = "auto", key: str = "") -> Accelerato
     Returns
     -------
     Accelerator
-        Fabric on a graphics card.
+        Fabric on a graphics card, and where there are several devices.
 
     Raises
     ------
     NucleiError
-        The device is not there, or it does not compute in the precision asked for.
+        The device is not there, it does not compute in the precision asked for, or another of several is not to be had.
     """
     device = find_device(run.device)
     run.attach(TorchCheckpoints(), key)
     torch.manual_seed(run.seed)
     name = choose_precision(precision, device)
+    if device.type == "cpu" and name == "16-mixed":
+        raise NucleiError("precision=16-mixed needs a graphics card.", "Choose auto, 32-true or bf16-mixed.")
+    if run.team is not None:
+        return _start_several(run, run.team, device, name, key)
     if device.type == "cpu":
-        if name == "16-mixed":
-            raise NucleiError("precision=16-mixed needs a graphics card.", "Choose auto, 32-true or bf16-mixed.")
         torch.set_num_threads(run.threads or default_threads(run.background))
         return Processor(name)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
@@ -139,4 +143,16 @@ def start(run: RunContext, precision: str = "auto", key: str = "") -> Accelerato
     devices: Any = [device.index or 0] if device.type == "cuda" else 1
     fabric = Fabric(accelerator=device.type, devices=devices, precision=name)  # type: ignore[arg-type]
     fabric.launch()
+    return fabric
+
+
+def _start_several(run: RunContext, team: TeamLink, device: torch.device, precision: str, key: str) -> Accelerator:
+    """Fabric for this process' device; the processes share the processor's cores."""
+    from .team import join
+
+    for one in team.devices:
+        find_device(one)
+    fabric = join(team, device, precision, key, run.check)
+    # Fabric has a number of its own.
+    torch.set_num_threads(max(1, (run.threads or default_threads(run.background)) // len(team.devices)))
     return fabric

@@ -20,4 +20,5 @@ SPEC = MethodSpec(
     forecast="napari_nucleidomain.methods.panoptic.forecast:forecast",
     paper="Liu, Zhang, Song, Zhang, Zhang, O'Donnell and Cai: Nuclei segmentation via a deep panoptic model with "
     "semantic feature fusion. IJCAI 2019",
+    several_devices=True,
 )

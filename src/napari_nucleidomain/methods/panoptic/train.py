@@ -16,6 +16,7 @@ from napari_nucleidomain.training.ema import WeightAverage
 from napari_nucleidomain.training.normalise import Normalise
 from napari_nucleidomain.training.schedules import set_learning_rate, warm_cosine
 from napari_nucleidomain.training.start import start
+from napari_nucleidomain.training.team import Team
 
 from .checking import Checker
 from .config import PanopticConfig
@@ -57,6 +58,7 @@ class _Training:
         self.diameter = typical_diameter(self.images)
         self.digest = "-".join([str(dataset.digest()), *(one.digest() for one in self.images)])
         self.fabric = start(run, config.precision, f"{self.digest}:{config.model_dump_json()}:{run.seed}")
+        self.team = Team(run.team, self.fabric)
         self.device = self.fabric.device
         self.normalise = Normalise.of([one.pixels for one in self.images]).to(self.device)
         torch.manual_seed(run.seed)
@@ -98,7 +100,7 @@ class _Training:
             average=self.average,
             optimiser=optimiser,
         )
-        if not progress.restored and run.parent is None and config.imagenet:
+        if self.team.leads and not progress.restored and run.parent is None and config.imagenet:
             # Not on resuming: the checkpoint has them, and whether they can be had now changes nothing.
             if begin_from_imagenet(self.detector, config.imagenet_file, run, freeze=0) and config.norm == "frozen":
                 self.freeze(EARLY)
@@ -129,19 +131,25 @@ class _Training:
         config = self.config
         images, targets = views.draw(step.rng)
         seeds = step.rng.integers(2**62, size=len(images)).tolist()
+        images, targets, seeds = self.team.share(images), self.team.share(targets), self.team.share(seeds)
+        self.team.weights(self.detector)
         set_learning_rate(optimiser, config.rate * rate_factor(config, step, total))
         with self.fabric.autocast():
             losses: dict[str, torch.Tensor] = self.detector(self.normalise(images), targets, seeds)
         loss = torch.stack([one.float() for one in losses.values()]).sum()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        losses = self.team.gradients(self.detector, losses)
+        if not self.team.leads:
+            return
         if config.gradient_limit:
             torch.nn.utils.clip_grad_norm_(self.detector.parameters(), config.gradient_limit)
         optimiser.step()
         self.average.update(self.detector)
         self.steps += 1
         if step.index % 10 == 0:
-            self.run.metric(loss=float(loss.detach()), **{name: float(one.detach()) for name, one in losses.items()})
+            shown = {name: float(one.detach()) for name, one in losses.items()}
+            self.run.metric(loss=sum(shown.values()), **shown)
         if self.checker.due(step):
             self.checker.look(self._segmenter(), step)
 
