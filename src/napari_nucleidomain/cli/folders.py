@@ -11,8 +11,10 @@ from napari_nucleidomain.contracts import NucleiError, load_card
 from napari_nucleidomain.runs.devices import Busy, refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode, is_complete
 from napari_nucleidomain.runs.folder import RunFolder
-from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.job import TrainJob, change_device
+from napari_nucleidomain.runs.ownership import is_alive
 from napari_nucleidomain.runs.store import Project, StoredModel
+from napari_nucleidomain.runs.team_devices import check_job_team
 
 from .cleaning import clean_project
 from .running import run_here, run_quietly, wait_for_owner, when_busy
@@ -36,10 +38,28 @@ def _run(arguments: argparse.Namespace) -> int:
         busy = Busy.WARN
     if busy is Busy.WAIT:
         wait_for_owner(run)
+    if arguments.device:
+        run = _on_another_device(run, arguments.device)
     refuse_if_in_use(run.job, busy)
     if arguments.progress:
         return run_here(run, started=arguments.started, busy=busy)
     return run_quietly(run, started=arguments.started, busy=busy)
+
+
+def _on_another_device(run: RunFolder, device: str) -> RunFolder:
+    """The run with its device changed for good; what it learned stays, since no device is part of that.
+
+    Raises
+    ------
+    NucleiError
+        Somebody works on it, or the devices will not do.
+    """
+    if is_alive(run.path):
+        raise NucleiError(f"{run.name} is running; its device cannot be changed now.", "Stop it first, or say --wait.")
+    if isinstance(run.job, TrainJob):
+        check_job_team(run.job, device)
+    change_device(run.path, device)
+    return RunFolder(run.path)
 
 
 def _worker(arguments: argparse.Namespace) -> int:

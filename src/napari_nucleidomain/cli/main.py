@@ -60,8 +60,8 @@ def _add(commands: argparse._SubParsersAction, name: str, module: str, text: str
     return made
 
 
-def _device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps (default: auto)")
+def _device(parser: argparse.ArgumentParser, several: str = "") -> None:
+    parser.add_argument("--device", default="auto", help=f"auto, cpu, cuda, cuda:N or mps{several} (default: auto)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
     _busy(parser)
 
@@ -102,7 +102,7 @@ def _train(commands: argparse._SubParsersAction) -> None:
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; schedules are scaled to them")
     limit.add_argument("--steps", type=int, metavar="N", help="stop after N optimiser steps in all; exactly repeatable")
-    _device(parser)
+    _device(parser, "; several graphics cards (panoptic): cuda:0,cuda:1")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
     parser.add_argument(
         "--project",
@@ -212,6 +212,7 @@ def _folder_commands(commands: argparse._SubParsersAction) -> None:
     parser = _add(commands, "run", "folders", "Execute a run folder, or go on with an interrupted one.")
     parser.add_argument("folder", type=_path, metavar="FOLDER", help="a run folder")
     parser.add_argument("--progress", action="store_true", help="show a progress bar")
+    parser.add_argument("--device", metavar="DEVICE", help="go on with it on another device, as for train or predict")
     _busy(parser)
     parser = _add(commands, "worker", "folders", "Execute a project's predictions in turn, with the model kept loaded.")
     parser.add_argument("--project", type=_path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")

@@ -33,7 +33,7 @@ class _Job(BaseModel):
     name: str = Field("", description="Shown to the user; also the name of the model a training makes.")
     program: str = Field("", description="Version of this program that wrote the job.")
     created: str = ""
-    device: str = Field("auto", description='"auto", "cpu", "cuda", "cuda:1", "mps".')
+    device: str = Field("auto", description='"auto", "cpu", "cuda", "cuda:1", "mps"; to train also "cuda:0,cuda:1".')
     threads: int | None = Field(None, description="CPU threads; None lets the program choose.")
     seed: int = 0
     written_in: str | None = Field(None, description="The run folder when the job was written; see `runs.places`.")
@@ -83,6 +83,18 @@ def save_job(job: TrainJob | PredictJob, folder: Path) -> Path:
     job = _with_paths(job, lambda path: to_stored(path, folder))
     job = job.model_copy(update={"written_in": str(folder.absolute())})
     return write_json(folder / JOB_FILE, job.model_dump(mode="json"))
+
+
+def change_device(folder: Path, device: str) -> None:
+    """Have a run that nobody executes computed on another device from now on; all else stays as it was written.
+
+    Raises
+    ------
+    NucleiError
+        The folder holds no run, or cannot be written to.
+    """
+    load_job(folder)
+    write_json(folder / JOB_FILE, {**read_json(folder / JOB_FILE), "device": device})
 
 
 def _with_paths(job: TrainJob | PredictJob, change: Callable[[str], str]) -> TrainJob | PredictJob:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from napari_nucleidomain.contracts import MethodConfig, MethodSpec, NucleiError
+from napari_nucleidomain.contracts import MethodConfig, MethodSpec, NucleiError, find_method
+
+from .job import TrainJob
 
 _FOR_EXAMPLE = "For example: cuda:0,cuda:1 or, shorter, cuda:0,1."
 
@@ -67,6 +69,19 @@ def check_team(spec: MethodSpec, config: MethodConfig, devices: tuple[str, ...])
             f"A batch of {batch} cannot be shared out evenly to {count} devices.",
             f"Take a batch of {will_do} (--set batch={more}), or fewer devices.",
         )
+
+
+def check_job_team(job: TrainJob, device: str) -> None:
+    """`check_team` for a training that is there already, on other devices.
+
+    Raises
+    ------
+    NucleiError
+        As `split_devices` and `check_team`.
+    """
+    spec = find_method(job.method)
+    preset = spec.preset(job.preset or next(iter(spec.presets)))
+    check_team(spec, spec.config.build(preset.values, job.config), split_devices(device))
 
 
 def several_words(words: list[str]) -> str:

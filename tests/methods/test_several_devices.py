@@ -1,0 +1,199 @@
+"""One training on several devices: the gradients of one, and whatever ends one of its processes leaves none behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from napari_nucleidomain.cli import main
+from napari_nucleidomain.contracts import load_card
+from napari_nucleidomain.contracts.events import Failed, Metric, Warned
+from napari_nucleidomain.inference.model_files import load_weights
+from napari_nucleidomain.runs.context import FolderRun
+from napari_nucleidomain.runs.execute import ExitCode, execute
+from napari_nucleidomain.runs.folder import RunFolder
+from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.store import Project
+from napari_nucleidomain.training.team import Team
+
+from .scenes import discs, stained, write_folder
+from .test_panoptic_training import TINY
+
+STEPS = 4
+Gradients = dict[str, np.ndarray]
+
+
+class Trainings:
+    """Makes trainings that differ in nothing but their devices."""
+
+    def __init__(self, folder: Path) -> None:
+        truths = [discs(seed=k) for k in (0, 1)]
+        self._data = folder / "data"
+        write_folder(
+            self._data,
+            [stained(t, k) for k, (t, _) in enumerate(truths)],
+            [c for _, c in truths],
+            [t for t, _ in truths],
+        )
+        self._project = Project.open(folder / "project é")
+        self.done: dict[str, tuple[RunFolder, list[Gradients]]] = {}
+
+    def new(self, device: str) -> RunFolder:
+        """A run folder."""
+        job: dict[str, Any] = {"method": "panoptic", "preset": "quick", "data": str(self._data), "config": TINY}
+        return self._project.new_run(TrainJob(**job, name="tiny", device=device, threads=2, steps=STEPS))
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory: pytest.TempPathFactory) -> Trainings:
+    """Two that nothing disturbed are done: on one device and on two."""
+    made = Trainings(tmp_path_factory.mktemp("several"))
+    for device in ("cpu", "cpu,cpu"):
+        run, seen = made.new(device), list[Gradients]()
+        with pytest.MonkeyPatch.context() as patch:
+            each_step(patch, lambda network, seen=seen: seen.append(gradients_of(network)))
+            assert execute(run.path) == ExitCode.DONE, run.log.read_text()
+        made.done[device] = run, seen
+    return made
+
+
+def each_step(patch: pytest.MonkeyPatch, action: Callable[[Any], None]) -> None:
+    """Call it in this process when a step's gradients are there."""
+    real = Team.gradients
+
+    def gradients(self: Team, network: Any, losses: Any) -> Any:
+        found = real(self, network, losses)
+        action(network)
+        return found
+
+    patch.setattr(Team, "gradients", gradients)
+
+
+def gradients_of(network: Any) -> Gradients:
+    return {name: one.grad.numpy().copy() for name, one in network.named_parameters() if one.grad is not None}
+
+
+def followers(of: int | None = None) -> list[psutil.Process]:
+    """Processes that compute gradients for this one, or for another."""
+    children = psutil.Process(of).children(recursive=True)
+    return [one for one in children if "napari_nucleidomain.runs.follower" in one.cmdline()]
+
+
+def weights_of(run: RunFolder) -> Gradients:
+    assert run.model_folder is not None
+    return load_weights(run.model_folder)
+
+
+def assert_close(one: Gradients, other: Gradients, share: float) -> None:
+    """Every array differs by at most this share of its largest value."""
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        np.testing.assert_allclose(other[name], value, rtol=0, atol=share * np.abs(value).max() + 1e-12, err_msg=name)
+
+
+def test_two_processes_give_the_gradients_of_one(trainings: Trainings) -> None:
+    (one, alone), (two, together) = trainings.done.values()
+    assert len(alone) == len(together) == STEPS and len(alone[0]) > 50
+    # Adam's first step is the gradient's sign, so rounding grows from step to step.
+    assert_close(alone[0], together[0], 2e-5)
+    assert_close(weights_of(one), weights_of(two), 1e-2)
+    losses = [next(e for e in run.read_events()[0] if isinstance(e, Metric)).values for run in (one, two)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert not followers()
+
+
+def test_stopped_and_gone_on_with_it_ends_as_if_nothing_had_been(
+    trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, steps = trainings.new("cpu,cpu"), []
+    requests: list[Any] = []
+    with monkeypatch.context() as patch:
+        each_step(patch, lambda _: steps.append(1) or (requests[0].stop() if len(steps) == 2 else None))
+        assert execute(run.path, watch=requests.append) == ExitCode.STOPPED
+    assert len(steps) == 2 and not followers()
+    assert execute(run.path) == ExitCode.DONE, run.log.read_text()
+    for name, value in weights_of(trainings.done["cpu,cpu"][0]).items():
+        np.testing.assert_array_equal(weights_of(run)[name], value, err_msg=name)
+
+
+_OWNER = """
+import sys, time
+from pathlib import Path
+from napari_nucleidomain.runs import context
+from napari_nucleidomain.training.team import Team
+from napari_nucleidomain.runs.execute import execute
+context.FolderRun._save_every = -1.0
+context.FolderRun._save_and_time = context.FolderRun.save_checkpoint
+real, steps = Team.gradients, []
+def gradients(self, network, losses):
+    steps.append(1)
+    if len(steps) == 3:
+        Path(sys.argv[1], "held").touch()
+        time.sleep(600)
+    return real(self, network, losses)
+Team.gradients = gradients
+execute(sys.argv[1])
+"""
+
+
+def test_killed_owner_then_killed_follower_then_gone_on_with_one_device(
+    trainings: Trainings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trainings.new("cpu,cpu")
+    owner = subprocess.Popen([sys.executable, "-c", _OWNER, str(run.path)])
+    wait_until((run.path / "held").exists)
+    (left,) = followers(owner.pid)
+    owner.kill()
+    owner.wait()
+    wait_until(lambda: not left.is_running() or left.status() == psutil.STATUS_ZOMBIE)
+    assert run.state == "interrupted" and run.has_checkpoint
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FolderRun, "_save_every", -1.0)
+        each_step(patch, lambda _: followers()[0].kill())
+        assert execute(run.path) == ExitCode.USER
+    failed = run.last_event()
+    assert isinstance(failed, Failed) and not followers()
+    assert "cpu (2 of 2)" in failed.message and "--device cpu" in failed.hint and "saved" in failed.hint
+
+    assert main(["run", str(run.path), "--device", "cpu"]) == ExitCode.DONE
+    assert RunFolder(run.path).job.device == "cpu"
+    assert run.model_folder is not None and load_card(run.model_folder).steps == STEPS
+    assert not [
+        event for event in run.read_events()[0] if isinstance(event, Warned) and "begins again" in event.message
+    ]
+    assert_close(weights_of(trainings.done["cpu"][0]), weights_of(run), 1e-2)
+
+
+def test_a_follower_that_cannot_begin_says_why(trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trainings.new("cpu,cpu")
+    monkeypatch.setattr("napari_nucleidomain.runs.train.training_inputs", lambda run, space: _spoilt(run))
+    assert execute(run.path) == ExitCode.USER
+    failed = run.last_event()
+    assert isinstance(failed, Failed) and "cpu (2 of 2)" in failed.message and not followers()
+
+
+def _spoilt(run: RunFolder) -> Any:
+    """The data for this process; for the others there is nothing any more."""
+    from napari_nucleidomain.data.dataset import open_dataset
+
+    job = run.job
+    assert isinstance(job, TrainJob)
+    found = open_dataset(job.data)
+    (run.path / "inputs").mkdir()
+    return found
+
+
+def wait_until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
