@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError, ScoreOnData, load_card, save_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, ScoreOnData, load_card, save_card, setting
 from napari_nucleidomain.contracts.events import Failed, Finished, Metric, Progress, StageEvent, Stopped, Warned
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs import launch
+from napari_nucleidomain.runs.event_log import EventWriter
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
@@ -582,3 +583,32 @@ def test_two_past_trainings_are_compared(dock, session, qtbot):
     assert {name: line.values for name, line in curves.items()} == {"liver": [0.35, 0.7], "liver-2": [0.45, 0.9]}
     past.comparison.close_button.click()
     assert not past.comparison.isVisibleTo(dock)
+
+
+def test_all_cards_are_offered_where_the_method_can_use_them(session, monkeypatch, qtbot):
+    class Batched(ToyConfig):
+        batch: int = setting(2, "Crops a step.", ge=1)
+
+    able = replace(TOY, name="able", needs="labels", config=Batched, several_devices=True)
+    monkeypatch.setattr(train_choices, "methods", lambda: {"toy": TOY, "able": able})
+    monkeypatch.setattr(train_choices, "all_cards", lambda: ("cuda:0,1,2,3", "all 4 graphics cards (NVIDIA)"))
+    choices = train_choices.TrainChoices()
+    qtbot.addWidget(choices)
+    assert choices.device.findData("cuda:0,1,2,3") < 0
+    choices.have.setCurrentIndex(choices.have.findData("able"))
+    choices.device.setCurrentIndex(choices.device.findData("cuda:0,1,2,3"))
+    assert choices.device.currentText() == "all 4 graphics cards (NVIDIA)"
+    assert "batch of 4" in choices.problem()
+    choices.have.setCurrentIndex(choices.have.findData("toy"))
+    assert choices.device.findData("cuda:0,1,2,3") < 0 and not choices.problem()
+
+
+def test_one_that_failed_on_several_cards_goes_on_on_what_is_chosen(dock, session, started, monkeypatch):
+    monkeypatch.setattr("napari_nucleidomain.runs.team_devices.find_method", lambda name: TOY)
+    job = TrainJob(method="toy", preset="quick", data="d", name="a", device="cuda:0,1")
+    run = session.project.new_run(job)
+    EventWriter(run.path).write(Failed(message="The card is full.", hint=""))
+    chosen = dock.choices.device.currentData()
+    dock.resume(run)
+    assert started[0].path == run.path
+    assert RunFolder(run.path).job.device == chosen

@@ -88,6 +88,17 @@ def graphics_cards() -> list[GraphicsCard]:
     return cards
 
 
+def card_count() -> int:
+    """How many NVIDIA cards a program may use here, quickly; on Windows the driver must be asked."""
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is not None:
+        return len([one for one in allowed.split(",") if one.strip() and one.strip() != "-1"])
+    listed = Path("/proc/driver/nvidia/gpus")
+    if listed.is_dir():
+        return sum(1 for _ in listed.iterdir())
+    return len(graphics_cards())
+
+
 def has_nvidia() -> bool:
     """Whether an NVIDIA driver is installed."""
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None

@@ -174,8 +174,8 @@ class Leader:
     def _failure(self, rank: int, message: dict[str, Any] | None) -> NucleiError:
         where, without = self._place(rank), self.devices[0]
         hint = (
-            f"{_GO_ON} To go on without {self.devices[rank]}: "
-            f'nucleidomain run "{self._run.path}" --device {without}, or choose one device in Train.'
+            f"{_GO_ON} To have it go on on {without} alone: choose that in Train (Runs on) and press Resume, or "
+            f'nucleidomain run "{self._run.path}" --device {without}'
         )
         if message is not None:
             return NucleiError(

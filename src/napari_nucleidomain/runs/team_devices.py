@@ -67,7 +67,7 @@ def check_team(spec: MethodSpec, config: MethodConfig, devices: tuple[str, ...])
         will_do = f"{less} or {more}" if less else str(more)
         raise NucleiError(
             f"A batch of {batch} cannot be shared out evenly to {count} devices.",
-            f"Take a batch of {will_do} (--set batch={more}), or fewer devices.",
+            f"Take a batch of {will_do} (--set batch={more}; in Train under Advanced), or fewer devices.",
         )
 
 

@@ -108,7 +108,7 @@ def _connect(link: TeamLink, device: torch.device) -> None:
         rank=link.rank,
         world_size=len(link.devices),
         timeout=_TIMEOUT,
-        device_id=device if device.type == "cuda" else None,
+        device_id=device if backend == "nccl" else None,
     )
 
     def leave(clean: bool) -> None:

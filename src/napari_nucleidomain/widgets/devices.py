@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from napari_nucleidomain.runs.computer import has_apple_gpu, has_nvidia
+from functools import cache
+
+from napari_nucleidomain.runs.computer import card_count, has_apple_gpu, has_nvidia
 
 
 def devices() -> list[tuple[str, str]]:
@@ -16,3 +18,10 @@ def devices() -> list[tuple[str, str]]:
     return (
         [("auto", f"automatic: {best}"), *found, ("cpu", "processor (CPU)")] if found else [("cpu", "processor (CPU)")]
     )
+
+
+@cache
+def all_cards() -> tuple[str, str] | None:
+    """The same for all NVIDIA cards together, which only some trainings can use; None where there are not several."""
+    count = card_count() if has_nvidia() else 0
+    return ("cuda:" + ",".join(map(str, range(count))), f"all {count} graphics cards (NVIDIA)") if count > 1 else None

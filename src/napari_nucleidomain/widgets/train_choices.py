@@ -21,10 +21,11 @@ from qtpy.QtWidgets import (
 )
 
 from napari_nucleidomain.contracts import MethodSpec, NucleiError, methods
+from napari_nucleidomain.runs.team_devices import check_team, split_devices
 
 from .combos import add_item
 from .config_form import ConfigForm
-from .devices import devices
+from .devices import all_cards, devices
 from .folding import Fold
 from .inline import WhyButton, row
 from .number_boxes import FloatBox, IntBox
@@ -173,7 +174,20 @@ class TrainChoices(QWidget):
         """Why these choices will not do; empty when they will."""
         if self.spec is None:
             return "No method that can be trained is installed."
-        return self._form.problem() if self._form is not None else ""
+        wrong = self._form.problem() if self._form is not None else ""
+        return wrong or self._team_problem(self.planned())
+
+    def _team_problem(self, planned: Planned | None) -> str:
+        """Why several devices will not do."""
+        if planned is None or "," not in planned.device:
+            return ""
+        spec = planned.method
+        try:
+            config = spec.config.build(spec.preset(planned.preset).values, planned.config)
+            check_team(spec, config, split_devices(planned.device))
+        except NucleiError as error:
+            return str(error)
+        return ""
 
     # ---- showing
 
@@ -257,6 +271,19 @@ class TrainChoices(QWidget):
         if job.config:
             self._make_form().set_changes(job.config)
 
+    def _offer_all_cards(self) -> None:
+        """Only where the method can use them."""
+        cards = all_cards()
+        if cards is None:
+            return
+        value, words = cards
+        at = self.device.findData(value)
+        if self.spec is not None and self.spec.several_devices:
+            if at < 0:
+                self.device.insertItem(1, words, value)
+        elif at >= 0:
+            self.device.removeItem(at)
+
     def _method_chosen(self) -> None:
         spec = self.spec
         self.sentence.setText(spec.sentence if spec is not None else "No method that can be trained is installed.")
@@ -267,6 +294,7 @@ class TrainChoices(QWidget):
         if self._form is not None:
             self._form.deleteLater()
             self._form = None
+        self._offer_all_cards()
         for name, preset in (spec.presets if spec is not None else {}).items():
             button = QRadioButton(preset.title)
             button.setProperty("preset", name)

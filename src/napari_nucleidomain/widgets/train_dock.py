@@ -24,7 +24,7 @@ from .train_forecast import TrainForecast
 from .train_past import PastTrainings
 from .train_portable import PortableJob
 from .train_progress import TrainProgress
-from .train_start import begin, draw_area, in_the_way, look_round
+from .train_start import begin, draw_area, go_on, in_the_way, look_round
 
 if TYPE_CHECKING:
     import napari
@@ -323,15 +323,13 @@ class TrainDock(Dock):
 
     def resume(self, run: RunFolder, *, beside: bool = False) -> None:
         """Go on with a training that was stopped or interrupted."""
-        from napari_nucleidomain.runs.launch import start
-
         try:
             self.session.refuse_if_read_only()
             holder = None if beside else in_the_way(run)
             if holder is not None:
                 self._say_busy(holder, lambda: self.resume(run, beside=True))
                 return
-            start(run)
+            go_on(run, str(self.choices.device.currentData()))
         except NucleiError as error:
             self.message.say_error(error)
             return

@@ -10,6 +10,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.runs.computer import free_bytes
 from napari_nucleidomain.runs.forecast import Forecast, forecast, past_steps, training_space
 from napari_nucleidomain.runs.speed import Speed, load_speed
+from napari_nucleidomain.runs.team_devices import split_devices
 
 from .inline import Inline
 from .newest import Newest
@@ -59,7 +60,7 @@ class TrainForecast(QObject):
         def read() -> tuple[Speed | None, dict[str, float], int | None]:
             from napari_nucleidomain.runs.store import Project
 
-            return load_speed(device), past_steps(Project(folder), device), free_bytes(folder)
+            return load_speed(split_devices(device)[0]), past_steps(Project(folder), device), free_bytes(folder)
 
         self._background.run("look", read, done=self._looked, failed=self._failed)
 
@@ -129,7 +130,7 @@ class TrainForecast(QObject):
 
     def measure(self) -> None:
         """Do the speed test for the device chosen."""
-        self.runner.start(str(self._choices.device.currentData()))
+        self.runner.start(split_devices(str(self._choices.device.currentData()))[0])
         if self.runner.running:
             self._progressed(0.0)
 

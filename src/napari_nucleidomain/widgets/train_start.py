@@ -80,6 +80,25 @@ def begin(session: Session, planned: Planned) -> RunFolder:
     return run
 
 
+def go_on(run: RunFolder, device: str) -> None:
+    """Go on with a training. One on several devices that failed goes on on what is chosen now: one may have failed it.
+
+    Raises
+    ------
+    NucleiError
+        It is running, its folder cannot be written to, or its process not be started.
+    """
+    from napari_nucleidomain.runs.job import change_device
+    from napari_nucleidomain.runs.launch import start
+    from napari_nucleidomain.runs.team_devices import check_job_team
+
+    job = run.job
+    if run.state == "failed" and "," in job.device and device not in ("", job.device):
+        check_job_team(job, device)
+        change_device(run.path, device)
+    start(run)
+
+
 def make_job(project: Project, planned: Planned, data: Path) -> Any:
     """The job for what was chosen; its model gets a name that is free."""
     from napari_nucleidomain.runs.job import TrainJob

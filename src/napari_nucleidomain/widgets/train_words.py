@@ -45,6 +45,10 @@ def quality_words(name: str) -> str:
 
 def device_words(device: str) -> str:
     """What a run says it runs on, in words."""
+    if "," in device:
+        return (
+            f"the processor in {device.count(',') + 1} parts" if "cpu" in device else f"the graphics cards ({device})"
+        )
     return {"cpu": "the processor (CPU)", "mps": "Apple's graphics processor", "auto": "whatever is quickest"}.get(
         device, f"the graphics card ({device})" if device.startswith("cuda") else device
     )
