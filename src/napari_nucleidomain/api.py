@@ -172,7 +172,7 @@ def train(
     parent : Path or str, optional
         Folder of a model to continue from.
     device : str
-        "auto", "cpu", "cuda", "cuda:1", "mps".
+        "auto", "cpu", "cuda", "cuda:1", "mps"; for `panoptic` also several cards, "cuda:0,cuda:1".
     threads : int, optional
         CPU threads; chosen by the program by default.
     seed : int
