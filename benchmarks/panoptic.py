@@ -1,7 +1,7 @@
 """What the panoptic method learns in twenty minutes from random weights, row by row of the paper's Table 3.
 
     python benchmarks/panoptic.py [--sets dsb2018_u2os kumar+tnbc] [--rows full baseline] [--seeds 0]
-                                  [--minutes 20 | --steps N] [--preset quick] [--work DIR]
+                                  [--minutes 20 | --steps N] [--threads N] [--preset quick] [--work DIR]
 
 A set is the outlined training images of one folder of the data, or of several joined by +; images for checking are
 those of val. Each row is a training in a process of its own, as a person's would be, followed by its model's scores on
@@ -85,6 +85,7 @@ def train(project: Project, name: str, dataset: Path, arguments: argparse.Namesp
             seed=seed,
             minutes=None if arguments.steps else arguments.minutes,
             steps=arguments.steps,
+            threads=arguments.threads,
         )
         run = project.new_run(job)
     watched = work(run)
@@ -116,6 +117,7 @@ def main() -> None:
     parser.add_argument("--preset", default="quick")
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--threads", type=int, help="of each training; all cores by default")
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="KEY=VALUE", help="settings that differ from the preset"
     )
