@@ -36,7 +36,7 @@ COLOURS: dict[ErrorClass, str] = {
 
 LEGEND: dict[ErrorClass, str] = {
     ErrorClass.FOUND: "found",
-    ErrorClass.FALSE_ALARM: "false alarm: nothing is there",
+    ErrorClass.FALSE_ALARM: "false alarm: fits no nucleus",
     ErrorClass.MISSED: "missed",
     ErrorClass.SPLIT: "split: several found in one nucleus",
     ErrorClass.MERGED: "merged: one found over several nuclei",
