@@ -6,6 +6,7 @@ import numpy as np
 from qtpy.QtCore import Qt
 from tour import Tour, rest, wait
 
+from napari_nucleidomain.data.samples import load_sample
 from napari_nucleidomain.widgets.dock import open_dock
 
 import canvas  # isort: skip  # the tests' mouse; `tour` says where it is
@@ -21,6 +22,8 @@ class OutlinesTour(Tour):
     def everything(self) -> None:
         """All steps, in their order."""
         self.sample(with_clicks=True)
+        wait(lambda: "clicks" in self.session.current.layers, 30, "the clicks")
+        self.session.current.layers["clicks"].visible = False
         self.train()
         self.predict("outlines-4-nuclei", trained=True)
         self.review()
@@ -56,7 +59,7 @@ class OutlinesTour(Tour):
         dock = open_dock(self.session, "review")
         layer = dock.subject.layer
         self.viewer.layers.selection.active = layer
-        truth = np.asarray(self.session.current.layers["outlines"].data)
+        truth = load_sample("hne").labels
         found = np.asarray(layer.data)
         numbers, sizes = np.unique(found[found > 0], return_counts=True)
         hit = np.array([(truth[found == number] > 0).mean() for number in numbers])
@@ -72,6 +75,8 @@ class OutlinesTour(Tour):
         rest(1)
         dock.corrections.ask.setChecked(True)
         wait(lambda: dock.corrections.add.isEnabled(), 60, "the part that was corrected")
+        if dock.corrections.show_parts.isVisible():
+            dock.corrections.show_parts.click()
         self.picture("outlines-7-corrections")
         dock.corrections.add.click()
         wait(lambda: "training images now" in dock.corrections.message.text(), 60, "an answer")

@@ -135,3 +135,19 @@ def test_bad_setting_and_missing_data_fail_with_words(new_training: Any, project
     assert "no setting 'stepz'" in kinds(run, Failed)[-1].message
     assert run.state == "failed"
     assert not kinds(run, Finished)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")])
+def test_too_little_memory_is_said_and_the_run_can_go_on(
+    new_training: Any, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    run = new_training(device="cpu")
+    with monkeypatch.context() as patch:
+        patch.setattr("napari_nucleidomain.runs.context.FolderRun.metric", fail)
+        assert execute(run.path) == ExitCode.USER
+    failed = kinds(run, Failed)[-1]
+    assert "This computer's memory is not enough" in failed.message and "resume" in failed.hint
+    assert execute(run.path) == ExitCode.DONE

@@ -17,12 +17,13 @@ from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, Wri
 from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import Failed, Finished, Started, Stopped, Warned
 from napari_nucleidomain.contracts.files import remove_halves
+from napari_nucleidomain.inference.batching import is_memory_full
 
 from .devices import Busy, hold
 from .event_log import EventWriter, last_event
 from .folder import RunFolder
 from .inputs import needed_to_train
-from .job import CLASSICAL, TrainJob
+from .job import CLASSICAL, Job, TrainJob
 from .log import open_log
 from .ownership import Ownership
 from .places import summary_to_stored
@@ -32,6 +33,11 @@ from .spare import Spare
 from .train import train
 
 GO_ON = "Resume it then: it goes on from what was saved last."
+_LESS_MEMORY = {
+    "train": "End other programs that use it, and resume: it goes on from what was saved last. Or start a new training "
+    "with smaller crops (crop_px) or batches.",
+    "predict": "End other programs that use it, or choose a smaller part of the image.",
+}
 _INTERRUPTED = (
     "The computer asked the program to end (time limit, shutdown): all was saved, and it can go on from here."
 )
@@ -225,10 +231,19 @@ def _do(
         return ExitCode.USER
     except Exception as error:  # noqa: BLE001 - the last line of defence; everything is logged and reported
         logger.error("%s", traceback.format_exc())
+        if is_memory_full(error):
+            failed = Failed(message=_memory_words(run.job), hint=_LESS_MEMORY[run.job.kind])
+            _say_last(events, spare, failed)
+            return ExitCode.USER
         message = f"Something went wrong inside the program: {type(error).__name__}: {error}"
         hint = "Nothing saved before is lost. Please report it with the log."
         _say_last(events, spare, Failed(message=message, hint=hint))
         return ExitCode.DEFECT
+
+
+def _memory_words(job: Job) -> str:
+    where = "This computer's memory" if job.device == "cpu" else f"The memory of {job.device}"
+    return f"{where if job.device != 'auto' else 'The memory'} is not enough for it."
 
 
 def _written_to(folder: Path) -> list[Path]:

@@ -63,7 +63,8 @@ class Look(QObject):
         place = mark(self._session, entry, subject, number)
         if place is not None and follow:
             centre, size = place
-            look_at(self._session.viewer, subject.layer.data_to_world(centre), size * float(subject.layer.scale[-1]))
+            world, wide = subject.layer.data_to_world(centre), size * float(subject.layer.scale[-1])
+            look_at(self._session.viewer, world, wide, inside=entry.layers.get("image"))
         return True
 
     def nucleus_at(self, subject: Subject | None, position: Any) -> int:

@@ -100,7 +100,8 @@ def show_part(session: Session, entry: ImageEntry, part: Part) -> None:
     bounds = np.array([region.bounds for region in part.regions], dtype=float)
     ends = [entry.layers["image"].data_to_world(corner) for corner in (bounds[..., 0].min(0), bounds[..., 1].max(0))]
     first, last = np.asarray(ends, dtype=float)
-    look_at(session.viewer, (first + last) / 2, float(np.abs(last - first).max()))
+    wide = float(np.abs(last - first).max())
+    look_at(session.viewer, (first + last) / 2, wide, share=0.9, inside=entry.layers["image"])
 
 
 def asked_of(subject: Subject, entry: ImageEntry, kind: str, seen: list[list[int]] | None) -> Asked:

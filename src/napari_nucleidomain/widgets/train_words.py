@@ -37,6 +37,8 @@ def quality_words(name: str) -> str:
         "points_f1": "quality (F1)",
         "point_f1": "quality (F1)",
         "outlines_f1": "quality (F1)",
+        "object_f1": "quality (F1)",
+        "aji": "outlines (AJI)",
         "outlines_aji": "outlines (AJI)",
         "points_precision": "right among marked",
         "points_recall": "found among clicked",

@@ -82,7 +82,7 @@ def _visible(viewer: Any, layer: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.nan_to_num(low, neginf=-1e12), np.nan_to_num(high, posinf=1e12)
 
 
-def look_at(viewer: Any, world: Any, size: float = 0.0) -> None:
+def look_at(viewer: Any, world: Any, size: float = 0.0, *, share: float = _MOST_SHARE, inside: Any = None) -> None:
     """Bring a place into the middle of the canvas. Only when the person asked for it.
 
     Parameters
@@ -91,21 +91,36 @@ def look_at(viewer: Any, world: Any, size: float = 0.0) -> None:
         World coordinates.
     size : float
         World size of what is there: the zoom stays unless that would be too small to see, or fill the canvas.
+    share : float
+        Most of the canvas that it may fill.
+    inside : Layer, optional
+        A flat view stays inside this layer, rather than show emptiness beside what lies at its edge.
     """
     zoom = float(viewer.scene.camera.zoom)
     if 0 < size * zoom < _LEAST_PX:
         viewer.scene.camera.zoom = _GOOD_PX / size
-    most = max(_GOOD_PX, _MOST_SHARE * float(min(viewer.canvas.size)))
+    most = max(_GOOD_PX, share * float(min(viewer.canvas.size)))
     if size * zoom > most:
         viewer.scene.camera.zoom = most / size
     place = [float(part) for part in world]
     shown = [axis - (viewer.dims.ndim - len(place)) for axis in viewer.dims.displayed]
     centre = [place[axis] for axis in shown]
+    if inside is not None and len(centre) == 2:
+        low, high = np.asarray(inside.extent.world, dtype=float)[:, -len(place) :][:, shown]
+        centre = _kept_inside(np.array(centre), low, high, viewer)
     viewer.scene.camera.center = (0.0, *centre) if len(centre) == 2 else tuple(centre)
     if viewer.dims.ndim > 2:
         point = list(viewer.dims.point)
         point[viewer.dims.ndim - len(place) :] = place
         viewer.dims.point = tuple(point)
+
+
+def _kept_inside(centre: np.ndarray, low: np.ndarray, high: np.ndarray, viewer: Any) -> list[float]:
+    """The middle of a view that reaches beyond its layer on both sides of an axis or on none."""
+    half = np.asarray(viewer.canvas.size, dtype=float) / float(viewer.scene.camera.zoom) / 2
+    fits = high - low <= 2 * half
+    kept = np.where(fits, (low + high) / 2, np.clip(centre, low + half, np.maximum(high - half, low + half)))
+    return [float(part) for part in kept]
 
 
 def same_file(a: Any, b: Any) -> bool:
