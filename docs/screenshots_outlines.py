@@ -25,7 +25,7 @@ class OutlinesTour(Tour):
         wait(lambda: "clicks" in self.session.current.layers, 30, "the clicks")
         self.session.current.layers["clicks"].visible = False
         self.train()
-        self.predict("outlines-4-nuclei", trained=True)
+        self.predict(None, trained=True)
         self.review()
         self.correct()
         self.again()
@@ -49,9 +49,8 @@ class OutlinesTour(Tour):
     def review(self) -> None:
         """Scores and errors."""
         self.compare_with_outlines()
-        self.picture("outlines-5-review")
         open_dock(self.session, "review").modes.choose("errors")
-        self.picture("outlines-6-errors")
+        self.picture("outlines-4-errors")
         open_dock(self.session, "review").modes.choose("outlines")
 
     def correct(self) -> None:
@@ -77,10 +76,9 @@ class OutlinesTour(Tour):
         wait(lambda: dock.corrections.add.isEnabled(), 60, "the part that was corrected")
         if dock.corrections.show_parts.isVisible():
             dock.corrections.show_parts.click()
-        self.picture("outlines-7-corrections")
+        self.picture("outlines-5-corrections")
         dock.corrections.add.click()
         wait(lambda: "training images now" in dock.corrections.message.text(), 60, "an answer")
-        self.picture("outlines-8-added")
 
     def again(self) -> None:
         """Train on from the first model."""
@@ -88,12 +86,10 @@ class OutlinesTour(Tour):
         press(dock.corrections.message, f"Train on from {dock.subject.shown.stored.model_folder.rsplit('/', 1)[-1]}")
         rest(1)
         train = open_dock(self.session, "train")
-        self.picture("outlines-9-continue")
         train.choices.limit.setChecked(True)
         train.choices.minutes.setValue(max(1.0, self.minutes / 2))
         wait(train.train.isEnabled, 30, "the button")
         train.train.click()
         wait(lambda: train.follower.state == "running" or train.question.isVisible(), 60, "the start")
-        self.picture("outlines-10-again")
         wait(lambda: train.follower.state == "finished", self.minutes * 60 + 240, "the end of the training")
-        self.picture("outlines-11-trained-again")
+        self.picture("outlines-6-trained-again")
