@@ -103,3 +103,12 @@ def test_bad_cards_say_what_is_wrong(tmp_path: Path, content: str, words: str) -
     (tmp_path / "card.json").write_text(content)
     with pytest.raises(NucleiError, match=words):
         load_card(tmp_path)
+
+
+def test_weights_that_are_not_finite_never_replace_a_model(tmp_path: Path) -> None:
+    save_model(tmp_path / "m", WEIGHTS, CARD)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(NucleiError, match="in 1 of its 3 weights are not finite") as caught:
+            save_model(tmp_path / "m", {**WEIGHTS, "bad": np.array([0, bad], np.float32)}, CARD)
+        assert "lower learning rate" in caught.value.hint
+    assert set(load_weights(tmp_path / "m")) == set(WEIGHTS)

@@ -297,3 +297,12 @@ def test_a_resumed_run_has_its_second_network_from_the_start(folder: Path, tmp_p
     assert any(name.startswith("ien.") for name in early[0])
     for name, value in made[0].items():
         np.testing.assert_array_equal(value, early[0][name], err_msg=name)
+
+
+@pytest.mark.parametrize("setting", ["spn_rate", "ien_rate"])
+def test_a_training_that_diverges_says_so(folder: Path, tmp_path: Path, setting: str) -> None:
+    run = FakeRun(tmp_path / "run", steps=24)
+    with pytest.raises(NucleiError, match="diverged") as caught:
+        train(run, dataset(folder), config(gradient_limit=0.0, schedule="constant", **{setting: 1e37}))
+    assert f"({setting})" in caught.value.hint
+    assert all(np.isfinite(one).all() for one in run.build()[0].values())

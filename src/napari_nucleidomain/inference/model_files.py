@@ -38,7 +38,7 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     Raises
     ------
     NucleiError
-        The folder holds something that is no model.
+        The folder holds something that is no model, or some of the weights are not finite.
     WriteError
         The disk is full or read-only; the old model stays.
     """
@@ -47,6 +47,7 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD_FILE).exists())):
         raise NucleiError(f"{folder} is there already and is not a model.", "Choose another name for the model.")
+    _refuse_not_finite(weights, card)
     mend_models(folder.parent, glob.escape(folder.name))
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
@@ -65,6 +66,18 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder
+
+
+def _refuse_not_finite(weights: dict[str, np.ndarray], card: ModelCard) -> None:
+    """A network with one such weight finds nothing at all, and would replace a good model."""
+    broken = sum(
+        value.dtype.kind == "f" and not np.isfinite(value).all() for value in map(np.asarray, weights.values())
+    )
+    if broken:
+        raise NucleiError(
+            f"The model {card.name} is not saved: numbers in {broken} of its {len(weights)} weights are not finite.",
+            "Its training has diverged: train anew with a lower learning rate.",
+        )
 
 
 def _swap(new: Path, folder: Path) -> None:

@@ -12,6 +12,7 @@ from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.inference.trained import check_parent, put_weights, unchanged_model, weights_of
 from napari_nucleidomain.networks.detection.weights import EARLY, begin_from_imagenet
 from napari_nucleidomain.training.card import begin_card, flattering, short_digest
+from napari_nucleidomain.training.diverging import Guard
 from napari_nucleidomain.training.ema import WeightAverage
 from napari_nucleidomain.training.normalise import Normalise
 from napari_nucleidomain.training.schedules import set_learning_rate, warm_cosine
@@ -59,6 +60,7 @@ class _Training:
         self.digest = "-".join([str(dataset.digest()), *(one.digest() for one in self.images)])
         self.fabric = start(run, config.precision, f"{self.digest}:{config.model_dump_json()}:{run.seed}")
         self.team = Team(run.team, self.fabric)
+        self.guard = Guard(run.warn, "rate")
         self.device = self.fabric.device
         self.normalise = Normalise.of([one.pixels for one in self.images]).to(self.device)
         torch.manual_seed(run.seed)
@@ -112,6 +114,7 @@ class _Training:
                 total = config.steps if run.step_budget is None else run.step_budget
                 for step in run.steps(STAGE, total):
                     self._one_step(step, views, optimiser, total)
+                self.guard.finish()
                 self.checker.score(self._segmenter(), self.steps)
 
     def _optimiser(self) -> torch.optim.Optimizer:
@@ -142,11 +145,10 @@ class _Training:
         losses = self.team.gradients(self.detector, losses)
         if not self.team.leads:
             return
-        if config.gradient_limit:
-            torch.nn.utils.clip_grad_norm_(self.detector.parameters(), config.gradient_limit)
-        optimiser.step()
-        self.average.update(self.detector)
-        self.steps += 1
+        if self.guard.takes(self.detector, losses.values(), config.gradient_limit):
+            optimiser.step()
+            self.average.update(self.detector)
+            self.steps += 1
         if step.index % 10 == 0:
             shown = {name: float(one.detach()) for name, one in losses.items()}
             self.run.metric(loss=sum(shown.values()), **shown)

@@ -12,6 +12,7 @@ from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.inference.trained import check_parent, unchanged_model, weights_of
 from napari_nucleidomain.training.augment import Geometry, draw_matrices, jitter_intensity, sample_views
+from napari_nucleidomain.training.diverging import Guard
 from napari_nucleidomain.training.ema import WeightAverage
 from napari_nucleidomain.training.normalise import Normalise
 from napari_nucleidomain.training.sampler import CropSampler
@@ -154,10 +155,15 @@ class _Training:
             return loss + config.cluster_weight * partial_cross_entropy(logits, labels[:, 1])
 
         self.spn.train()
+        self.guard = Guard(self.run.warn, "spn_rate")
         for step in self.run.steps("SPN", self._total(config.spn_steps)):
-            loss = self._one_step(step, sampler, [float(IGNORED)] * 2, loss_of, self.spn, optimiser, config.spn_rate)
-            self.spn_average.update(self.spn)
-            self._after(step, loss, "watershed")
+            loss, taken = self._one_step(
+                step, sampler, [float(IGNORED)] * 2, loss_of, self.spn, optimiser, config.spn_rate
+            )
+            if taken:
+                self.spn_average.update(self.spn)
+            self._after(step, loss, taken, "watershed")
+        self.guard.finish()
         self.checker.score(self._segmenter("watershed"))
 
     # -- second stage ----------------------------------------------------------------------------------------
@@ -183,13 +189,16 @@ class _Training:
                 )
 
             ien.train()
+            self.guard = Guard(self.run.warn, "ien_rate")
             for step in self.run.steps("IEN", self._total(config.ien_steps)):
                 fill = [float(INSTANCE_IGNORED)]
-                loss = self._one_step(step, sampler, fill, loss_of, ien, optimiser, config.ien_rate)
-                self.ien_average.update(ien)
+                loss, taken = self._one_step(step, sampler, fill, loss_of, ien, optimiser, config.ien_rate)
+                if taken:
+                    self.ien_average.update(ien)
                 self.ien_steps = step.index + 1
                 self.trained_ien = self.trained_ien or step.fraction > 0.3
-                self._after(step, loss, "ien" if self.trained_ien else "watershed")
+                self._after(step, loss, taken, "ien" if self.trained_ien else "watershed")
+            self.guard.finish()
         self.trained_ien = True
         self.checker.score(self._segmenter("ien"))
 
@@ -229,21 +238,22 @@ class _Training:
         net: nn.Module,
         optimiser: torch.optim.Optimizer,
         rate: float,
-    ) -> Tensor:
+    ) -> tuple[Tensor, bool]:
+        """The loss, and whether the weights were changed."""
         x, sharp = self._views(step, sampler, fill)
         set_learning_rate(optimiser, rate * learning_rate_factor(self.config.schedule, step.fraction))
         with self.fabric.autocast():
             loss: Tensor = loss_of(x, sharp)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        if self.config.gradient_limit:
-            torch.nn.utils.clip_grad_norm_(net.parameters(), self.config.gradient_limit)
-        optimiser.step()
-        return loss.detach()
+        taken = self.guard.takes(net, [loss], self.config.gradient_limit)
+        if taken:
+            optimiser.step()
+        return loss.detach(), taken
 
-    def _after(self, step: Step, loss: Tensor, decoder: str) -> None:
+    def _after(self, step: Step, loss: Tensor, taken: bool, decoder: str) -> None:
         """Report, preview, check on the kept-back clicks."""
-        self.steps += 1
+        self.steps += taken
         if step.index % 10 == 0:
             self.run.metric(loss=float(loss))
         if self.checker.preview_due(step) or self.checker.score_due(step):
