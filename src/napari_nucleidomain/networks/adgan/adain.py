@@ -65,7 +65,7 @@ class Style(nn.Module):
 
     def forward(self, label: Tensor) -> list[tuple[Tensor, Tensor]]:
         """(B, 2) -> (shift, gain) of each layer, each (B, C)."""
-        values = self.mlp(label)
+        values = self.mlp(label.to(next(self.mlp.parameters()).dtype))
         result = []
         for both in values.split([2 * channels for channels in self.layers], dim=1):
             shift, gain = both.chunk(2, dim=1)
