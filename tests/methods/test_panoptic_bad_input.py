@@ -3,17 +3,53 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
+import torch
+from PIL import Image as Picture
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.data.dataset import open_dataset
+from napari_nucleidomain.data.dataset import Dataset, open_dataset
+from napari_nucleidomain.data.example import Example
+from napari_nucleidomain.data.known import UNKNOWN
+from napari_nucleidomain.methods.panoptic.lessons import Lessons, load_outlined
+from napari_nucleidomain.methods.panoptic.model import typical_diameter
 from napari_nucleidomain.methods.panoptic.train import train
+from napari_nucleidomain.methods.panoptic.views import Views, _target
 
 from .fake_run import FakeRun
 from .scenes import discs, stained, write_folder
 from .test_panoptic_training import config
+
+
+class Given:
+    """One image and its outlines on disk, and what is said of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.told: list[str] = []
+        self.hints: list[str] = []
+
+    def example(self, truth: np.ndarray, name: str = "a", picture: np.ndarray | None = None, **more: Any) -> Example:
+        Picture.fromarray(stained(truth) if picture is None else picture).save(self.folder / f"{name}.png")
+        tifffile.imwrite(self.folder / f"{name}-labels.tif", truth.astype(np.uint16))
+        more.setdefault("labels", self.folder / f"{name}-labels.tif")
+        return Example(self.folder / f"{name}.png", **more)
+
+    def lessons(self, *examples: Example, share: float = 0.0) -> Lessons:
+        return load_outlined(Dataset(self.folder / "d.json", list(examples)), share, self._tell)
+
+    def _tell(self, message: str, hint: str) -> None:
+        self.told.append(message)
+        self.hints.append(hint)
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Given:
+    return Given(tmp_path)
 
 
 @pytest.fixture
@@ -31,3 +67,57 @@ def test_a_training_that_diverges_says_so_and_keeps_finite_weights(folder, tmp_p
     assert "(rate)" in caught.value.hint and sum("was skipped" in one for one in run.warnings) == 1
     weights, card = run.build()
     assert card.steps < 50 and all(np.isfinite(one).all() for one in weights.values())
+
+
+def grid(side: int, gap: int, square: int) -> np.ndarray:
+    """Squares of so many pixels a side, one every `gap`."""
+    truth = np.zeros((side, side), np.int32)
+    corners = [(y, x) for y in range(gap // 2, side - square, gap) for x in range(gap // 2, side - square, gap)]
+    for number, (y, x) in enumerate(corners):
+        truth[y : y + square, x : x + square] = number + 1
+    return truth
+
+
+def test_specks_are_left_out_before_nuclei_are_counted_and_measured(given):
+    truth, _ = discs(side=300, seed=1)
+    count = int(truth.max())
+    specks = grid(300, 13, 1)
+    specks[(truth > 0) | (specks > 400)] = 0
+    alone = typical_diameter(given.lessons(given.example(truth)).teach)
+    several = given.example(np.where(specks > 0, specks + count, truth), "b", stained(truth))
+    (one,) = given.lessons(several).teach
+    there = len(np.unique(specks[specks > 0]))
+    assert there > count, "the median would be a speck's"
+    assert given.told == [f"b: {there} outlines of less than 8 pixels are left out."]
+    assert one.nuclei == count and typical_diameter([one]) == alone > 15
+    assert (one.known[specks > 0] == UNKNOWN).all(), "neither nucleus nor background"
+
+
+def test_only_specks_are_refused_with_the_reason(given):
+    with pytest.raises(NucleiError, match=r"Only 0 outlined nuclei.* 100 outlines of less than 8 pixels") as caught:
+        given.lessons(given.example(grid(200, 19, 1)))
+    assert "enlarge the image" in caught.value.hint
+
+
+def test_small_nuclei_teach_where_they_lie_whole_in_a_crop(given):
+    lessons = given.lessons(given.example(grid(200, 10, 3)))
+    assert lessons.teach[0].nuclei == 400 and not given.told
+    shrunk = config(turn=0.0, zoom_least=0.6, zoom_most=0.6, flips=False, batch=1)
+    for settings in (config(turn=0.0, zoom_least=1.0, zoom_most=1.0, batch=1), shrunk):
+        _, (target,) = Views(lessons.teach, settings, torch.device("cpu")).draw(np.random.default_rng(0))
+        assert len(target.boxes) >= 8 * 8
+        low, high = target.boxes[:, :2].amin(1), target.boxes[:, 2:].amax(1)
+        inside = (low > 0) & (high < target.labels.shape[0])
+        assert inside.sum() >= 8 * 8
+
+
+def test_crumbs_at_the_edge_of_what_is_seen_are_unknown():
+    plane = torch.zeros(20, 20)
+    plane[:2, 5:8], plane[9:12, 9:12], plane[5:7, 0:2], plane[15:17, 15:18] = 1, 2, 3, 4
+    plane[17:, 14:] = UNKNOWN
+    plane[3:5, 10:12] = 5
+    target = _target(plane)
+    assert len(target.boxes) == 2
+    kept = target.labels > 0
+    assert torch.equal(kept, (plane == 2) | (plane == 5))
+    assert torch.equal(target.labels == 0, plane == 0)

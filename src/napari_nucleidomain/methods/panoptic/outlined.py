@@ -25,6 +25,9 @@ from napari_nucleidomain.data.telling import (
 from napari_nucleidomain.instances.labelimage import boxes, compact
 from napari_nucleidomain.instances.reused import part_reused
 
+# Of fewer pixels neither a box nor a mask can be learned.
+LEAST_PX = 8
+
 
 @dataclass(frozen=True)
 class Outlined:
@@ -41,8 +44,8 @@ class Outlined:
     pixels : ndarray (H, W, C) float32
         In the unit range.
     known : ndarray (H, W) int32
-        1..N nuclei, 0 background, -1 where nothing is known: outside the regions, nuclei that a region's edge cuts, and
-        what is kept back.
+        1..N nuclei, 0 background, -1 where nothing is known: outside the regions, nuclei that a region's edge cuts,
+        specks of less than 8 px, and what is kept back.
     corrected : int
         Nuclei whose outlines a person corrected.
     """
@@ -99,7 +102,7 @@ def load_areas(example: Example, warn: Told) -> list[Outlined]:
     shape = (int(known.shape[0]), int(known.shape[1]))
     whole = labels is not None and not regions
     intensity = IntensityRange.fit(image.overview(exact=True), image.dtype, rgb=image.rgb)
-    made, missing, size, blank = [], 0, 0, 0
+    made, missing, size, blank, specks = [], 0, 0, 0, 0
     areas = clicked_areas(example.name, shape, regions, np.zeros((0, 2)), whole, warn, [] if whole else corrected_in)
     for (rows, columns), inside in areas:
         raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
@@ -108,7 +111,8 @@ def load_areas(example: Example, warn: Told) -> list[Outlined]:
         if is_blank(pixels):
             blank += 1
             continue
-        part = _inside(known, spans, (rows, columns), inside)
+        part, small = _without_specks(_inside(known, spans, (rows, columns), inside))
+        specks += small
         corrected = 0
         if corrections is not None:
             corrected = len(np.unique(part[corrections.inside[rows, columns] & (part > 0)]))
@@ -117,7 +121,19 @@ def load_areas(example: Example, warn: Told) -> list[Outlined]:
     if blank:
         tell_about_blank(example.name, bool(made), warn)
     tell_about_pixels(example.name, missing, size, warn)
+    if specks:
+        _tell_about_specks(example.name, specks, sum(one.nuclei for one in made), warn)
     return made
+
+
+def _tell_about_specks(name: str, specks: int, others: int, told: Told) -> None:
+    some = "1 outline of less" if specks == 1 else f"{specks:,} outlines of less"
+    message = f"{name}: {some} than {LEAST_PX} pixels {'is' if specks == 1 else 'are'} left out."
+    hint = (
+        "Slips of the brush do no harm. If these are nuclei, enlarge the image (twice or more) and outline them there."
+    )
+    # A few slips are not why there are too few nuclei.
+    (told.leave_out if specks > others else told)(message, hint)
 
 
 def _tell_about_reused(name: str, count: int, warn: Warn) -> None:
@@ -141,6 +157,16 @@ def _inside(known: np.ndarray, spans: np.ndarray, window: tuple[slice, slice], i
     cut[0] = False
     sure = inside & (part != UNKNOWN) & ~cut[np.maximum(part, 0)]
     return renumbered(np.where(sure, part, UNKNOWN))
+
+
+def _without_specks(known: np.ndarray) -> tuple[np.ndarray, int]:
+    """Make nuclei of too few pixels unknown; and how many."""
+    areas = np.bincount(np.maximum(known, 0).ravel())
+    small = areas < LEAST_PX
+    small[0] = False
+    if not small.any():
+        return known, 0
+    return renumbered(np.where(small[np.maximum(known, 0)], UNKNOWN, known)), int(small.sum())
 
 
 def renumbered(known: np.ndarray) -> np.ndarray:

@@ -16,10 +16,7 @@ from napari_nucleidomain.training.augment import Geometry, draw_matrices, jitter
 from napari_nucleidomain.training.sampler import LATTICE, CropSampler, Planes, channels_first, lattice
 
 from .config import PanopticConfig
-from .outlined import Outlined
-
-# Pieces of nuclei at a crop's edge that have fewer pixels tell nothing.
-_LEAST_PIECE = 8
+from .outlined import LEAST_PX, Outlined
 
 
 class Emboss(v2.Transform):
@@ -126,8 +123,15 @@ def _right_angles(smooth: Tensor, sharp: Tensor, rng: np.random.Generator) -> tu
 
 
 def _target(plane: Tensor) -> Target:
-    """Boxes and labels of a crop; crumbs of nuclei at its edge are neither nucleus nor background."""
+    """Boxes and labels of a crop; crumbs of nuclei at its edge are neither nucleus nor background.
+
+    The edge is also where the crop goes over into what was not seen. Small nuclei that lie whole in it teach.
+    """
     labels = plane.long()
     values, place, counts = torch.unique(labels, return_inverse=True, return_counts=True)
-    values = torch.where((values > 0) & (counts < _LEAST_PIECE), torch.full_like(values, UNKNOWN), values)
+    beyond = F.pad((labels < 0).float(), (1, 1, 1, 1), value=1.0)
+    edge = F.max_pool2d(beyond[None, None], 3, 1)[0, 0] > 0
+    at_edge = torch.zeros_like(values, dtype=torch.bool)
+    at_edge[place[edge]] = True
+    values = torch.where((values > 0) & (counts < LEAST_PX) & at_edge, torch.full_like(values, UNKNOWN), values)
     return Target.of(values[place])

@@ -157,12 +157,9 @@ class _Training:
         self.spn.train()
         self.guard = Guard(self.run.warn, "spn_rate")
         for step in self.run.steps("SPN", self._total(config.spn_steps)):
-            loss, taken = self._one_step(
-                step, sampler, [float(IGNORED)] * 2, loss_of, self.spn, optimiser, config.spn_rate
-            )
-            if taken:
-                self.spn_average.update(self.spn)
-            self._after(step, loss, taken, "watershed")
+            fill = [float(IGNORED)] * 2
+            loss = self._one_step(step, sampler, fill, loss_of, self.spn, self.spn_average, optimiser, config.spn_rate)
+            self._after(step, loss, "watershed")
         self.guard.finish()
         self.checker.score(self._segmenter("watershed"))
 
@@ -192,12 +189,10 @@ class _Training:
             self.guard = Guard(self.run.warn, "ien_rate")
             for step in self.run.steps("IEN", self._total(config.ien_steps)):
                 fill = [float(INSTANCE_IGNORED)]
-                loss, taken = self._one_step(step, sampler, fill, loss_of, ien, optimiser, config.ien_rate)
-                if taken:
-                    self.ien_average.update(ien)
+                loss = self._one_step(step, sampler, fill, loss_of, ien, self.ien_average, optimiser, config.ien_rate)
                 self.ien_steps = step.index + 1
                 self.trained_ien = self.trained_ien or step.fraction > 0.3
-                self._after(step, loss, taken, "ien" if self.trained_ien else "watershed")
+                self._after(step, loss, "ien" if self.trained_ien else "watershed")
             self.guard.finish()
         self.trained_ien = True
         self.checker.score(self._segmenter("ien"))
@@ -236,24 +231,24 @@ class _Training:
         fill: list[float],
         loss_of: Any,
         net: nn.Module,
+        average: WeightAverage[Any],
         optimiser: torch.optim.Optimizer,
         rate: float,
-    ) -> tuple[Tensor, bool]:
-        """The loss, and whether the weights were changed."""
+    ) -> Tensor:
         x, sharp = self._views(step, sampler, fill)
         set_learning_rate(optimiser, rate * learning_rate_factor(self.config.schedule, step.fraction))
         with self.fabric.autocast():
             loss: Tensor = loss_of(x, sharp)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        taken = self.guard.takes(net, [loss], self.config.gradient_limit)
-        if taken:
+        if self.guard.takes(net, [loss], self.config.gradient_limit):
             optimiser.step()
-        return loss.detach(), taken
+            average.update(net)
+            self.steps += 1
+        return loss.detach()
 
-    def _after(self, step: Step, loss: Tensor, taken: bool, decoder: str) -> None:
+    def _after(self, step: Step, loss: Tensor, decoder: str) -> None:
         """Report, preview, check on the kept-back clicks."""
-        self.steps += taken
         if step.index % 10 == 0:
             self.run.metric(loss=float(loss))
         if self.checker.preview_due(step) or self.checker.score_due(step):
