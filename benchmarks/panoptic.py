@@ -20,7 +20,9 @@ import numpy as np
 from child import work
 from common import HERE, data_folder, print_table, write_results
 
+from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts.events import Metric
+from napari_nucleidomain.contracts.files import write_json
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.labels_io import read_labels
@@ -108,6 +110,35 @@ def curve(run: RunFolder) -> list[dict[str, float]]:
     ]
 
 
+def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What rows must have in common to stand in one table."""
+    return {
+        "preset": arguments.preset,
+        "minutes": None if arguments.steps else arguments.minutes,
+        "steps": arguments.steps,
+        "threads": arguments.threads,
+        "set": arguments.set,
+        "program": __version__,
+    }
+
+
+def rows_so_far(file: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    """Rows of an earlier call with the same settings.
+
+    Raises
+    ------
+    SystemExit
+        They are of other settings.
+    """
+    if not file.exists():
+        return {}
+    content = json.loads(file.read_text())
+    if content["settings"] != settings:
+        raise SystemExit(f"{file} holds rows of {content['settings']}; name another folder with --work.")
+    rows: dict[str, Any] = content["rows"]
+    return rows
+
+
 def main() -> None:
     """Rows of every set; table and JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -128,7 +159,7 @@ def main() -> None:
     root = data_folder(arguments.data)
     arguments.work.mkdir(parents=True, exist_ok=True)
     file = arguments.work / "rows.json"
-    rows: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+    rows = rows_so_far(file, settings_of(arguments))
     project = Project.open(arguments.work / "project")
     for name in arguments.sets:
         images, dataset = test_images(root, name), joined(root, name, arguments.work)
@@ -145,16 +176,14 @@ def main() -> None:
                 made |= {"steps": card["steps"], "train_s": card["seconds"], "curve": curve(run)}
                 made["images"] = scores_of(str(run.model_folder), images)
             rows[key] = made
-            file.write_text(json.dumps(rows, indent=1))
+            write_json(file, {"settings": settings_of(arguments), "rows": rows})
     shown = []
     for made in rows.values():
         images_of = made["images"].values()
         means = {key: float(np.mean([one[key] for one in images_of])) for key in _KEPT[:4]}
         shown.append({key: made.get(key, "") for key in ("set", "row", "seed", "steps", "train_s")} | means)
     print_table(shown)
-    write_results(
-        arguments.json, {"minutes": arguments.minutes, "preset": arguments.preset, "rows": list(rows.values())}
-    )
+    write_results(arguments.json, {**settings_of(arguments), "rows": list(rows.values())})
 
 
 if __name__ == "__main__":
