@@ -22,7 +22,8 @@ class DetectorSettings:
     """Settings of a `Detector`.
 
     Numbers that Liu et al. (IJCAI 2019) leave silent are those of Mask R-CNN as it is commonly built, but for those
-    that limit proposals and nuclei, which are raised to images with a thousand of them. The rows of the paper's Table 3 are `mask_head`, `fusion` and `semantic`; all off is Mask R-CNN.
+    that limit proposals and nuclei, which are raised to images with a thousand of them. The rows of the paper's Table 3
+    are `mask_head`, `fusion` and `semantic`; all off is Mask R-CNN.
 
     Parameters
     ----------
