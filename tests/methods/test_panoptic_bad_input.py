@@ -15,6 +15,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.known import UNKNOWN
+from napari_nucleidomain.data.regions import Region, write_regions
 from napari_nucleidomain.methods.panoptic.lessons import Lessons, load_outlined
 from napari_nucleidomain.methods.panoptic.model import typical_diameter
 from napari_nucleidomain.methods.panoptic.train import train
@@ -121,3 +122,46 @@ def test_crumbs_at_the_edge_of_what_is_seen_are_unknown():
     kept = target.labels > 0
     assert torch.equal(kept, (plane == 2) | (plane == 5))
     assert torch.equal(target.labels == 0, plane == 0)
+
+
+def test_outlines_that_the_region_cuts_are_named_where_too_few_are_left(given):
+    truth, _ = discs(seed=0)
+    for corner, side, said in (
+        (20, 14, "25 outlines, none of which lies"),
+        (0, 62, "of 25 outlines only 4 lie wholly"),
+    ):
+        regions = write_regions([Region.box(corner, corner, corner + side, corner + side)], given.folder / "r.geojson")
+        with pytest.raises(NucleiError, match=said) as caught:
+            given.lessons(given.example(truth, regions=regions))
+        assert "Enlarge the region" in caught.value.hint
+    assert len(given.told) == 1, "a region smaller than the outlined part is nothing to warn of"
+
+
+def patients(given: Given, of_each: list[int], **size: int) -> list[Example]:
+    """Images of discs; the k-th patient has `of_each[k]`."""
+    owners = [k for k, count in enumerate(of_each) for _ in range(count)]
+    return [
+        given.example(discs(seed=n, **size)[0], f"i{n}", group=f"patient {k}" if k else "patient")
+        for n, k in enumerate(owners)
+    ]
+
+
+@pytest.mark.parametrize("of_each", [[5, 5, 5, 5], [1, 3, 8, 2], [2, 2, 2]])
+def test_a_patient_teaches_or_checks_as_a_whole(given, of_each):
+    lessons = given.lessons(*patients(given, of_each, side=80, radius=6), share=0.2)
+    teach, check = ({one.group for one in part} for part in (lessons.teach, lessons.check))
+    assert lessons.kept_back and check and not teach & check and len(teach | check) == len(of_each)
+    kept, total = (sum(one.nuclei for one in part) for part in (lessons.check, lessons.check + lessons.teach))
+    assert 0.1 * total <= kept <= 0.4 * total
+    assert not lessons.known_source
+
+
+def test_the_card_says_where_a_strip_is_of_the_same_patient(given, tmp_path):
+    run = FakeRun(tmp_path / "run", steps=1)
+    data = Dataset(given.folder / "d.json", patients(given, [1, 1]))
+    train(run, data, config())
+    card = run.build()[1]
+    assert card.scores and all(one.on.endswith("of a patient or slide that it learned from") for one in card.scores)
+    alone = [one.changed(group="") for one in data.all]
+    lessons = given.lessons(*alone, share=0.2)
+    assert lessons.kept_back and not lessons.known_source

@@ -90,6 +90,10 @@ class Told:
         self._warn(message, remedy)
         self.lost.append((message, remedy))
 
+    def remember(self, message: str, remedy: str) -> None:
+        """What is worth saying only where too little is left."""
+        self.lost.append((message, remedy))
+
 
 def too_few(clicks: int, least: int, images: int, lost: Sequence[tuple[str, str]]) -> NucleiError:
     """The message for too few clicks: clicks that are there but cannot be used are the first thing to know.

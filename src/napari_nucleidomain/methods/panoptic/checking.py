@@ -40,7 +40,7 @@ class Checker:
 
     def __init__(self, run: RunContext, lessons: Lessons) -> None:
         self._run = run
-        self._kept_back = lessons.kept_back
+        self._kept_back, self._known_source = lessons.kept_back, lessons.known_source
         self._check = _some(lessons.check)
         self._latest: dict[str, float] = {}
         self._floor: dict[str, float] = {}
@@ -105,6 +105,8 @@ class Checker:
         on = f"{int(scores['total'])} {kept}outlines of {where}{purpose}"
         if any(one.corrected for one in self._check):
             on += ", some drawn by a model and looked through"
+        if self._known_source:
+            on += ", of a patient or slide that it learned from"
         if self._scored_at < steps:
             on += f", after {self._scored_at} of {steps} steps"
         names = {"object_f1": "f1", "aji": "aji"}

@@ -31,12 +31,17 @@ class Lessons:
         Whole images that are for checking, or, where those hold no nucleus, a strip of each that teaches and they; may
         be empty.
     kept_back : bool
-        Whether the latter.
+        Whether the latter, or whole images or groups of those that were to teach.
     """
 
     teach: list[Outlined]
     check: list[Outlined]
     kept_back: bool
+
+    @property
+    def known_source(self) -> bool:
+        """Whether something that checks is of a patient or slide that teaches."""
+        return bool({one.group for one in self.teach} & {one.group for one in self.check} - {""})
 
 
 def load_outlined(dataset: Dataset, share: float, warn: Warn) -> Lessons:
@@ -75,7 +80,7 @@ def load_outlined(dataset: Dataset, share: float, warn: Warn) -> Lessons:
     check.sort(key=lambda one: not one.nuclei)
     if any(one.nuclei for one in check):
         return Lessons(teach, check, False)
-    teach, kept = _spared(teach, min(round(share * total), CHECK_ENOUGH))
+    teach, kept = _spared(teach, min(round(share * total), CHECK_ENOUGH), 2 * share)
     if share and not kept:
         warn(
             "Nothing could be kept back to check with: there are too few outlined nuclei.",
@@ -84,14 +89,22 @@ def load_outlined(dataset: Dataset, share: float, warn: Warn) -> Lessons:
     return Lessons(teach, kept + check if kept else [], True)
 
 
-def _spared(teach: list[Outlined], wanted: int) -> tuple[list[Outlined], list[Outlined]]:
-    """What teaches and what checks: a strip of every image, or whole images where each has too few nuclei for that."""
+def _spared(teach: list[Outlined], wanted: int, most: float) -> tuple[list[Outlined], list[Outlined]]:
+    """What teaches and what checks, at most the share `most` of all.
+
+    Whole groups where there are some and they cost no more than that; else a strip of every image, or whole images
+    where each has too few nuclei for that.
+    """
     total = sum(one.nuclei for one in teach)
+    if any(one.group for one in teach):
+        rest, whole = spare_areas(teach, wanted, most)
+        if rest and 2 * sum(one.nuclei for one in whole) >= wanted:
+            return rest, whole
     pairs = [_divided(one, wanted / total) for one in teach]
     strips = [back for _, back in pairs if back is not None]
     if 2 * sum(one.nuclei for one in strips) >= wanted:
         return [rest for rest, _ in pairs], strips
-    rest, whole = spare_areas(teach, wanted)
+    rest, whole = spare_areas(teach, wanted, most)
     if rest and whole:
         return rest, whole
     return [rest for rest, _ in pairs], strips
@@ -115,32 +128,38 @@ def _too_few(total: int, examples: list[Example], lost: list[tuple[str, str]]) -
     )
 
 
-def spare_areas(teach: Sequence[Outlined], wanted: int) -> tuple[list[Outlined], list[Outlined]]:
-    """Whole images to teach and to check with.
+def spare_areas(teach: Sequence[Outlined], wanted: int, most: float = 0.5) -> tuple[list[Outlined], list[Outlined]]:
+    """Whole images to teach and to check with; those of one group (patient, slide) stay together.
 
     Parameters
     ----------
     teach : sequence of Outlined
     wanted : int
         Nuclei to check with.
+    most : float
+        Share of the nuclei that is spared at most.
 
     Returns
     -------
     teach, check : list of Outlined
-        Images are taken evenly over the list until there are enough nuclei, at most half of them; areas of one image
-        stay together.
+        Images, or groups of them, are taken evenly over the list until there are enough nuclei; where those are too
+        large, others.
     """
-    names = list(dict.fromkeys(one.name for one in teach))
-    nuclei = {name: sum(one.nuclei for one in teach if one.name == name) for name in names}
-    total = max(1, sum(nuclei.values()))
-    chosen: list[str] = []
+    nuclei: dict[str, int] = {}
+    for one in teach:
+        nuclei[one.source] = nuclei.get(one.source, 0) + one.nuclei
+    total = sum(nuclei.values())
     step = max(2, int(total / max(1, wanted)))
-    for name in names[step - 1 :: step]:
-        if sum(nuclei[one] for one in chosen) >= wanted:
-            break
-        chosen.append(name)
-    check = [one for one in teach if one.name in chosen and one.nuclei]
-    return [one for one in teach if one.name not in chosen], check
+    sources = list(nuclei)
+    evenly = sources[step - 1 :: step]
+    chosen: set[str] = set()
+    spared = 0
+    for source in evenly + [one for one in sources if one not in evenly]:
+        if spared < wanted and nuclei[source] and spared + nuclei[source] <= most * total:
+            chosen.add(source)
+            spared += nuclei[source]
+    check = [one for one in teach if one.source in chosen and one.nuclei]
+    return [one for one in teach if one.source not in chosen], check
 
 
 def _divided(one: Outlined, share: float) -> tuple[Outlined, Outlined | None]:

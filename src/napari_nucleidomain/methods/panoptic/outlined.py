@@ -48,6 +48,8 @@ class Outlined:
         specks of less than 8 px, and what is kept back.
     corrected : int
         Nuclei whose outlines a person corrected.
+    group : str
+        Patient or slide; empty where the image stands alone.
     """
 
     name: str
@@ -57,6 +59,12 @@ class Outlined:
     pixels: np.ndarray
     known: np.ndarray
     corrected: int = 0
+    group: str = ""
+
+    @property
+    def source(self) -> str:
+        """What must lie as a whole on one side of a split: the group, or the image that stands alone."""
+        return f"group {self.group}" if self.group else self.path
 
     @property
     def nuclei(self) -> int:
@@ -92,9 +100,11 @@ def load_areas(example: Example, warn: Told) -> list[Outlined]:
     if labels is None:
         assert corrections is not None
         known, regions = known_map(corrections, whole_only=True), []
+        drawn = len(compact(corrections.labels * corrections.inside)[1])
     else:
         known = compact(labels)[0] if corrections is None else with_corrections(labels, corrections, whole_only=True)
         regions = example.load_regions(image)
+        drawn = int(known.max(initial=0))
     corrected_in = example.load_corrected_in() if corrections is not None else []
     known, spans, reused = part_reused(known, boxes(known, int(known.max(initial=0))), UNKNOWN)
     if reused:
@@ -102,28 +112,42 @@ def load_areas(example: Example, warn: Told) -> list[Outlined]:
     shape = (int(known.shape[0]), int(known.shape[1]))
     whole = labels is not None and not regions
     intensity = IntensityRange.fit(image.overview(exact=True), image.dtype, rgb=image.rgb)
-    made, missing, size, blank, specks = [], 0, 0, 0, 0
+    made, missing, size, blank, specks, inside_of = [], 0, 0, 0, 0, 0
     areas = clicked_areas(example.name, shape, regions, np.zeros((0, 2)), whole, warn, [] if whole else corrected_in)
     for (rows, columns), inside in areas:
+        part, small = _without_specks(_inside(known, spans, (rows, columns), inside))
+        specks, inside_of = specks + small, inside_of + small + int(part.max(initial=0))
         raw = image.read(((rows.start, rows.stop), (columns.start, columns.stop)))
         missing, size = missing + not_finite(raw), size + raw.size
         pixels = intensity.to_unit(raw)
         if is_blank(pixels):
             blank += 1
             continue
-        part, small = _without_specks(_inside(known, spans, (rows, columns), inside))
-        specks += small
         corrected = 0
         if corrections is not None:
             corrected = len(np.unique(part[corrections.inside[rows, columns] & (part > 0)]))
         origin = (rows.start, columns.start)
-        made.append(Outlined(example.name, str(example.image), image, origin, pixels, part, corrected))
+        made.append(Outlined(example.name, str(example.image), image, origin, pixels, part, corrected, example.group))
     if blank:
         tell_about_blank(example.name, bool(made), warn)
     tell_about_pixels(example.name, missing, size, warn)
+    if inside_of < drawn and not whole:
+        _tell_about_cut(example.name, drawn, inside_of, warn)
     if specks:
         _tell_about_specks(example.name, specks, sum(one.nuclei for one in made), warn)
     return made
+
+
+def _tell_about_cut(name: str, drawn: int, inside: int, told: Told) -> None:
+    """Say that regions, or the part that was corrected, hold few of the outlines."""
+    outlines = f"{drawn:,} outline{'s' * (drawn != 1)}"
+    remedy = "Enlarge the region: nuclei that its edge cuts do not teach."
+    if inside:
+        told.remember(
+            f"{name}: of {outlines} only {inside:,} {'lie' + 's' * (inside == 1)} wholly inside its regions.", remedy
+        )
+    else:
+        told.leave_out(f"{name}: {outlines}, none of which lies wholly inside its regions.", remedy)
 
 
 def _tell_about_specks(name: str, specks: int, others: int, told: Told) -> None:
