@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ from napari_nucleidomain.runs.context import FolderRun
 from napari_nucleidomain.runs.execute import ExitCode, execute
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.requests import Requests
 from napari_nucleidomain.runs.store import Project
+from napari_nucleidomain.runs.team import Leader
 from napari_nucleidomain.training.team import Team
 
 from .scenes import discs, stained, write_folder
@@ -126,18 +130,53 @@ def test_two_processes_give_the_gradients_of_one(trainings: Trainings) -> None:
     assert not followers()
 
 
-def test_stopped_and_gone_on_with_it_ends_as_if_nothing_had_been(
+def test_paused_interrupted_stopped_and_gone_on_with_it_ends_as_if_nothing_had_been(
     trainings: Trainings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, steps = trainings.new("cpu,cpu"), []
-    requests: list[Any] = []
+    run, steps = trainings.new("cpu,cpu"), list[int]()
+    requests: list[Requests] = []
+    monkeypatch.setattr("napari_nucleidomain.runs.team._PATIENCE_SECONDS", 0.3)
     with monkeypatch.context() as patch:
-        each_step(patch, lambda _: steps.append(1) or (requests[0].stop() if len(steps) == 2 else None))
+        paused = threading.Thread(target=go_on_after_a_pause, args=(run, steps))
+
+        def pause_then_interrupt(_: Any) -> None:
+            steps.append(len(followers()))
+            if len(steps) == 1:
+                run.request("pause")
+                wait_until(lambda: requests[-1].paused)
+                paused.start()
+            else:
+                requests[-1].interrupt()
+
+        each_step(patch, pause_then_interrupt)
+        assert execute(run.path, watch=requests.append) == ExitCode.INTERRUPTED
+    paused.join()
+    assert steps == [1, -1, 1], "a step, a pause in which the other process waits, a step"
+    assert not followers()
+
+    with monkeypatch.context() as patch:
+        each_step(patch, lambda _: requests[-1].stop())
         assert execute(run.path, watch=requests.append) == ExitCode.STOPPED
-    assert len(steps) == 2 and not followers()
+    assert not followers()
+
+    with monkeypatch.context() as patch:
+        # A step is begun, and the other process hangs.
+        before_each_step(patch, lambda: (followers()[0].suspend(), requests[-1].stop()))
+        each_step(patch, lambda _: steps.append(99))
+        assert execute(run.path, watch=requests.append) == ExitCode.STOPPED
+    assert 99 not in steps and run.has_checkpoint and not followers()
+
     assert execute(run.path) == ExitCode.DONE, run.log.read_text()
     for name, value in weights_of(trainings.done["cpu,cpu"][0]).items():
         np.testing.assert_array_equal(weights_of(run)[name], value, err_msg=name)
+
+
+def go_on_after_a_pause(run: RunFolder, steps: list[int]) -> None:
+    """Take the pause back when it is one."""
+    wait_until(lambda: run.has_checkpoint)
+    time.sleep(0.5)
+    steps.append(-len(followers()))
+    run.request("resume")
 
 
 _OWNER = """
@@ -187,6 +226,57 @@ def test_killed_owner_then_killed_follower_then_gone_on_with_one_device(
         event for event in run.read_events()[0] if isinstance(event, Warned) and "begins again" in event.message
     ]
     assert_close(weights_of(trainings.done["cpu"][0]), weights_of(run), 1e-3)
+
+
+@pytest.mark.parametrize(
+    "goes",
+    [2, 4],
+    ids=["while it connects", "while gradients are exchanged"],
+)
+def test_a_follower_that_dies_in_an_exchange_is_named(
+    trainings: Trainings, monkeypatch: pytest.MonkeyPatch, goes: int
+) -> None:
+    # A group that was left half made cannot be made again in the same process, and these tests are one.
+    monkeypatch.setattr("torch.distributed.distributed_c10d._group_count", 0)
+    monkeypatch.setattr("napari_nucleidomain.training.team._broken_off", False)
+    monkeypatch.setattr("napari_nucleidomain.training.team._TIMEOUT", timedelta(seconds=60))
+    run, told = trainings.new("cpu,cpu"), list[str]()
+
+    def before(self: Leader, values: dict[str, Any]) -> None:
+        told.extend(values)
+        if told.count("go") == goes:
+            followers()[0].kill()
+
+    before_telling(monkeypatch, before)
+    assert execute(run.path) == ExitCode.USER
+    failed = run.last_event()
+    assert isinstance(failed, Failed) and "ended from outside" in failed.message
+    assert "cpu (2 of 2)" in failed.message and "--device cpu" in failed.hint
+
+
+def test_a_follower_that_cannot_connect_says_why(trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trainings.new("cpu,cpu")
+    before_telling(monkeypatch, lambda _, values: values.update(port="none") if "port" in values else None)
+    assert execute(run.path) == ExitCode.USER
+    failed = run.last_event()
+    assert isinstance(failed, Failed) and "cpu (2 of 2)" in failed.message and "ValueError" in failed.message
+    assert not followers()
+
+
+def before_telling(patch: pytest.MonkeyPatch, action: Callable[[Leader, dict[str, Any]], None]) -> None:
+    """Call it, and let it change what is told, before the other processes are told anything."""
+    real = Leader.send
+
+    def send(self: Leader, **values: Any) -> None:
+        action(self, values)
+        real(self, **values)
+
+    patch.setattr(Leader, "send", send)
+
+
+def before_each_step(patch: pytest.MonkeyPatch, action: Callable[[], Any]) -> None:
+    """Call it when a step begins."""
+    before_telling(patch, lambda _, values: action() if "step" in values else None)
 
 
 def test_a_follower_that_cannot_begin_says_why(trainings: Trainings, monkeypatch: pytest.MonkeyPatch) -> None:

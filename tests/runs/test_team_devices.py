@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import queue
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.runs.team_devices import check_job_team, check_team, split_devices
+from napari_nucleidomain.runs.team_process import Said, listen
 
 
 @pytest.mark.parametrize(
@@ -95,3 +98,11 @@ def test_cards_are_counted_as_a_program_may_use_them(monkeypatch: pytest.MonkeyP
     for allowed, count in (("0,1,2", 3), ("", 0), ("-1", 0), ("GPU-a, GPU-b", 2)):
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", allowed)
         assert computer.card_count() == count
+
+
+def test_whatever_another_process_prints_its_end_is_heard() -> None:
+    said: Said = queue.Queue()
+    lines = b'{"met": "x"}\n{a warning of another package}\n[1]\n{"other": 1}\n\xff\n{"failed": "full", "hint": ""}\n'
+    listen(1, io.BytesIO(lines), said)
+    heard = [said.get_nowait() for _ in range(said.qsize())]
+    assert heard == [(1, {"met": "x"}), (1, {"failed": "full", "hint": ""}), (1, None)]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from .errors import NucleiError
+
 
 class TeamLink(Protocol):
     """The processes of one training, as one of them sees the others.
@@ -41,6 +43,9 @@ class TeamLink(Protocol):
     def meet(self, said: str = "", meanwhile: Callable[[], None] | None = None) -> None:
         """Come together before something that all must do at once, so that nobody waits there for one that is gone.
 
+        Nobody goes on before all are there. In the middle of a step rank 0 obeys a stop here where another keeps it
+        waiting, so nothing of the step may have been applied before the last meeting in it.
+
         Parameters
         ----------
         said : str
@@ -52,6 +57,30 @@ class TeamLink(Protocol):
         ------
         NucleiError
             In rank 0: another process has ended, or works on something else.
+        StopRun, Interrupted
+            In rank 0, in a step: it was asked for, and another process does not come.
+        """
+        ...
+
+    def until(self, done: Callable[[], bool], meanwhile: Callable[[], None] | None = None) -> None:
+        """Wait for the end of what all do at once.
+
+        Parameters
+        ----------
+        done : callable
+            Whether it has ended here; asked often.
+        meanwhile : callable, optional
+            As in `meet`, whose errors this raises too.
+        """
+        ...
+
+    def lost(self, why: str) -> NucleiError:
+        """What to raise where an exchange broke off.
+
+        Parameters
+        ----------
+        why : str
+            What the exchange itself says of it.
         """
         ...
 

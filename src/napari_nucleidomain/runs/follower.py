@@ -12,6 +12,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,6 +69,17 @@ class FollowerLink:
     def meet(self, said: str = "", meanwhile: Callable[[], None] | None = None) -> None:
         """See `TeamLink`."""
         self._answer({"met": said})
+        self.receive()
+
+    def until(self, done: Callable[[], bool], meanwhile: Callable[[], None] | None = None) -> None:
+        """See `TeamLink`; the owner ends a process that waits in vain."""
+        began = time.monotonic()
+        while not done():
+            time.sleep(min(0.005, 0.05 * (time.monotonic() - began)))
+
+    def lost(self, why: str) -> NucleiError:
+        """See `TeamLink`."""
+        return NucleiError(f"it lost the others: {why}")
 
     def at_end(self, action: Callable[[bool], None]) -> None:
         """See `TeamLink`."""

@@ -54,16 +54,18 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
     check_team(spec, config, devices)
     dataset = training_inputs(run, _SPACE_NEEDED)
     # Started now, so that they come up while this process does.
-    team = Leader(run, devices) if len(devices) > 1 else None
+    team = Leader(run, devices, requests) if len(devices) > 1 else None
     context = FolderRun(run, events, requests, time.monotonic() if started is None else started, team)
     try:
         with _ended_with(team):
             _warn_of_data(context, dataset)
             spec.resolve(spec.train)(context, dataset, config)
-    except Interrupted:
-        # Seconds are left, and the checkpoint has all there is: the run goes on from it.
-        raise
-    except StopRun:
+    except (Interrupted, StopRun) as ended:
+        if team is not None and team.half_step:
+            context.save_checkpoint()
+        if isinstance(ended, Interrupted):
+            # Seconds are left, and the checkpoint has all there is: the run goes on from it.
+            raise
         folder = context.publish()
         raise StopRun(_summary(run, context, folder, dataset)) from None
     folder = context.publish()

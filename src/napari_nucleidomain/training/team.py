@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from os import environ
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -24,8 +26,9 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 T = TypeVar("T")
-# Nobody waits for long: all meet before they exchange anything. For a computer that sleeps in that very moment.
-_TIMEOUT = timedelta(hours=2)
+# Nobody waits for long: all meet before they exchange anything, and rank 0 sees who has ended.
+_TIMEOUT = timedelta(minutes=10)
+_ABORT_SECONDS = 5.0
 
 
 def join(link: TeamLink, device: torch.device, precision: str, key: str, meanwhile: Callable[[], None]) -> Fabric:
@@ -69,8 +72,11 @@ def join(link: TeamLink, device: torch.device, precision: str, key: str, meanwhi
         def teardown(self) -> None:
             """Nothing was set up."""
 
+    # A card that is full or out of order says so now, where rank 0 listens.
+    torch.zeros(1, device=device)
     link.meet(hashlib.blake2b(key.encode(), digest_size=16).hexdigest(), meanwhile)
-    _connect(link, device)
+    with _noticed(link):
+        _connect(link, device, meanwhile)
     devices: Any = (
         [int(name.partition(":")[2]) for name in link.devices] if device.type == "cuda" else len(link.devices)
     )
@@ -84,15 +90,29 @@ def join(link: TeamLink, device: torch.device, precision: str, key: str, meanwhi
     return fabric
 
 
-def _connect(link: TeamLink, device: torch.device) -> None:
+@contextmanager
+def _noticed(link: TeamLink) -> Iterator[None]:
+    """Say who has ended where an exchange breaks off."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise link.lost(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+
+
+def _connect(link: TeamLink, device: torch.device, meanwhile: Callable[[], None]) -> None:
     """Make torch's group of processes, on a port of this computer that was free: two trainings never meet."""
-    if dist.is_initialized():
+    global _broken_off
+    if _broken_off or dist.is_initialized():
         raise NucleiError(
             "A training on several devices was broken off in this program and still has them.", "Restart the program."
         )
     if sys.platform in ("linux", "darwin"):
         # All are on this computer: other addresses of it are nobody's business, and a firewall's question.
         environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
+    # NCCL's watchdog ends an exchange that fails, not this process, which has a state to keep.
+    environ.setdefault("TORCH_NCCL_ASYNC_ERROR_HANDLING", "2")
     # Builds for Windows come without libuv.
     options: dict[str, Any] = {"use_libuv": False} if sys.platform == "win32" else {}
     options |= {"timeout": _TIMEOUT, "wait_for_workers": False}
@@ -101,22 +121,56 @@ def _connect(link: TeamLink, device: torch.device) -> None:
         link.send(port=store.port)
     else:
         store = dist.TCPStore("127.0.0.1", int(link.receive()["port"]), is_master=False, **options)
+    link.meet("connected", meanwhile)
+    _broken_off = True
+    _make_group(link, device, store, meanwhile)
+    _broken_off = False
+
+
+# Whether torch was left in the middle of making a group, of which another one cannot be made.
+_broken_off = False
+
+
+def _make_group(link: TeamLink, device: torch.device, store: dist.Store, meanwhile: Callable[[], None]) -> None:
+    """Connect with all others, which waits for them, in a thread: this one looks whether they live."""
     backend = "nccl" if device.type == "cuda" and dist.is_nccl_available() else "gloo"
-    dist.init_process_group(
-        backend,
-        store=store,
-        rank=link.rank,
-        world_size=len(link.devices),
-        timeout=_TIMEOUT,
-        device_id=device if backend == "nccl" else None,
-    )
+    failed: list[BaseException] = []
 
-    def leave(clean: bool) -> None:
-        # NCCL's end is a meeting as well; where somebody is missing, the end of the process must do.
-        if clean or backend == "gloo":
-            dist.destroy_process_group()
+    def connect() -> None:
+        try:
+            dist.init_process_group(
+                backend,
+                store=store,
+                rank=link.rank,
+                world_size=len(link.devices),
+                timeout=_TIMEOUT,
+                device_id=device if backend == "nccl" else None,
+            )
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits for this one
+            failed.append(error)
 
-    link.at_end(leave)
+    thread = threading.Thread(target=connect, name="connect", daemon=True)
+    thread.start()
+    link.until(lambda: not thread.is_alive(), meanwhile)
+    if failed:
+        raise failed[0]
+    link.at_end(_leave_gloo if backend == "gloo" else _leave_nccl)
+
+
+def _leave_gloo(clean: bool) -> None:
+    dist.destroy_process_group()
+
+
+def _leave_nccl(clean: bool) -> None:
+    """NCCL's end is a meeting as well; where somebody is missing, it is broken off, and that may hang too."""
+    if clean:
+        dist.destroy_process_group()
+        return
+    abort = getattr(dist.distributed_c10d, "_abort_process_group", None)
+    if abort is not None:
+        thread = threading.Thread(target=abort, name="abort", daemon=True)
+        thread.start()
+        thread.join(_ABORT_SECONDS)
 
 
 class Team:
@@ -159,7 +213,7 @@ class Team:
             groups.setdefault(one.dtype, []).append(one)
         for tensors in groups.values():
             flat = _flat(tensors)
-            dist.broadcast(flat, 0)
+            self._broadcast(flat)
             if not self.leads:
                 for one, new in zip(tensors, _pieces(flat, tensors), strict=True):
                     one.copy_(new)
@@ -167,10 +221,22 @@ class Team:
     def _tell_frozen(self, network: nn.Module) -> None:
         """Have the others leave out what learns nothing, which rank 0 knows from its checkpoint or from ImageNet."""
         flags = torch.tensor([float(one.requires_grad) for one in network.parameters()], device=self._fabric.device)
-        dist.broadcast(flags, 0)
+        self._broadcast(flags)
         for one, learns in zip(network.parameters(), flags.tolist(), strict=True):
             one.requires_grad_(bool(learns))
         self._frozen_told = True
+
+    def _broadcast(self, values: Tensor) -> None:
+        self._exchange(lambda: dist.broadcast(values, 0, async_op=True))
+
+    def _exchange(self, begin: Callable[[], dist.Work | None]) -> None:
+        """Do what all do at once."""
+        assert self._link is not None
+        with _noticed(self._link):
+            work = begin()
+            assert work is not None
+            self._link.until(work.is_completed)
+            work.wait()
 
     @torch.no_grad()
     def gradients(self, network: nn.Module, losses: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -192,7 +258,8 @@ class Team:
         values = torch.stack([one.detach().float() for one in losses.values()])
         flat = _flat([torch.zeros_like(one) if one.grad is None else one.grad for one in learned] + [has, values])
         self._link.meet()
-        flat = self._fabric.all_reduce(flat, reduce_op="mean")
+        self._exchange(lambda: dist.all_reduce(flat, async_op=True))
+        flat /= self._size
         *gradients, has, values = _pieces(flat, [*learned, has, values])
         if self.leads:
             for one, gradient, part in zip(learned, gradients, has.tolist(), strict=True):
