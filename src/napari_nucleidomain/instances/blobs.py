@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .scalespace import laplacian, reduced, richest
+
 _SMALLEST_SIGMA = 1.5
 _PER_OCTAVE = 4
-_MOST_PIXELS = 640 * 640
-_MOST_VOXELS = 1 << 21
 
 
 def estimate_diameter(values: np.ndarray, spacing: Sequence[float] | None = None) -> float | None:
@@ -33,7 +33,7 @@ def estimate_diameter(values: np.ndarray, spacing: Sequence[float] | None = None
     from skimage.filters import threshold_otsu
 
     step = np.ones(values.ndim) if spacing is None else np.asarray(spacing, float)
-    image = _richest(np.nan_to_num(np.asarray(values, np.float32)))
+    image = richest(np.nan_to_num(np.asarray(values, np.float32)))
     if not image.size or min(image.shape) < 3:
         return None
     low, high = np.percentile(image, [0.5, 99.5])
@@ -54,17 +54,6 @@ def estimate_diameter(values: np.ndarray, spacing: Sequence[float] | None = None
     return float(2 * np.sqrt(values.ndim) * middle)
 
 
-def _richest(image: np.ndarray) -> np.ndarray:
-    """The block of bearable size with the largest standard deviation."""
-    limit = _MOST_PIXELS if image.ndim == 2 else _MOST_VOXELS
-    while image.size > limit:
-        axis = int(np.argmax(image.shape))
-        half = image.shape[axis] // 2
-        parts = [np.take(image, range(half), axis), np.take(image, range(half, 2 * half), axis)]
-        image = max(parts, key=lambda part: float(part.std()))
-    return image
-
-
 def _maxima(image: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Maxima over place and scale: brightness there, answer and sigma (in the unit of `step`), each (N,)."""
     from scipy.ndimage import gaussian_filter, maximum_filter
@@ -79,10 +68,10 @@ def _maxima(image: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray
         wanted = np.maximum(1, 2 ** np.floor(np.log2(2.0**octave * step.min() / step) + 1e-9)).astype(int)
         if min(np.array(image.shape) * factor // wanted) < 3:
             break
-        image, smooth = _reduced(image, wanted // factor), _reduced(smooth, wanted // factor)
+        image, smooth = reduced(image, wanted // factor), reduced(smooth, wanted // factor)
         factor = wanted
         sigmas = finest * 2.0 ** (octave + np.arange(-1, _PER_OCTAVE + 1) / _PER_OCTAVE)
-        answers = [_laplacian(image, s / (step * factor)) for s in sigmas]
+        answers = [laplacian(image, s / (step * factor)) for s in sigmas]
         local = [maximum_filter(answer, 3) for answer in answers]
         for k in range(1, _PER_OCTAVE + 1):
             highest = np.maximum(np.maximum(local[k - 1], local[k + 1]), local[k])
@@ -94,25 +83,3 @@ def _maxima(image: np.ndarray, step: np.ndarray) -> tuple[np.ndarray, np.ndarray
                 scales.append(np.full(int(peak.sum()), sigmas[k]))
     none = [np.zeros(0)]
     return np.concatenate(bright or none), np.concatenate(found or none), np.concatenate(scales or none)
-
-
-def _laplacian(image: np.ndarray, sigma: np.ndarray) -> np.ndarray:
-    """Minus the Laplacian of Gaussian, normalised by scale; sigma in pixels per axis."""
-    from scipy.ndimage import gaussian_filter
-
-    result = np.zeros_like(image)
-    for axis in range(image.ndim):
-        order = [2 * (k == axis) for k in range(image.ndim)]
-        result -= sigma[axis] ** 2 * gaussian_filter(image, sigma, order=order)
-    return result
-
-
-def _reduced(image: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    """Means of blocks; what does not fill a block at the far edges is left out."""
-    for axis, f in enumerate(factor.tolist()):
-        if f > 1:
-            image = np.moveaxis(image, axis, -1)
-            whole = image.shape[-1] // f * f
-            image = image[..., :whole].reshape(*image.shape[:-1], -1, f).mean(axis=-1)
-            image = np.moveaxis(image, -1, axis)
-    return image
