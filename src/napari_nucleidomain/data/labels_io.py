@@ -14,6 +14,7 @@ from .axes import UNKNOWN, LazyArray
 from .cellpose_seg import is_pickled, read_masks
 from .images import Image
 from .labels_out import FORMATS, write_labels
+from .masks import as_mask, is_binary, split_binary
 from .readers import IMAGE_SUFFIXES, RawImage, read_file
 from .rois import ROI_SUFFIXES
 
@@ -80,7 +81,8 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: 
     Raises
     ------
     NucleiError
-        The file cannot be read, is a colour picture or has several channels, or holds fractions or negative numbers.
+        The file cannot be read, is a colour picture or has several channels, holds fractions or negative numbers, or
+        classes instead of ids.
     """
     path = Path(path)
     if path.suffix.lower() in _GEOJSON:
@@ -226,38 +228,11 @@ def _checked(path: Path, pixels: np.ndarray, notes: list[str]) -> ReadLabels:
         pixels = places.reshape(pixels.shape) + (0 if ids[0] == 0 else 1)
         notes.append("Its numbers were too large and were counted anew.")
     labels = pixels.astype(np.uint32)
-    return ReadLabels(labels, _is_binary(labels), notes)
-
-
-def _is_binary(labels: np.ndarray) -> bool:
-    """Whether a label image with one single value is a mask of several nuclei or one nucleus."""
-    value = int(labels.max())
-    if value == 0 or np.any((labels != 0) & (labels != value)):
-        return False
-    if value == 255:
-        return True
-    from scipy.ndimage import generate_binary_structure, label
-
-    _, count = label(labels > 0, structure=generate_binary_structure(labels.ndim, labels.ndim))
-    return value == 1 and count > 1
-
-
-def split_binary(mask: np.ndarray) -> np.ndarray:
-    """One id for each connected piece of a mask, corners included.
-
-    Parameters
-    ----------
-    mask : ndarray (Y, X) or (Z, Y, X)
-        0 is background.
-
-    Returns
-    -------
-    ndarray uint32
-    """
-    from scipy.ndimage import generate_binary_structure, label
-
-    pieces, _ = label(np.asarray(mask) > 0, structure=generate_binary_structure(mask.ndim, mask.ndim))
-    return np.asarray(pieces, dtype=np.uint32)
+    if is_binary(labels):
+        return ReadLabels(labels, True, notes)
+    if blurred := as_mask(path.name, labels):
+        return ReadLabels(blurred[0], True, [*notes, blurred[1]])
+    return ReadLabels(labels, False, notes)
 
 
 def separated(found: ReadLabels) -> ReadLabels:
