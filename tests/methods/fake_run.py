@@ -44,6 +44,7 @@ class FakeRun:
         self.folder, self.step_budget, self.parent, self.seed = folder, steps, parent, seed
         self.saved: dict[str, Any] = copy.deepcopy(saved) if saved else {"steps": {}, "tracked": {}}
         self.warnings: list[str] = []
+        self.hints: list[str] = []
         self.metrics: list[dict[str, float]] = []
         self.previews: list[tuple[str, tuple[int, ...], np.ndarray]] = []
         self.before: list[np.ndarray | None] = []
@@ -103,6 +104,7 @@ class FakeRun:
 
     def warn(self, message: str, hint: str = "") -> None:
         self.warnings.append(message)
+        self.hints.append(hint)
 
     def emit(self, event: Any) -> None:
         pass

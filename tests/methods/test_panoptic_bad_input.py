@@ -11,11 +11,13 @@ import tifffile
 import torch
 from PIL import Image as Picture
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import NucleiError, StopRun
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.known import UNKNOWN
 from napari_nucleidomain.data.regions import Region, write_regions
+from napari_nucleidomain.instances.scores import score_labels
+from napari_nucleidomain.methods.panoptic import checking
 from napari_nucleidomain.methods.panoptic.lessons import Lessons, load_outlined
 from napari_nucleidomain.methods.panoptic.model import typical_diameter
 from napari_nucleidomain.methods.panoptic.train import train
@@ -23,7 +25,7 @@ from napari_nucleidomain.methods.panoptic.views import Views, _target
 
 from .fake_run import FakeRun
 from .scenes import discs, stained, write_folder
-from .test_panoptic_training import config
+from .test_panoptic_training import config, model_of
 
 
 class Given:
@@ -165,3 +167,50 @@ def test_the_card_says_where_a_strip_is_of_the_same_patient(given, tmp_path):
     alone = [one.changed(group="") for one in data.all]
     lessons = given.lessons(*alone, share=0.2)
     assert lessons.kept_back and not lessons.known_source
+
+
+def test_images_for_checking_that_cannot_check_are_named(given):
+    truth, _ = discs(seed=0)
+    grey = given.example(truth, "grey", stained(truth)[..., 0], split="val")
+    lessons = given.lessons(given.example(truth), grey, share=0.2)
+    assert lessons.kept_back
+    assert given.told == [
+        "grey: it is for checking and left out, since it has 1 channel and the training images have 3."
+    ]
+
+
+def test_the_last_score_is_on_all_images_for_checking_or_says_of_how_many(given, tmp_path, monkeypatch):
+    images = [given.example(discs(seed=k)[0], f"i{k}", split="val" if k else "train") for k in range(5)]
+    data = Dataset(given.folder / "d.json", images)
+    pixels = discs()[0].size
+    monkeypatch.setattr(checking, "_CHECK_PIXELS", 2 * pixels)
+    on, looked_at = [], []
+    perfect = score_labels(discs()[0], discs()[0], hausdorff=False)
+    monkeypatch.setattr(checking, "score_outlined", lambda *which: looked_at.append(which[0].name) or perfect)
+    for most in (4, 2):
+        monkeypatch.setattr(checking, "_LAST_PIXELS", most * pixels)
+        run = FakeRun(tmp_path / str(most), steps=2)
+        train(run, data, config(average_decay=0.0))
+        on.append({one.on for part in (run.build()[1].scores, run.build()[1].classical) for one in part})
+    assert on == [{"100 outlines of 4 images for checking"}, {"50 outlines of 2 of 4 images for checking"}]
+    # Twice each, by the network and by the classical method; on the way only half of them.
+    assert looked_at[:4] == ["i1", "i3"] * 2
+    assert {one: looked_at.count(one) for one in looked_at}["i2"] == 2
+
+
+def test_boxes_asked_for_where_a_model_is_continued_are_told_of(folder, tmp_path):
+    first = FakeRun(tmp_path / "first", steps=1)
+    train(first, open_dataset(folder), config(anchor_px=40.0))
+    assert first.hints == ["Choose anchor_px=0, which takes the size of your nuclei."]
+    parent = model_of(first, tmp_path / "large")
+    for asked, told in (
+        (8.0, ["anchor_px = 8 is not used: a model that is continued keeps the boxes it has learned"]),
+        (0.0, []),
+    ):
+        run = FakeRun(tmp_path / str(asked), steps=1, parent=parent, stop_at=("detector", 0))
+        with pytest.raises(StopRun):
+            train(run, open_dataset(folder), config(anchor_px=asked))
+        assert run.build()[1].config["anchor_px"] == 40
+        *others, small = run.warnings
+        assert [one[: len(told[0])] for one in others] == told
+        assert "smallest box to begin with is 40 px" in small and "Begin a new model" in run.hints[-1]

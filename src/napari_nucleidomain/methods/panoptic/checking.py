@@ -26,6 +26,8 @@ _CHECK_AT = (0.1, 0.25, 0.5, 0.75)
 # Checks on the way take at most this share of the training; the last one is always made.
 _CHECK_SHARE = 0.08
 _CHECK_PIXELS = 1_500_000
+# And so much is looked at for the last one.
+_LAST_PIXELS = 8_000_000
 _MARGIN_PX = 32
 
 
@@ -41,7 +43,9 @@ class Checker:
     def __init__(self, run: RunContext, lessons: Lessons) -> None:
         self._run = run
         self._kept_back, self._known_source = lessons.kept_back, lessons.known_source
-        self._check = _some(lessons.check)
+        self._check, self._last = (_some(lessons.check, most) for most in (_CHECK_PIXELS, _LAST_PIXELS))
+        self._images = len({one.path for one in lessons.check})
+        self._looked_at = 0
         self._latest: dict[str, float] = {}
         self._floor: dict[str, float] = {}
         self._marks_passed = 0
@@ -52,13 +56,15 @@ class Checker:
 
     def state_dict(self) -> dict[str, Any]:
         """The last scores, which a card of a resumed run tells too."""
-        return {"latest": self._latest, "floor": self._floor, "marks_passed": self._marks_passed, "at": self._scored_at}
+        known = {"latest": self._latest, "floor": self._floor, "marks_passed": self._marks_passed}
+        return {**known, "at": self._scored_at, "looked_at": self._looked_at}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self._latest, self._floor = dict(state["latest"]), dict(state["floor"])
         self._marks_passed = int(state["marks_passed"])
         self._scored_at = int(state["at"])
+        self._looked_at = int(state["looked_at"])
 
     def due(self, step: Step) -> bool:
         """Whether a preview or a score is due."""
@@ -76,17 +82,26 @@ class Checker:
     def _score_due(self, step: Step) -> bool:
         return sum(step.fraction >= mark for mark in _CHECK_AT) > self._marks_passed
 
-    def score(self, segmenter: Segmenter, steps: int) -> None:
-        """Compare with what was kept back, where something was, after so many steps."""
-        if not self._check:
+    def score(self, segmenter: Segmenter, steps: int, last: bool = False) -> None:
+        """Compare with what was kept back, where something was, after so many steps; the last time with more of it."""
+        check = self._last if last else self._check
+        if not check:
             return
         began = time.perf_counter()
-        self._scored_at = steps
-        self._latest = _pooled([score_outlined(one, segmenter) for one in self._check])
-        if not self._floor:
-            self._floor = _pooled([score_outlined(one, ClassicalSegmenter(2)) for one in self._check])
+        ours = self._score(check, segmenter)
+        if self._looked_at != len(check):
+            self._floor = self._score(check, ClassicalSegmenter(2))
+        self._latest, self._looked_at, self._scored_at = ours, len(check), steps
         self._cost += time.perf_counter() - began
         self._run.metric(**{f"outlines_{name}": value for name, value in self._latest.items()})
+
+    def _score(self, check: Sequence[Outlined], segmenter: Segmenter) -> dict[str, float]:
+        scores = []
+        for one in check:
+            # In a step the answer waits; after the last one it need not.
+            self._run.check()
+            scores.append(score_outlined(one, segmenter))
+        return _pooled(scores)
 
     def scores_for_card(self, steps: int) -> list[ScoreOnData]:
         """The last scores of a training that did so many steps."""
@@ -99,11 +114,14 @@ class Checker:
     def _in_card(self, scores: dict[str, float], steps: int) -> list[ScoreOnData]:
         if not scores:
             return []
-        images = len({one.name for one in self._check})
+        looked_at = next(part for part in (self._last, self._check) if len(part) == self._looked_at)
+        images = len({one.path for one in looked_at})
         where = f"{images} image{'s' * (images != 1)}"
+        if images < self._images:
+            where = f"{images} of {self._images} images"
         kept, purpose = ("kept-back ", "") if self._kept_back else ("", " for checking")
         on = f"{int(scores['total'])} {kept}outlines of {where}{purpose}"
-        if any(one.corrected for one in self._check):
+        if any(one.corrected for one in looked_at):
             on += ", some drawn by a model and looked through"
         if self._known_source:
             on += ", of a patient or slide that it learned from"
@@ -113,10 +131,10 @@ class Checker:
         return [ScoreOnData(name=name, value=round(scores[key], 4), on=on) for name, key in names.items()]
 
 
-def _some(check: Sequence[Outlined]) -> list[Outlined]:
-    """As many as can be looked at in a moment, evenly."""
+def _some(check: Sequence[Outlined], most: int) -> list[Outlined]:
+    """Evenly chosen ones of about so many pixels."""
     pixels = sum(one.known.size for one in check)
-    step = max(1, -(-pixels // _CHECK_PIXELS))
+    step = max(1, -(-pixels // most))
     return list(check[::step])
 
 

@@ -75,6 +75,7 @@ def load_outlined(dataset: Dataset, share: float, warn: Warn) -> Lessons:
             f"The training images differ in channels: {' and '.join(map(str, channels))}.",
             "Choose the same channels in all of them, or leave some images out.",
         )
+    _tell_about_channels(check, channels[0], warn)
     check = [one for one in check if one.pixels.shape[-1] == channels[0] and (one.known != UNKNOWN).any()]
     # Tissue without a nucleus stays, since what is found there is a false alarm; last, where only some are looked at.
     check.sort(key=lambda one: not one.nuclei)
@@ -87,6 +88,17 @@ def load_outlined(dataset: Dataset, share: float, warn: Warn) -> Lessons:
             "Set an image to check only.",
         )
     return Lessons(teach, kept + check if kept else [], True)
+
+
+def _tell_about_channels(check: Sequence[Outlined], channels: int, warn: Warn) -> None:
+    """Say which images cannot check, since they have other channels than those that teach."""
+    for others in {one.path: one for one in check if one.pixels.shape[-1] != channels}.values():
+        have = others.pixels.shape[-1]
+        warn(
+            f"{others.name}: it is for checking and left out, since it has {have} channel{'s' * (have != 1)} and the "
+            f"training images have {channels}.",
+            "Choose the same channels in all of them.",
+        )
 
 
 def _spared(teach: list[Outlined], wanted: int, most: float) -> tuple[list[Outlined], list[Outlined]]:

@@ -34,8 +34,11 @@ def typical_diameter(images: Sequence[Outlined]) -> float:
     return 2.0 * float(np.sqrt(np.median(areas) / np.pi)) if len(areas) else 0.0
 
 
-def size_warning(diameter_px: float, anchor_px: float) -> tuple[str, str] | None:
-    """Message and hint where nuclei are too small for the network; None where they are not."""
+def size_warning(diameter_px: float, anchor_px: float, continued: bool = False) -> tuple[str, str] | None:
+    """Message and hint where nuclei are too small for the network; None where they are not.
+
+    A model that is `continued` keeps its anchors.
+    """
     if diameter_px < _SMALL_NUCLEUS:
         return (
             f"The nuclei are only {diameter_px:.0f} px wide: too few pixels to draw their edges by.",
@@ -45,7 +48,9 @@ def size_warning(diameter_px: float, anchor_px: float) -> tuple[str, str] | None
         return (
             f"The nuclei are {diameter_px:.0f} px wide and the smallest box to begin with is {anchor_px:.0f} px: "
             "many may be missed.",
-            "Choose anchor_px=0, which takes the size of your nuclei.",
+            "Begin a new model: one that is continued keeps its boxes."
+            if continued
+            else "Choose anchor_px=0, which takes the size of your nuclei.",
         )
     return None
 

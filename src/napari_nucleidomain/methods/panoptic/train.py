@@ -77,12 +77,18 @@ class _Training:
             old = read_config(card)
             check_parent(card, old, config, self.channels)
             # Boxes are said relative to the anchors that the network has learned with.
+            if config.anchor_px not in (0, old.anchor_px):
+                self.run.warn(
+                    f"anchor_px = {config.anchor_px:g} is not used: a model that is continued keeps the boxes it has "
+                    f"learned with, {old.anchor_px:g} px.",
+                    "Begin a new model for other boxes.",
+                )
             config = config.model_copy(update={"anchor_px": old.anchor_px})
             self.normalise = self.normalise.continued(card, self.run.warn)
             self.detector = new_detector(config, self.channels)
             put_weights(self.detector, load_weights(self.run.parent), "detector.", card)
             self.freeze(int(card.trained_on.get("frozen_stages", 0)))
-        if told := size_warning(self.diameter, config.anchor_px):
+        if told := size_warning(self.diameter, config.anchor_px, self.run.parent is not None):
             self.run.warn(*told)
         return config
 
@@ -115,7 +121,7 @@ class _Training:
                 for step in run.steps(STAGE, total):
                     self._one_step(step, views, optimiser, total)
                 self.guard.finish()
-                self.checker.score(self._segmenter(), self.steps)
+                self.checker.score(self._segmenter(), self.steps, last=True)
 
     def _optimiser(self) -> torch.optim.Optimizer:
         config = self.config
