@@ -173,6 +173,28 @@ def test_only_regions_teach_and_cut_nuclei_are_unknown(folder, tmp_path):
     assert images.shape == (2, 3, 96, 96) and any((target.labels == UNKNOWN).any() for target in targets)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"turn": 0.0, "zoom_least": 1.0, "zoom_most": 1.0, "flips": True},
+        {"colours": "paper"},
+    ],
+    ids=["free", "right angles", "the paper's colours"],
+)
+def test_a_batch_is_the_same_in_whichever_parts_it_is_made(folder, changes):
+    settings = config(batch=4, **changes)
+    views = Views(load_outlined(open_dataset(folder), 0.0, quiet).teach, settings, torch.device("cpu"))
+    whole_rng, rng = np.random.default_rng(4), np.random.default_rng(4)
+    images, targets = views.draw(whole_rng)
+    part, targets_of_part = views.draw(rng, slice(1, None, 2))
+    assert len(images) == 4 and not torch.equal(images[0], images[1])
+    torch.testing.assert_close(part, images[1::2])
+    for one, other in zip(targets_of_part, targets[1::2], strict=True):
+        assert torch.equal(one.labels, other.labels)
+    assert rng.integers(1000) == whole_rng.integers(1000), "what is drawn next is the same too"
+
+
 def test_a_part_is_kept_back_unless_images_are_for_checking(folder, tmp_path):
     data = open_dataset(folder)
     lessons = load_outlined(data, 0.2, quiet)

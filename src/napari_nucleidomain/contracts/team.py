@@ -1,7 +1,7 @@
 """What a training on several devices may ask of its processes.
 
 One process owns the run. The others, one for each further device, only compute gradients: each step they are told
-which one it is, draw the same batch as the owner, and take their share of it.
+which one it is, draw the same numbers as the owner, and make their share of the batch.
 """
 
 from __future__ import annotations

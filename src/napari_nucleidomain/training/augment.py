@@ -87,7 +87,9 @@ def sample_views(planes: Tensor, nearest: Tensor, matrices: np.ndarray, size: in
     return smooth, sharp, inside
 
 
-def jitter_intensity(images: Tensor, rng: np.random.Generator, strength: float) -> Tensor:
+def jitter_intensity(
+    images: Tensor, rng: np.random.Generator, strength: float, count: int | None = None, part: slice = slice(None)
+) -> Tensor:
     """Vary brightness, contrast and each channel's gain of unit-range images, one draw a crop.
 
     Parameters
@@ -96,16 +98,19 @@ def jitter_intensity(images: Tensor, rng: np.random.Generator, strength: float) 
         In [0, 1].
     strength : float
         Largest relative change; 0 leaves the images alone.
+    count, part
+        Where `images` are a part of a batch of `count`, for all of which numbers are drawn.
     """
     if strength <= 0:
         return images
-    count, channels = images.shape[:2]
+    channels = images.shape[1]
+    count = len(images) if count is None else count
     gain = rng.uniform(1 - strength, 1 + strength, size=(count, channels, 1, 1))
     contrast = rng.uniform(1 - strength, 1 + strength, size=(count, 1, 1, 1))
     shift = rng.uniform(-strength / 2, strength / 2, size=(count, 1, 1, 1))
 
     def tensor(values: np.ndarray) -> Tensor:
-        return torch.as_tensor(values, dtype=images.dtype, device=images.device)
+        return torch.as_tensor(values[part], dtype=images.dtype, device=images.device)
 
     mean = images.mean((1, 2, 3), keepdim=True)
     changed = (images - mean) * tensor(contrast) + mean

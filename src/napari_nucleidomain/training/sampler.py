@@ -11,6 +11,8 @@ from torch import Tensor
 
 # Mesh of the lattice about whose points crops are centred where nothing else says what to look at, in px.
 LATTICE = 25
+# A whole batch; where several processes share one, all draw it and each takes its part.
+ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,16 @@ class CropSampler:
         weights = np.sqrt([len(image.centres) for image in self._images])
         self._weights = weights / weights.sum()
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
-        """(count, C, side, side) and (count, K, side, side)."""
+    def draw(self, rng: np.random.Generator, count: int, part: slice = ALL) -> tuple[Tensor, Tensor]:
+        """Draw a batch of `count` crops and cut those of `part`: (N, C, side, side) and (N, K, side, side)."""
         smooth, sharp = [], []
         reach = self._side // 2
-        for number in rng.choice(len(self._images), size=count, p=self._weights):
+        wanted = range(count)[part]
+        for place, number in enumerate(rng.choice(len(self._images), size=count, p=self._weights)):
             image = self._images[int(number)]
             centre = image.centres[rng.integers(len(image.centres))] + rng.uniform(-reach / 2, reach / 2, size=2)
+            if place not in wanted:
+                continue
             room = np.array(image.smooth.shape[-2:]) - self._view
             corner = np.clip(np.rint(centre - self._view // 2), 0, np.maximum(room, 0))
             corner = np.where(room < 0, room // 2, corner) - (self._side - self._view) // 2

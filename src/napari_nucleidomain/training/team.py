@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from os import environ
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
@@ -25,7 +25,6 @@ from napari_nucleidomain.contracts import NucleiError, TeamLink
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-T = TypeVar("T")
 # Nobody waits for long: all meet before they exchange anything, and rank 0 sees who has ended.
 _TIMEOUT = timedelta(minutes=10)
 _ABORT_SECONDS = 5.0
@@ -195,10 +194,10 @@ class Team:
         """Whether this process changes weights, checks, shows and saves."""
         return self._rank == 0
 
-    def share(self, values: T) -> T:
-        """This process' share of a batch: of a tensor by its first axis, or of a list."""
-        parts: Any = values
-        return cast(T, parts[self._rank :: self._size]) if self._link else values
+    @property
+    def part(self) -> slice:
+        """This process' share of a batch."""
+        return slice(self._rank, None, self._size)
 
     @torch.no_grad()
     def weights(self, network: nn.Module) -> None:

@@ -97,6 +97,9 @@ class _Training:
         run, config = self.run, self.config
         run.plan(**{STAGE: 1.0})
         self.detector.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if not self.team.leads:
+            self._follow()
+            return
         self.average = WeightAverage(self.detector, config.average_decay)
         self.checker = Checker(run, self.lessons)
         optimiser = self._optimiser()
@@ -108,7 +111,7 @@ class _Training:
             average=self.average,
             optimiser=optimiser,
         )
-        if self.team.leads and not progress.restored and run.parent is None and config.imagenet:
+        if not progress.restored and run.parent is None and config.imagenet:
             # Not on resuming: the checkpoint has them, and whether they can be had now changes nothing.
             if begin_from_imagenet(self.detector, config.imagenet_file, run, freeze=0) and config.norm == "frozen":
                 self.freeze(EARLY)
@@ -122,6 +125,13 @@ class _Training:
                     self._one_step(step, views, optimiser, total)
                 self.guard.finish()
                 self.checker.score(self._segmenter(), self.steps, last=True)
+
+    def _follow(self) -> None:
+        """The loop of a process that only computes gradients: no average, no optimiser, no checks."""
+        with self.run.stage(STAGE):
+            views = Views(self.images, self.config, self.device)
+            for step in self.run.steps(STAGE, 0):
+                self._gradients(step, views)
 
     def _optimiser(self) -> torch.optim.Optimizer:
         config = self.config
@@ -138,19 +148,8 @@ class _Training:
 
     def _one_step(self, step: Step, views: Views, optimiser: torch.optim.Optimizer, total: int) -> None:
         config = self.config
-        images, targets = views.draw(step.rng)
-        seeds = step.rng.integers(2**62, size=len(images)).tolist()
-        images, targets, seeds = self.team.share(images), self.team.share(targets), self.team.share(seeds)
-        self.team.weights(self.detector)
+        losses = self._gradients(step, views)
         set_learning_rate(optimiser, config.rate * rate_factor(config, step, total))
-        with self.fabric.autocast():
-            losses: dict[str, torch.Tensor] = self.detector(self.normalise(images), targets, seeds)
-        loss = torch.stack([one.float() for one in losses.values()]).sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        losses = self.team.gradients(self.detector, losses)
-        if not self.team.leads:
-            return
         if self.guard.takes(self.detector, losses.values(), config.gradient_limit):
             optimiser.step()
             self.average.update(self.detector)
@@ -160,6 +159,18 @@ class _Training:
             self.run.metric(loss=sum(shown.values()), **shown)
         if self.checker.due(step):
             self.checker.look(self._segmenter(), step)
+
+    def _gradients(self, step: Step, views: Views) -> dict[str, torch.Tensor]:
+        """The losses of a step, and their gradients in the network."""
+        images, targets = views.draw(step.rng, self.team.part)
+        seeds = step.rng.integers(2**62, size=self.config.batch)[self.team.part].tolist()
+        self.team.weights(self.detector)
+        with self.fabric.autocast():
+            losses: dict[str, torch.Tensor] = self.detector(self.normalise(images), targets, seeds)
+        loss = torch.stack([one.float() for one in losses.values()]).sum()
+        self.detector.zero_grad(set_to_none=True)
+        loss.backward()
+        return self.team.gradients(self.detector, losses)
 
     def _segmenter(self) -> PanopticSegmenter:
         mean, std = (part.flatten().tolist() for part in (self.normalise.mean, self.normalise.std))

@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 from napari_nucleidomain.data.known import UNKNOWN
 from napari_nucleidomain.networks.detection import Target
 from napari_nucleidomain.training.augment import Geometry, draw_matrices, jitter_intensity, sample_views
-from napari_nucleidomain.training.sampler import LATTICE, CropSampler, Planes, channels_first, lattice
+from napari_nucleidomain.training.sampler import ALL, LATTICE, CropSampler, Planes, channels_first, lattice
 
 from .config import PanopticConfig
 from .outlined import LEAST_PX, Outlined
@@ -73,22 +73,32 @@ class Views:
         self._sampler = CropSampler([_planes(one) for one in images], side, [float(UNKNOWN)], config.crop_px)
         self._colours = paper_colours(images[0].pixels.shape[-1]) if config.colours == "paper" else None
 
-    def draw(self, rng: np.random.Generator) -> tuple[Tensor, list[Target]]:
-        """A batch: images (B, C, S, S) in the unit range, 0 where a view leaves its crop, and their targets."""
+    def draw(self, rng: np.random.Generator, part: slice = ALL) -> tuple[Tensor, list[Target]]:
+        """A batch, or a part of it: images (B, C, S, S) in the unit range, 0 where a view leaves its crop, and targets.
+
+        Numbers are drawn for the whole batch, so its images are the same in whichever parts they are made.
+        """
         config = self._config
-        smooth, sharp = self._sampler.draw(rng, config.batch)
+        smooth, sharp = self._sampler.draw(rng, config.batch, part)
         smooth, sharp = smooth.to(self._device), sharp.to(self._device)
         if self._free:
             matrices = draw_matrices(rng, config.batch, self._geometry)
-            smooth, sharp, seen = sample_views(smooth, sharp, matrices, config.crop_px)
+            smooth, sharp, seen = sample_views(smooth, sharp, matrices[part], config.crop_px)
             sharp = torch.where(seen[:, None], sharp, torch.full_like(sharp, UNKNOWN))
         elif config.flips:
-            smooth, sharp = _right_angles(smooth, sharp, rng)
+            smooth, sharp = _right_angles(smooth, sharp, rng.integers((4, 2), size=(config.batch, 2))[part])
         if config.colours == "jitter":
-            smooth = jitter_intensity(smooth, rng, config.jitter)
+            smooth = jitter_intensity(smooth, rng, config.jitter, config.batch, part)
         elif self._colours is not None:
-            smooth = torch.stack([self._colours(one) for one in smooth])
+            seeds = rng.integers(2**62, size=config.batch)[part].tolist()
+            smooth = torch.stack([self._coloured(one, seed) for one, seed in zip(smooth, seeds, strict=True)])
         return smooth, [_target(plane[0]) for plane in sharp]
+
+    def _coloured(self, image: Tensor, seed: int) -> Tensor:
+        """Torchvision draws from torch's own generator."""
+        torch.manual_seed(seed)
+        coloured: Tensor = self._colours(image)  # type: ignore[misc]
+        return coloured
 
 
 def _flips(config: PanopticConfig) -> str:
@@ -110,11 +120,10 @@ def _planes(one: Outlined) -> Planes:
     return Planes(channels_first(one.pixels), sharp, np.concatenate([centres, ground]))
 
 
-def _right_angles(smooth: Tensor, sharp: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Flips and turns by right angles, one draw a crop."""
+def _right_angles(smooth: Tensor, sharp: Tensor, drawn: np.ndarray) -> tuple[Tensor, Tensor]:
+    """Flips and turns by right angles; `drawn` (B, 2) says how many turns, and whether mirrored."""
     images, labels = [], []
-    for image, label in zip(smooth, sharp, strict=True):
-        turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+    for image, label, (turns, mirrored) in zip(smooth, sharp, drawn.tolist(), strict=True):
         if mirrored:
             image, label = image.flip(-1), label.flip(-1)
         images.append(torch.rot90(image, turns, (-2, -1)))
