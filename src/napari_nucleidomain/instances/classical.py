@@ -16,6 +16,7 @@ from napari_nucleidomain.contracts import NucleiError
 
 from .blobs import estimate_diameter
 from .deepest import suggest_points
+from .shapeseeds import seeds_by_shape
 from .stains import haematoxylin, white_level
 
 __all__ = [
@@ -29,8 +30,6 @@ __all__ = [
 
 # In parts of a nucleus's diameter (or of the disc's area), chosen on train images of kumar, tnbc and dsb2018.
 _SMOOTH = {"haematoxylin": 0.06, "intensity": 0.03}
-_SMOOTH_DISTANCE = 0.10
-_SEED_DISTANCE = 0.33
 _LEAST_AREA = 0.19
 _LEAST_DENSITY = 0.06  # optical density between 0.1 and 99.9 percent of a section; blank glass has less
 _LEAST_COHERENCE = 0.25  # structure over pixel noise; 0.09 for noise alone
@@ -332,7 +331,7 @@ def segment_classical(block: np.ndarray, parameters: ClassicalParameters) -> tup
     mask = _mask(values, parameters)
     if not mask.any():
         return np.zeros(values.shape, np.uint32), np.zeros(0, np.float32), np.zeros(0, np.float32)
-    depth, seeds = _seeds(mask, parameters)
+    depth, seeds = seeds_by_shape(mask, parameters.diameter, parameters.spacing)
     labels = watershed(-depth, seeds, mask=mask)
     sizes = np.bincount(labels.ravel())
     stays = sizes >= parameters.least_pixels
@@ -346,21 +345,3 @@ def segment_classical(block: np.ndarray, parameters: ClassicalParameters) -> tup
     scores = np.bincount(labels[inside], sure, count + 1)[1:] / area
     doubt = np.bincount(labels[inside], 4 * sure * (1 - sure), count + 1)[1:] / area
     return labels, scores.astype(np.float32), doubt.astype(np.float32)
-
-
-def _seeds(mask: np.ndarray, parameters: ClassicalParameters) -> tuple[np.ndarray, np.ndarray]:
-    """Smoothed distance to the outside, and one seed for each nucleus: its maxima that are not close to higher ones."""
-    from scipy.ndimage import distance_transform_edt, gaussian_filter, maximum_filter, maximum_position
-    from skimage.measure import label
-
-    step = np.array(parameters.spacing)
-    depth = distance_transform_edt(mask, sampling=parameters.spacing)
-    depth = gaussian_filter(depth, _SMOOTH_DISTANCE * parameters.diameter / step)
-    reach = np.maximum(1, np.rint(_SEED_DISTANCE * parameters.diameter / step)).astype(int)
-    peaks = mask & (depth >= maximum_filter(depth, tuple(2 * reach + 1)))
-    parts, count = label(mask, connectivity=mask.ndim, return_num=True)
-    # A small nucleus beside a large one is no maximum in its surroundings, but it is one of its own component.
-    without = np.setdiff1d(np.arange(1, count + 1), parts[peaks])
-    if len(without):
-        peaks[tuple(np.array(maximum_position(depth, parts, without)).T)] = True
-    return depth, label(peaks, connectivity=mask.ndim)
