@@ -143,6 +143,10 @@ def test_past_trainings_of_this_computer_count(
     monkeypatch.setattr(type(SPEC), "resolve", lambda self, entry: spn_forecast)
     assert forecast.past_steps(project, "auto") == {"small": pytest.approx((0.25 + 0.5) / 2)}
     assert forecast.past_steps(project, "cuda") == {}, "another device teaches nothing"
+    assert '"device":"auto"' in mended
+    events.write_text(mended.replace('"device":"auto"', '"device":"cuda:0,cuda:1"'))
+    assert forecast.past_steps(project, "cuda:0,1") == {"small": pytest.approx((0.25 + 0.5) / 2)}
+    assert forecast.past_steps(project, "auto") == {}, "whatever it would go on on"
     events.write_text(mended.replace(speed.computer_id(), "elsewhere"))
     assert forecast.past_steps(project, "auto") == {}, "nor does another computer"
 

@@ -129,6 +129,16 @@ def test_train_tells_minutes_of_this_computer(train, qtbot, session, measured):
     assert "less than half" not in train.forecast.told.text()
 
 
+def test_the_speed_of_one_card_tells_nothing_of_several(train, qtbot, measured):
+    choices = train.choices
+    choices.device.addItem("both", "cpu,cpu")
+    train.forecast.measure()
+    qtbot.waitUntil(lambda: "57 h" in titles(train)[2])
+    choices.device.setCurrentIndex(choices.device.findData("cpu,cpu"))
+    qtbot.waitUntil(lambda: "57 h" not in titles(train)[2])
+    assert "several cards" in train.forecast.told.text() and "Measure" not in train.forecast.told.text()
+
+
 def test_train_learns_from_past_trainings_and_warns_of_a_full_disk(train, qtbot, monkeypatch):
     monkeypatch.setattr(train_forecast, "past_steps", lambda project, device: {"large": 1.0})
     monkeypatch.setattr(train_forecast, "free_bytes", lambda folder: 90_000_000)

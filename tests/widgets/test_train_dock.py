@@ -9,7 +9,16 @@ import pytest
 from qtpy.QtCore import QPoint
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, ScoreOnData, load_card, save_card, setting
-from napari_nucleidomain.contracts.events import Failed, Finished, Metric, Progress, StageEvent, Stopped, Warned
+from napari_nucleidomain.contracts.events import (
+    Failed,
+    Finished,
+    Metric,
+    Progress,
+    StageEvent,
+    Started,
+    Stopped,
+    Warned,
+)
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs import launch
 from napari_nucleidomain.runs.event_log import EventWriter
@@ -612,3 +621,20 @@ def test_one_that_failed_on_several_cards_goes_on_on_what_is_chosen(dock, sessio
     dock.resume(run)
     assert started[0].path == run.path
     assert RunFolder(run.path).job.device == chosen
+
+
+@pytest.mark.parametrize("end", [None, Stopped(model=False)], ids=["interrupted", "stopped"])
+@pytest.mark.parametrize("answer", [0, 1])
+def test_one_that_ended_well_on_several_cards_asks_where_to_go_on(dock, session, started, monkeypatch, end, answer):
+    monkeypatch.setattr("napari_nucleidomain.runs.team_devices.find_method", lambda name: TOY)
+    run = session.project.new_run(TrainJob(method="toy", preset="quick", data="d", name="a", device="cuda:0,1"))
+    events = EventWriter(run.path)
+    events.write(Started(device="cuda:0,1", resumed=False))
+    if end is not None:
+        events.write(end)
+    dock.resume(run)
+    assert not started and "cuda:0,1" in dock.message.text()
+    chosen = dock.choices.device.currentData()
+    press(dock.message, offered(dock.message)[answer])
+    assert started[0].path == run.path
+    assert RunFolder(run.path).job.device == (chosen, "cuda:0,1")[answer]

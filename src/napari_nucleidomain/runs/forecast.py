@@ -13,6 +13,7 @@ from .folder import RunFolder
 from .job import TrainJob
 from .speed import Speed, computer_id
 from .store import Project
+from .team_devices import split_devices
 
 _MOST = 5
 # Below this share of the steps a setting is made for, more minutes are worth suggesting.
@@ -93,14 +94,15 @@ def past_steps(project: Project, device: str) -> dict[str, float]:
     Parameters
     ----------
     device : str
-        As asked for: "auto", "cpu", "cuda".
+        As asked for: "auto", "cpu", "cuda", "cuda:0,1".
     """
     found: dict[str, list[float]] = {}
+    devices = split_devices(device)
     for run in project.runs():
         try:
             job = run.job
-            if isinstance(job, TrainJob) and job.device == device:
-                _add(found, job, run)
+            if isinstance(job, TrainJob):
+                _add(found, job, run, devices)
         except NucleiError:
             # Damaged, or of a method that is not installed any more: it teaches nothing.
             continue
@@ -109,9 +111,12 @@ def past_steps(project: Project, device: str) -> dict[str, float]:
     return {name: statistics.median(seconds[:_MOST]) for name, seconds in found.items()}
 
 
-def _add(found: dict[str, list[float]], job: TrainJob, run: RunFolder) -> None:
+def _add(found: dict[str, list[float]], job: TrainJob, run: RunFolder, devices: tuple[str, ...]) -> None:
     event = run.last_event()
     if not isinstance(event, Finished | Stopped) or event.summary.get("computer") != computer_id():
+        return
+    # The job names the device that it will go on on, which may be another one.
+    if split_devices(event.summary.get("device", job.device)) != devices:
         return
     rates = [float(rate) for rate in event.summary.get("rates", {}).values() if float(rate) > 0]
     spec = find_method(job.method)

@@ -111,5 +111,6 @@ def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) 
         # For the forecast of the next training.
         "rates": context.rates,
         "computer": computer_id(),
+        "device": job.device,
         "problems": [[str(path), message] for path, message in dataset.problems],
     }

@@ -24,7 +24,7 @@ from .train_forecast import TrainForecast
 from .train_past import PastTrainings
 from .train_portable import PortableJob
 from .train_progress import TrainProgress
-from .train_start import begin, draw_area, go_on, in_the_way, look_round
+from .train_start import begin, device_in_doubt, draw_area, go_on, in_the_way, look_round
 
 if TYPE_CHECKING:
     import napari
@@ -321,15 +321,19 @@ class TrainDock(Dock):
             **actions,
         )
 
-    def resume(self, run: RunFolder, *, beside: bool = False) -> None:
-        """Go on with a training that was stopped or interrupted."""
+    def resume(self, run: RunFolder, *, beside: bool = False, device: str = "") -> None:
+        """Go on with a training that was stopped or interrupted; `device` answers what may have to be asked first."""
         try:
             self.session.refuse_if_read_only()
             holder = None if beside else in_the_way(run)
             if holder is not None:
-                self._say_busy(holder, lambda: self.resume(run, beside=True))
+                self._say_busy(holder, lambda: self.resume(run, beside=True, device=device))
                 return
-            go_on(run, str(self.choices.device.currentData()))
+            chosen = device or str(self.choices.device.currentData())
+            if not device and device_in_doubt(run, chosen):
+                self._ask_device(run, chosen, beside)
+                return
+            go_on(run, chosen)
         except NucleiError as error:
             self.message.say_error(error)
             return
@@ -337,6 +341,19 @@ class TrainDock(Dock):
         self.session.run = run
         # Its process takes a moment to come: until then the run looks as it ended before.
         self.follower.follow(run, again=True)
+
+    def _ask_device(self, run: RunFolder, chosen: str, beside: bool) -> None:
+        """On the cards it was on, or on what is chosen now."""
+        before, words = run.job.device, self.choices.device.currentText()
+        self.message.say(
+            "info",
+            f"{run.name} was on several devices ({before}); now “{words}” is chosen under Runs on.",
+            "What is learned is the same.",
+            **{
+                "Go on as chosen": lambda: self.resume(run, beside=beside, device=chosen),
+                "Go on as before": lambda: self.resume(run, beside=beside, device=before),
+            },
+        )
 
     def _watch(self, run: RunFolder) -> None:
         if self.follower.state in _ALIVE and self.follower.run is not None and self.follower.run.path != run.path:

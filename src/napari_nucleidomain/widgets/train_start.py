@@ -80,8 +80,20 @@ def begin(session: Session, planned: Planned) -> RunFolder:
     return run
 
 
+def device_in_doubt(run: RunFolder, chosen: str) -> bool:
+    """Whether a training goes on on its several cards or on what is chosen now, only the person knows.
+
+    One that failed does not go on on all of them for sure: one of them may have failed it.
+    """
+    return _other_than_several(run, chosen) and run.state != "failed"
+
+
+def _other_than_several(run: RunFolder, chosen: str) -> bool:
+    return "," in run.job.device and chosen not in ("", run.job.device)
+
+
 def go_on(run: RunFolder, device: str) -> None:
-    """Go on with a training. One on several devices that failed goes on on what is chosen now: one may have failed it.
+    """Go on with a training; one on several devices on what is given here.
 
     Raises
     ------
@@ -93,7 +105,7 @@ def go_on(run: RunFolder, device: str) -> None:
     from napari_nucleidomain.runs.team_devices import check_job_team
 
     job = run.job
-    if run.state == "failed" and "," in job.device and device not in ("", job.device):
+    if _other_than_several(run, device):
         check_job_team(job, device)
         change_device(run.path, device)
     start(run)
