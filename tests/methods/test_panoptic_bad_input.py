@@ -139,18 +139,17 @@ def test_outlines_that_the_region_cuts_are_named_where_too_few_are_left(given):
     assert len(given.told) == 1, "a region smaller than the outlined part is nothing to warn of"
 
 
-def patients(given: Given, of_each: list[int], **size: int) -> list[Example]:
+def patients(given: Given, of_each: list[int]) -> list[Example]:
     """Images of discs; the k-th patient has `of_each[k]`."""
     owners = [k for k, count in enumerate(of_each) for _ in range(count)]
     return [
-        given.example(discs(seed=n, **size)[0], f"i{n}", group=f"patient {k}" if k else "patient")
-        for n, k in enumerate(owners)
+        given.example(discs(seed=n)[0], f"i{n}", group=f"patient {k}" if k else "patient") for n, k in enumerate(owners)
     ]
 
 
 @pytest.mark.parametrize("of_each", [[5, 5, 5, 5], [1, 3, 8, 2], [2, 2, 2]])
 def test_a_patient_teaches_or_checks_as_a_whole(given, of_each):
-    lessons = given.lessons(*patients(given, of_each, side=80, radius=6), share=0.2)
+    lessons = given.lessons(*patients(given, of_each), share=0.2)
     teach, check = ({one.group for one in part} for part in (lessons.teach, lessons.check))
     assert lessons.kept_back and check and not teach & check and len(teach | check) == len(of_each)
     kept, total = (sum(one.nuclei for one in part) for part in (lessons.check, lessons.check + lessons.teach))

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from napari_nucleidomain.networks.detection import Detector, DetectorSettings, Replacements, Target
+from napari_nucleidomain.networks.detection.heads import Boxes
 from napari_nucleidomain.networks.detection.losses import LossFunctions
 from napari_nucleidomain.networks.detection.matching import unknown_share
+from napari_nucleidomain.networks.detection.results import Drawn, Step
 
 SEVEN = {"rpn_objectness", "rpn_box", "box_class", "box_regression", "mask", "semantic", "fused"}
 
@@ -289,3 +291,25 @@ def test_the_fused_map_shows_the_masks_of_the_predicted_boxes_of_each_image(tiny
             x1, y1, x2, y2 = best.round().long().tolist()
             resized = torch.nn.functional.interpolate(mask, (y2 - y1, x2 - x1), mode="bilinear")[0]
             torch.testing.assert_close(step.fused[number, :, y1:y2, x1:x2], resized, rtol=1e-3, atol=1e-4)
+
+
+def test_of_two_boxes_on_one_nucleus_only_the_surer_is_pasted(tiny) -> None:
+    """Non-maximum suppression before Eq. 2: what only the doublet covers stays F_0; a neighbour is no doublet."""
+    net, labels = tiny.detector(), tiny.discs()
+    best, doublet, neighbour = [24.0, 24, 40, 40], [27.0, 24, 43, 40], [42.0, 44, 60, 60]
+    boxes = torch.tensor([doublet, best, neighbour])
+    logits = torch.tensor([[0.0, 1.0], [0.0, 3.0], [0.0, 2.0]])
+    three = torch.zeros(3, dtype=torch.long)
+    with torch.no_grad():
+        features = net.features(tiny.picture(labels))
+        drawn = Drawn([boxes], three, three + 1, three + 1, torch.zeros(3, 4))
+        found = Boxes(torch.zeros(3, 32), logits, torch.zeros(3, 4))
+        fused = net._fused(Step({}, features, drawn, found, net.mask_branch(features, [boxes])))
+        base = net.fusion_map(features)
+        expected = base.clone()
+        for x1, y1, x2, y2 in (best, neighbour):
+            mask = net.mask_branch(features, [torch.tensor([[x1, y1, x2, y2]])]).both
+            resized = torch.nn.functional.interpolate(mask, (int(y2 - y1), int(x2 - x1)), mode="bilinear")
+            expected[..., int(y1) : int(y2), int(x1) : int(x2)] = resized
+    torch.testing.assert_close(fused, expected, rtol=1e-3, atol=1e-4)
+    assert torch.equal(fused[..., 24:40, 40:43], base[..., 24:40, 40:43])
