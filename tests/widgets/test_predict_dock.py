@@ -385,6 +385,15 @@ def test_a_prediction_that_was_stopped_goes_on_where_it_was(dock, entry, worker,
     finish(dock, Predictor(predictor.run), qtbot)
 
 
+def test_why_a_model_does_not_fit_the_image_is_written_under_the_button(dock, session, entry):
+    session.model = str(make_model(session.project.models_folder / "m", channels=3))
+    assert not dock.find.isEnabled()
+    assert dock.misfit.isVisibleTo(dock)
+    assert "has 1 channel, the model was trained on 3" in dock.misfit.text()
+    session.model = "otsu"
+    assert not dock.misfit.isVisibleTo(dock)
+
+
 @pytest.mark.parametrize("leave", [False, True])
 def test_many_images_left_half_done_are_offered_at_the_next_start(dock, session, entry, worker, qtbot, leave):
     images = [ImageRef(path=str(entry.path)), ImageRef(path=str(entry.path.with_name("other.tif")))]

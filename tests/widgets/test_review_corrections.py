@@ -215,6 +215,19 @@ def test_a_part_that_lost_its_nuclei_is_told_before_and_all_parts_can_be_shown(d
     assert not box.slip.isVisibleTo(box)
 
 
+def test_pieces_of_neighbours_are_no_nucleus_of_a_part():
+    from napari_nucleidomain.data.regions import Region
+    from napari_nucleidomain.widgets.review_part import _emptied
+
+    before = np.zeros((60, 60), np.uint32)
+    before[20:30, 20:30], before[10:22, 31:45] = 1, 2
+    now = np.where(before == 1, 0, before)
+    region = Region(np.array([[15, 15], [15, 35], [35, 35], [35, 15]], float))
+    assert _emptied(region, before, now, (0, 0))
+    assert not _emptied(region, before, before, (0, 0))
+    assert not _emptied(region, now, now, (0, 0)), "nothing was taken away"
+
+
 def test_what_is_asked_for_is_scrolled_into_view(dock, result, session, monkeypatch, qtbot):
     ready(dock, qtbot)
     revealed = []

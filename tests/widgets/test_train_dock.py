@@ -547,6 +547,44 @@ def test_the_preview_changes_for_what_the_model_before_found(dock, entry, sessio
     assert not dock.progress.before.isVisibleTo(dock)
 
 
+OUTLINES = replace(TOY, name="lines", title="Lines (nobody)", needs="labels")
+
+
+def test_what_the_project_has_is_chosen_until_a_person_chooses(dock, entry, session, qtbot, tmp_path):
+    choices = dock.choices
+    choices.specs["lines"] = OUTLINES
+    choices.have.addItem("Outlines", "lines")
+    points = entry.points
+    session.touch(entry, "labels", labels=tmp_path / "a.tif")
+    session.set_points(entry, points[:0])
+    assert ready(dock).choices.have.currentData() == "lines"
+    session.set_points(entry, points)
+    assert ready(dock).choices.have.currentData() == "toy", "clicks are quicker to learn from"
+    model = make_model(session.project.models_folder / "lined", channels=1)
+    save_card(load_card(model).model_copy(update={"method": "lines"}), model)
+    dock.continue_from(model)
+    qtbot.waitUntil(lambda: choices.start_from.currentText() == "continue lined")
+    assert choices.have.currentData() == "lines", "as the model was made"
+    assert ready(dock).choices.have.currentData() == "lines" and choices.planned().parent == model
+
+
+def test_the_preview_comes_and_goes_with_its_image(dock, entry, session, nuclei, training, qtbot, tmp_path):
+    labels, viewer = nuclei[2].astype(np.uint32), session.viewer
+    session.run = training.run
+    other = session.add_entry("other", image=entry.image)
+    session.set_current(other)
+    training.preview(entry.path, labels)
+    poll(dock)
+    qtbot.waitUntil(lambda: dock.preview._latest is not None)
+    assert "preview" not in entry.layers, "not over another image"
+    session.set_current(entry)
+    qtbot.waitUntil(lambda: layers.in_viewer(session, entry, "preview") is not None)
+    order = list(viewer.layers)
+    assert order.index(entry.layers["preview"]) > order.index(entry.layers["image"])
+    session.set_current(other)
+    assert layers.in_viewer(session, entry, "preview") is None
+
+
 def test_scores_on_clicks_and_on_outlines_are_not_compared():
     scores = [ScoreOnData(name=name, value=0.8, on="90 outlines of 2 images") for name in ("aji", "object_f1")]
     floor = [ScoreOnData(name="points_f1", value=0.9, on="9 clicks"), scores[1].model_copy(update={"value": 0.7})]

@@ -196,7 +196,7 @@ class ImagesDock(Dock):
             self._images.update(entries[file].name for file in files)
 
         which = files[0].name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
-        said = f"{opened.sentence()} By the name, {which} may be outlines of the image beside, and no image."
+        said = f"{opened.sentence()} By the name, {which} may be outlines of the image beside it rather than an image."
         self.told.say("info", said, Attach_as_outlines=attach, Keep_as_image=keep)
         return True
 

@@ -68,6 +68,8 @@ class PredictDock(Dock):
         self.scale = ScalePicker(self.session)
         self.find = WhyButton("Find nuclei", "Segment; tiles appear as they are done.")
         self.find.setMinimumHeight(34)
+        self.misfit = QLabel()
+        self.misfit.setWordWrap(True)
         self.stop = WhyButton("Stop and keep what is done", "End now; what is on screen stays.")
         self.bar = Bar()
         self.bar.setRange(0, 1000)
@@ -94,6 +96,7 @@ class PredictDock(Dock):
             self.where,
             self.scale,
             self.find,
+            self.misfit,
             self.working,
             self.message,
             self.after,
@@ -144,6 +147,9 @@ class PredictDock(Dock):
         self.after.serve(self.models.model, busy=busy)
         self.find.setVisible(not busy)
         self.find.allow(why)
+        misfit = "" if busy else self._misfit()
+        self.misfit.setVisible(bool(misfit))
+        self.misfit.setText(f"⚠ {misfit}")
 
     def _misfit(self) -> str:
         """Why this model will not do for the current image; asked before the run is, so that no time is lost."""

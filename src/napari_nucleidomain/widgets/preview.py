@@ -78,6 +78,7 @@ class LivePreview(QObject):
         follower.previewed.connect(self._arrived)
         follower.state_changed.connect(self._state_changed)
         session.current_changed.connect(self._moved)
+        session.stage.ready.connect(self._image_ready)
         session.run_changed.connect(self._run_changed)
         session.closing.connect(self._close)
         camera = session.viewer.scene.camera
@@ -167,6 +168,9 @@ class LivePreview(QObject):
         entry = next((one for one in self._session.images if same_file(one.path, preview.image)), None)
         if entry is None or not self._on or self._taken_away():
             return
+        if entry is not self._session.current or layers.in_viewer(self._session, entry, "image") is None:
+            # Over another image, or over none, it would mean nothing; it comes with its own (`_image_ready`).
+            return
         if self._owner is not None and self._owner is not entry:
             self.remove()
         self._owner = entry
@@ -176,6 +180,10 @@ class LivePreview(QObject):
         )
         self._layer.name = f"before: {Path(parent).name} (a part only)" if before and parent else NAME
         self.shown.emit(preview.note)
+
+    def _image_ready(self, entry: ImageEntry) -> None:
+        if self._latest is not None and same_file(entry.path, self._latest[0].image):
+            self._show(*self._latest)
 
     def _taken_away(self) -> bool:
         """Whether the person removed the layer: then it stays away until asked for again."""

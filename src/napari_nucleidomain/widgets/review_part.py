@@ -151,9 +151,19 @@ def _emptied(region: Region, before: np.ndarray, now: np.ndarray, origin: tuple[
 
     starts = [max(0, int(a) - o) for (a, _), o in zip(region.bounds, origin, strict=True)]
     sides = [slice(s, max(s, int(np.ceil(b)) - o)) for s, (_, b), o in zip(starts, region.bounds, origin, strict=True)]
-    old, new = before[tuple(sides)], now[tuple(sides)]
-    inside = regions_mask([region], old.shape, tuple(s + o for s, o in zip(starts, origin, strict=True)))
-    return bool(old[inside].any() and not new[inside].any())
+    # As much again round it, so that nuclei which only reach into it are told from those that lie in it.
+    wide = [slice(max(0, s.start - (s.stop - s.start)), s.stop + (s.stop - s.start)) for s in sides]
+    corner = tuple(s.start + o for s, o in zip(wide, origin, strict=True))
+    old, new = before[tuple(wide)], now[tuple(wide)]
+    inside = regions_mask([region], old.shape, corner)
+    return _lies_in(old, inside) and not _lies_in(new, inside)
+
+
+def _lies_in(labels: np.ndarray, inside: np.ndarray) -> bool:
+    """Whether at least half of some nucleus lies inside."""
+    ids, counts = np.unique(labels[inside], return_counts=True)
+    areas = dict(zip(*np.unique(labels, return_counts=True), strict=True))
+    return any(number and 2 * held >= areas[number] for number, held in zip(ids, counts, strict=True))
 
 
 def _before(asked: Asked) -> tuple[np.ndarray, np.ndarray]:

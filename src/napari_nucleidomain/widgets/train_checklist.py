@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +13,7 @@ from .points_region import needs_region
 from .wording import count
 
 if TYPE_CHECKING:
+    from napari_nucleidomain.contracts import MethodSpec
     from napari_nucleidomain.data.points import Finding
 
     from .entry import ImageEntry
@@ -45,6 +46,14 @@ class Check:
     def sign(self) -> str:
         """✓, ⚠ or ✗."""
         return {"ok": "✓", "warning": "⚠", "stop": "✗"}[self.level]
+
+
+def likely_method(entries: Iterable[ImageEntry], specs: Mapping[str, MethodSpec]) -> str:
+    """The method for what the images have: clicks where there are some, else outlines; "" where there is neither."""
+    used = [one for one in entries if one.use == "train" and not one.problem]
+    clicks, outlines = any(len(one.points) for one in used), any(one.labels is not None for one in used)
+    needs = "points" if clicks else "labels" if outlines else ""
+    return next((name for name, spec in specs.items() if spec.needs == needs), "")
 
 
 def check_data(entries: Sequence[ImageEntry], needs: str) -> list[Check]:
@@ -207,7 +216,7 @@ def _check_labels(usable: Sequence[ImageEntry], needs: str) -> list[Check]:
         checks.append(Check("stop", "Every image has outlines; this needs images without them as well.", "images"))
     if needs == "labels":
         held = [entry for entry in usable if entry.use == "check" and _outlined(entry)]
-        text = "1 nucleus in 5 is kept back (150 at most), to tell how good the model is."
+        text = "Up to 1 nucleus in 5 is kept back (150 at most), to tell how good the model is."
         checks.append(Check("ok", f"{count(len(held), 'image')} kept for checking." if held else text))
     return checks
 

@@ -132,6 +132,7 @@ class TrainChoices(QWidget):
         layout.addLayout(row(self.limit, self.minutes, stretch=1))
         layout.addLayout(form)
         self.have.currentIndexChanged.connect(self._method_chosen)
+        self.have.currentIndexChanged.connect(self._have_chosen)
         self.limit.toggled.connect(self._limit_toggled)
         self.name.textEdited.connect(self._name_edited)
         self.start_from.activated.connect(self._start_chosen)
@@ -253,17 +254,27 @@ class TrainChoices(QWidget):
         self.minutes.setValue(minutes)
 
     def continue_from(self, folder: Path) -> None:
-        """Choose a model to start from, with the preset it was made with where the one chosen has other networks."""
+        """Choose a model to start from, its method, and its preset where the one chosen has other networks."""
+        model = next((one for one in self._shown[0] if str(one.folder) == str(folder)), None)
+        if model is not None:
+            self.have.setCurrentIndex(max(0, self.have.findData(model.card.method)))
+            self._have_is_theirs = True
         self._start_is_theirs = True
-        if self._unlike.get(str(folder)):
-            model = next(one for one in self._shown[0] if str(one.folder) == str(folder))
+        if model is not None and self._unlike.get(str(folder)):
             for button in self._group.buttons():
                 if button.property("preset") == model.card.preset:
                     button.setChecked(True)
         self.start_from.setCurrentIndex(max(0, self.start_from.findData(str(folder))))
 
+    def suggest(self, method: str) -> None:
+        """Choose what a person has, as far as one can see; not where they chose it."""
+        if not self._have_is_theirs and method in self.specs and method != self.have.currentData():
+            self.have.setCurrentIndex(self.have.findData(method))
+            self._have_is_theirs = False
+
     def repeat(self, job: TrainJob) -> None:
         """Choose what an earlier training was told."""
+        self._have_is_theirs = True
         self.have.setCurrentIndex(max(0, self.have.findData(job.method)))
         for button in self._group.buttons():
             button.setChecked(button.property("preset") == job.preset)
@@ -328,6 +339,11 @@ class TrainChoices(QWidget):
     def _name_edited(self) -> None:
         self._name_is_ours = False
         self.changed.emit()
+
+    _have_is_theirs = False
+
+    def _have_chosen(self, *_: Any) -> None:
+        self._have_is_theirs = True
 
     def _start_chosen(self, *_: Any) -> None:
         self._start_is_theirs = True

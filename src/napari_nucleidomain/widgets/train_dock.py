@@ -18,7 +18,7 @@ from .preview import LivePreview
 from .run_follow import training_follower
 from .theme import text_colour
 from .told import mark_told
-from .train_checklist import Check, check_data, questions, stops
+from .train_checklist import Check, check_data, likely_method, questions, stops
 from .train_choices import Planned, TrainChoices
 from .train_forecast import TrainForecast
 from .train_past import PastTrainings
@@ -185,6 +185,7 @@ class TrainDock(Dock):
 
     def refresh(self) -> None:
         """Look again at what the data offers, and say what keeps [Train] from starting."""
+        self.choices.suggest(self.past.method or likely_method(self.session.images, self.choices.specs))
         spec = self.choices.spec
         checks = check_data(self.session.images, spec.needs) if spec is not None else []
         planned = self.choices.planned()

@@ -47,6 +47,7 @@ class Past:
     began: float
     score: str
     model: Path | None
+    method: str = ""
 
 
 def past_trainings(project: Project) -> list[Past]:
@@ -77,7 +78,7 @@ def _past(run: RunFolder, job: Any) -> Past:
         except NucleiError:
             model = None
     began = (run.path / "run.json").stat().st_mtime
-    return Past(run, job.name or run.name, run.state, began, score, model)
+    return Past(run, job.name or run.name, run.state, began, score, model, job.method)
 
 
 def _courses(two: tuple[Past, Past]) -> tuple[Course, Course]:
@@ -201,6 +202,11 @@ class PastTrainings(QWidget):
         self.fold.set_title(f"Past trainings ({len(rows)})" if rows else "Past trainings")
         self._allow()
         self.listed.emit()
+
+    @property
+    def method(self) -> str:
+        """Of the newest training; "" where there is none."""
+        return self._rows[0].method if self._rows else ""
 
     def newly_ended(self) -> Past | None:
         """The newest training, if it ended while no viewer followed it; told once."""
