@@ -94,14 +94,14 @@ class Encoder(nn.Module):
         Parameters
         ----------
         x : Tensor
-            (B, channels, *sides) in [-1, 1]; sides are multiples of 4.
+            (B, channels, sides) in [-1, 1]; sides are multiples of 4.
         label : Tensor
             (B, 2), see `domain_label`.
 
         Returns
         -------
         Tensor
-            (B, 4 * width, *sides / 4).
+            (B, 4 width, sides / 4).
         """
         if any(side % self.settings.multiple for side in x.shape[2:]):
             raise ValueError(f"sides must be multiples of {self.settings.multiple}, not {tuple(x.shape[2:])}")
@@ -131,7 +131,7 @@ class Decoder(nn.Module):
         start_kaiming(self)
 
     def forward(self, content: Tensor, label: Tensor) -> Tensor:
-        """(B, 4 * width, *sides / 4), (B, 2) -> (B, channels, *sides) in [-1, 1]."""
+        """(B, 4 width, sides / 4), (B, 2) -> (B, channels, sides) in [-1, 1]."""
         return torch.tanh(self.logits(content, label))
 
     def logits(self, content: Tensor, label: Tensor) -> Tensor:
@@ -158,7 +158,7 @@ class Generator(nn.Module):
         self.decoder = Decoder(settings)
 
     def forward(self, x: Tensor, source: Tensor, target: Tensor) -> Tensor:
-        """Translate (B, channels, *sides) from one domain to another; labels (B, 2)."""
+        """Translate (B, channels, sides) from one domain to another; labels (B, 2)."""
         return self.decoder(self.encoder(x, source), target)
 
 
