@@ -153,11 +153,13 @@ def _tell_about_cut(name: str, drawn: int, inside: int, told: Told) -> None:
 def _tell_about_specks(name: str, specks: int, others: int, told: Told) -> None:
     some = "1 outline of less" if specks == 1 else f"{specks:,} outlines of less"
     message = f"{name}: {some} than {LEAST_PX} pixels {'is' if specks == 1 else 'are'} left out."
-    hint = (
-        "Slips of the brush do no harm. If these are nuclei, enlarge the image (twice or more) and outline them there."
-    )
-    # A few slips are not why there are too few nuclei.
-    (told.leave_out if specks > others else told)(message, hint)
+    if specks > others:
+        told.leave_out(
+            message, "They are too small to learn from: enlarge the image (twice or more) and outline it there."
+        )
+    else:
+        # A few slips are not why there are too few nuclei.
+        told(message, "Slips of the brush do no harm; nuclei this small are seen in an enlarged image only.")
 
 
 def _tell_about_reused(name: str, count: int, warn: Warn) -> None:
