@@ -43,6 +43,7 @@ class Run:
 
     seconds: float = 0.0
     minutes: float | None = None
+    parent = None
 
     def __init__(self) -> None:
         self.metrics: list[dict[str, float]] = []
@@ -175,3 +176,23 @@ def test_a_handful_of_clicks_is_no_reason_to_change_the_method() -> None:
     assert card(0.62, 20).verdict() and not card(0.62, 20).caution()
     assert not card(0.62, 19).verdict() and "19 clicks kept back: too few" in card(0.62, 19).caution()
     assert not card(0.5, 19).caution(), "the model is better"
+
+
+def test_the_model_before_is_scored_on_the_same_clicks(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels = crowded(1)
+    one = kept_back(labels, 1)
+    half = np.where(labels % 2, labels, 0)
+    before = SimpleNamespace(decoder="ien", spec=SimpleNamespace(diameter_px=17.0))
+
+    def found(image: object, segmenter: object, scale: object, *, box: tuple[tuple[int, int], ...]) -> SimpleNamespace:
+        return SimpleNamespace(labels=(half if segmenter is before else labels)[tuple(slice(*side) for side in box)])
+
+    monkeypatch.setattr(checking, "segment", found)
+    checker = Checker(Run(), [one])  # type: ignore[arg-type]
+    checker._previewer._parent = before  # type: ignore[assignment]
+    checker.score(SimpleNamespace(decoder="ien", spec=before.spec))  # type: ignore[arg-type]
+    now, old = checker.scores_for_card("ien"), checker.before_for_card("ien")
+    assert [one.name for one in old] == [one.name for one in now] and old[0].on == now[0].on
+    assert now[1].value == 1.0, "recall"
+    assert 0.2 < old[1].value < 0.8, "every other nucleus"
+    assert checker.before_for_card("watershed") == []

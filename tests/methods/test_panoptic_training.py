@@ -359,7 +359,10 @@ def test_a_score_on_what_the_model_before_learned_from_says_so(folder, tmp_path)
     train(honest, open_dataset(folder), config())
     child = FakeRun(tmp_path / "child", steps=1, parent=model_of(honest, tmp_path / "kidney"))
     train(child, open_dataset(folder), config())
-    assert child.build()[1].scores and not any(score.seen_in_training for score in child.build()[1].scores)
+    card = child.build()[1]
+    assert card.scores and not any(score.seen_in_training for score in card.scores)
+    # The same outlines are kept back, so the model before scores what its own card says.
+    assert card.before == honest.build()[1].scores
 
 
 def test_images_too_small_for_a_strip_check_as_wholes(tmp_path):

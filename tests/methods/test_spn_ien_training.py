@@ -140,6 +140,8 @@ def test_continues_from_a_model_and_refuses_another(folder: Path, tmp_path: Path
     run = FakeRun(tmp_path / "b", steps=2, parent=model)
     _, next_card = trained(folder, run, config())
     assert next_card.parent == "model"
+    assert [one.name for one in next_card.before] == [one.name for one in next_card.scores]
+    assert {one.on for one in next_card.before} == {one.on for one in next_card.scores}
     with pytest.raises(NucleiError, match="other networks"):
         train(FakeRun(tmp_path / "c", steps=2, parent=model), dataset(folder), config(width=16))
     grey = discs(seed=0)

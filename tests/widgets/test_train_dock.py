@@ -585,6 +585,22 @@ def test_the_preview_comes_and_goes_with_its_image(dock, entry, session, nuclei,
     assert layers.in_viewer(session, entry, "preview") is None
 
 
+def test_a_continued_model_is_compared_on_the_same_outlines_only(dock, session, qtbot):
+    parent = make_model(session.project.models_folder / "liver", score=0.95)
+    job = TrainJob(method="toy", preset="quick", data="d", name="liver-2", parent=str(parent))
+    trainer = Trainer(session.project.new_run(job))
+    session.run = trainer.run
+    folder = make_model(session.project.models_folder / "liver-2", score=0.72)
+    before = [ScoreOnData(name="points_f1", value=0.7, on="kept-back clicks")]
+    save_card(load_card(folder).model_copy(update={"before": before}), folder)
+    poll(dock)
+    trainer.leave(Finished(summary={"published": str(folder)}))
+    poll(dock)
+    assert "quality (F1) 0.72; liver has 0.70 on the same." in dock.progress.message.text()
+    save_card(load_card(folder).model_copy(update={"before": []}), folder)
+    assert dock.progress._compared(str(folder)) == "", "0.95 was measured on other clicks"
+
+
 def test_scores_on_clicks_and_on_outlines_are_not_compared():
     scores = [ScoreOnData(name=name, value=0.8, on="90 outlines of 2 images") for name in ("aji", "object_f1")]
     floor = [ScoreOnData(name="points_f1", value=0.9, on="9 clicks"), scores[1].model_copy(update={"value": 0.7})]

@@ -68,6 +68,9 @@ class ModelCard(BaseModel):
     classical: list[ScoreOnData] = Field(
         default_factory=list, description="What the classical method (`otsu`) scores on the same clicks."
     )
+    before: list[ScoreOnData] = Field(
+        default_factory=list, description="What the model it was continued from (`parent`) scores on the same."
+    )
     notes: list[str] = Field(default_factory=list)
     licence: str = ""
 

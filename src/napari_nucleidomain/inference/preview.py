@@ -58,8 +58,21 @@ class Previewer:
     ) -> None:
         self._run, self._places, self._load = run, places, load
         self._parent: Segmenter | None = None
+        self._parent_gone = False
         self._seen: tuple[str, _Box] | None = None
         self._found_before: np.ndarray | None = None
+
+    @property
+    def parent(self) -> Segmenter | None:
+        """The model that this training goes on from, opened when it is first asked for; None where there is none."""
+        if self._parent is None and self._run.parent is not None and not self._parent_gone:
+            try:
+                self._parent = self._load(self._run.parent, load_card(self._run.parent), self._run.device)
+            except NucleiError as error:
+                # Removed meanwhile: the training has its weights, and there is nothing to compare with.
+                self._parent_gone = True
+                self._run.warn(f"Not compared with the model before: {error.message}", error.hint)
+        return self._parent
 
     def due(self, step: Step) -> bool:
         """Whether a preview is due; not before the networks have seen a few batches."""
@@ -80,13 +93,12 @@ class Previewer:
 
     def _before(self, image: Image, path: str, box: _Box) -> np.ndarray | None:
         """What the model that this training goes on from finds there; worked out once for each part looked at."""
-        if self._run.parent is None:
+        parent = self.parent
+        if parent is None:
             return None
-        if self._parent is None:
-            self._parent = self._load(self._run.parent, load_card(self._run.parent), self._run.device)
         if self._seen != (path, box):
             try:
-                found = segment(image, self._parent, _AS_IT_IS, box=box)
+                found = segment(image, parent, _AS_IT_IS, box=box)
             except NucleiError as error:
                 self._run.warn(f"No preview of the model before: {error.message}", error.hint)
                 found = None

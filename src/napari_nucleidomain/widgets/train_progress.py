@@ -284,7 +284,7 @@ class TrainProgress(QWidget):
         return (card.verdict(), card.caution()) if card is not None else ("", "")
 
     def _compared(self, folder: str) -> str:
-        """How the model it was continued from did on its own kept-back clicks."""
+        """How the model it was continued from does on the same clicks or outlines."""
         from napari_nucleidomain.contracts import load_card
 
         run = self._follower.run
@@ -292,16 +292,16 @@ class TrainProgress(QWidget):
         if not parent or not folder:
             return ""
         try:
-            before, now = load_card(parent), load_card(folder)
+            card = load_card(folder)
         except NucleiError:
-            # The earlier model was removed; there is nothing to compare with.
+            # The model was removed since; its scores are told from the events.
             return ""
-        old = {score.name: score.value for score in before.scores}
-        both = [(score.name, score.value) for score in now.scores if score.name in old]
+        old = {score.name: score.value for score in card.before}
+        both = [(score.name, score.value) for score in card.scores if score.name in old]
         if not both:
             return ""
         name, value = both[0]
-        return f"{quality_words(name)} {value:.2f}; {before.name} had {old[name]:.2f}."
+        return f"{quality_words(name)} {value:.2f}; {Path(parent).name} has {old[name]:.2f} on the same."
 
     def show_failure(self, event: Failed, log: Path) -> None:
         """One sentence, what to do, and [Copy report] with the end of the log."""

@@ -48,6 +48,7 @@ class Checker:
         self._looked_at = 0
         self._latest: dict[str, float] = {}
         self._floor: dict[str, float] = {}
+        self._before: dict[str, float] = {}
         self._marks_passed = 0
         self._cost = 0.0
         self._scored_at = 0
@@ -56,12 +57,13 @@ class Checker:
 
     def state_dict(self) -> dict[str, Any]:
         """The last scores, which a card of a resumed run tells too."""
-        known = {"latest": self._latest, "floor": self._floor, "marks_passed": self._marks_passed}
-        return {**known, "at": self._scored_at, "looked_at": self._looked_at}
+        known = {"latest": self._latest, "floor": self._floor, "before": self._before}
+        return {**known, "marks_passed": self._marks_passed, "at": self._scored_at, "looked_at": self._looked_at}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self._latest, self._floor = dict(state["latest"]), dict(state["floor"])
+        self._before = dict(state["before"])
         self._marks_passed = int(state["marks_passed"])
         self._scored_at = int(state["at"])
         self._looked_at = int(state["looked_at"])
@@ -91,6 +93,8 @@ class Checker:
         ours = self._score(check, segmenter)
         if self._looked_at != len(check):
             self._floor = self._score(check, ClassicalSegmenter(2))
+            parent = self._previewer.parent
+            self._before = self._score(check, parent) if parent is not None else {}
         self._latest, self._looked_at, self._scored_at = ours, len(check), steps
         self._cost += time.perf_counter() - began
         self._run.metric(**{f"outlines_{name}": value for name, value in self._latest.items()})
@@ -110,6 +114,10 @@ class Checker:
     def classical_for_card(self, steps: int) -> list[ScoreOnData]:
         """Those of Otsu + watershed on the same outlines."""
         return self._in_card(self._floor, steps) if self._latest else []
+
+    def before_for_card(self, steps: int) -> list[ScoreOnData]:
+        """Those of the model that was continued, on the same outlines."""
+        return self._in_card(self._before, steps) if self._latest else []
 
     def _in_card(self, scores: dict[str, float], steps: int) -> list[ScoreOnData]:
         if not scores:

@@ -202,6 +202,7 @@ class _Training:
             steps=self.steps,
             scores=self.checker.scores_for_card(self.steps),
             classical=self.checker.classical_for_card(self.steps),
+            before=self.checker.before_for_card(self.steps),
         )
         card = flattering(card, self.run.parent, card.trained_on["kept_back_in"])
         return weights_of(detector=self.average.network), card

@@ -28,6 +28,8 @@ _CHECK_SHARE = 0.05
 _IEN_COSTS = 3.0
 # Name under which the classical method's scores are kept beside those of the decoders.
 _CLASSICAL = "otsu"
+# And those of the model that is continued.
+_BEFORE = "before"
 # Two ways of telling nuclei apart differ by chance by about so much, checked on 150 clicks.
 _CLEARLY = 0.03
 
@@ -49,7 +51,7 @@ class Checker:
         self._marks_passed = 0
         self._checked = 0
         self._chosen = False
-        self._compared: list[PointScores] = []
+        self._compared: dict[str, list[PointScores]] = {_CLASSICAL: [], _BEFORE: []}
         self._cost = 0.0
         self._previewer = Previewer(
             run, [_place(one) for one in sorted(images, key=lambda one: -len(one.points))], load
@@ -121,10 +123,13 @@ class Checker:
         return total
 
     def _compare(self, count: int) -> None:
-        """Score the classical method on the same strips, each of them once a process."""
-        for one in self._strips[len(self._compared) : count]:
-            self._compared.append(_score_strip(one, ClassicalSegmenter(2)))
-        self._latest[_CLASSICAL] = add_scores(self._compared[:count])
+        """Score the classical method and the model before on the same strips, each of them once a process."""
+        others: dict[str, Segmenter | None] = {_CLASSICAL: ClassicalSegmenter(2), _BEFORE: self._previewer.parent}
+        for name, other in others.items():
+            if other is not None:
+                done = self._compared[name]
+                done += [_score_strip(one, other) for one in self._strips[len(done) : count]]
+                self._latest[name] = add_scores(done[:count])
 
     def _choose_strips(self, seconds: float, decoder: str) -> None:
         """Leave out images, evenly, where a check of all would take too much of the user's minutes.
@@ -177,10 +182,15 @@ class Checker:
 
     def classical_for_card(self, decoder: str) -> list[ScoreOnData]:
         """The classical method's scores, where they are of the same clicks."""
-        ours, floor = self._latest.get(decoder), self._latest.get(_CLASSICAL)
-        if ours is None or floor is None or ours.n_clicks != floor.n_clicks:
-            return []
-        return self.scores_for_card(_CLASSICAL)
+        return self._other_for_card(decoder, _CLASSICAL)
+
+    def before_for_card(self, decoder: str) -> list[ScoreOnData]:
+        """Those of the model that was continued."""
+        return self._other_for_card(decoder, _BEFORE)
+
+    def _other_for_card(self, decoder: str, name: str) -> list[ScoreOnData]:
+        ours, other = self._latest.get(decoder), self._latest.get(name)
+        return [] if ours is None or other is None or ours.n_clicks != other.n_clicks else self.scores_for_card(name)
 
 
 def _place(one: Clicked) -> Place:

@@ -286,6 +286,7 @@ class _Training:
             std=self.normalise.std.flatten().tolist(),
             scores=self.checker.scores_for_card(decoder),
             classical=self.checker.classical_for_card(decoder),
+            before=self.checker.before_for_card(decoder),
             notes=notes,
         )
         return weights_of(spn=self.spn_average.network, ien=ien), card
