@@ -66,7 +66,7 @@ class Checker:
         self._before = dict(state["before"])
         self._marks_passed = int(state["marks_passed"])
         self._scored_at = int(state["at"])
-        self._looked_at = int(state["looked_at"])
+        self._looked_at = int(state.get("looked_at", len(self._check)))
 
     def due(self, step: Step) -> bool:
         """Whether a preview or a score is due."""
