@@ -25,6 +25,7 @@ def made_card(
     std: list[float],
     scores: Any,
     classical: Any,
+    before: Any,
     notes: list[str],
 ) -> ModelCard:
     """The card of a model.
@@ -44,8 +45,8 @@ def made_card(
         Done so far.
     mean, std : list of float
         Per channel.
-    scores, classical : list of ScoreOnData
-        On the kept-back clicks: its own, and those of Otsu + watershed.
+    scores, classical, before : list of ScoreOnData
+        On the kept-back clicks: its own, and those of Otsu + watershed and of the model that was continued.
     notes : list of str
     """
     card = begin_card(
@@ -60,6 +61,7 @@ def made_card(
         steps=steps,
         scores=scores,
         classical=classical,
+        before=before,
         notes=notes,
     )
     return flattering(card, run.parent, card.trained_on["kept_back_in"])
