@@ -211,6 +211,25 @@ def test_redraw_hands_over_naparis_polygon_with_the_same_id_and_takes_it_back(ba
     assert (layer.data == 7).sum() > 200
 
 
+def test_a_missed_nucleus_is_added_with_a_new_number(bar, dock, result, session, qtbot):  # noqa: F811
+    viewer, layer = session.viewer, result.layer
+    viewer.layers.selection.active = layer
+    new = int(layer.data.max()) + 1
+    before = layer.data.copy()
+    key(viewer, Qt.Key.Key_A)
+    assert (str(layer.mode), layer.selected_label) == ("polygon", new)
+    assert "Click round the missed nucleus" in bar.message.text()
+    layer.paint_polygon([(2, 2), (2, 9), (9, 9), (9, 2)], new)
+    settle()
+    assert str(layer.mode) == "pan_zoom" and (layer.data == new).sum() == 64
+    assert bar.number == new and not bar.message.text()
+    ready(dock, qtbot)
+    assert dock.table.model.row_of(new) >= 0
+    assert new in read_after_flush(session, result)
+    layer.undo()
+    np.testing.assert_array_equal(layer.data, before)
+
+
 def test_keys_are_ours_only_while_the_results_layer_is_selected_and_the_dock_is_seen(bar, dock, result, session):  # noqa: F811
     viewer = session.viewer
     viewer.layers.selection.active = result.entry.layers["image"]

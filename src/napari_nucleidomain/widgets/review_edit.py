@@ -1,4 +1,4 @@
-"""Correcting a result nucleus by nucleus: keep, delete, split, join, redraw, undo."""
+"""Correcting a result nucleus by nucleus: keep, delete, split, join, redraw, add, undo."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ _BUTTONS = {
     "split": ("Split T", "Draw one line across a nucleus: it is cut along it (key T, Esc leaves)"),
     "join": ("Join J", "Click two nuclei that are one (key J, Esc leaves)"),
     "redraw": ("Redraw", "Take its outline away and draw it anew with napari's polygon tool"),
+    "add": ("Add A", "Outline a nucleus that was missed, with napari's polygon tool (key A)"),
     "undo": ("↶ Undo", "Take the last change back (Ctrl+Z)"),
     "redo": ("↷ Redo", "Make it again (Ctrl+Shift+Z)"),
 }
-_PLACES = {"keep": (0, 0), "delete": (0, 1), "redraw": (0, 2), "split": (1, 0), "join": (1, 1)}
+_PLACES = {"keep": (0, 0), "delete": (0, 1), "redraw": (0, 2), "split": (1, 0), "join": (1, 1), "add": (1, 2)}
 _NONE = "Choose a nucleus first: ▶, a row of the table, or a click on it."
 _SLIP_PX = 4.0
 
@@ -103,7 +104,7 @@ class EditBar(QWidget):
         steps.setSpacing(4)
         steps.addWidget(self.buttons["undo"], 0, 0)
         steps.addWidget(self.buttons["redo"], 0, 1)
-        grid.addLayout(steps, 1, 2)
+        grid.addLayout(steps, 2, 0, 1, 3)
         for column in range(3):
             grid.setColumnStretch(column, 1)
         for name in ("split", "join"):
@@ -156,7 +157,7 @@ class EditBar(QWidget):
         self.refresh()
         self._keys.release()
         if self._subject is not None and self.isVisible() and not self.why_not():
-            acts = {"K": self.keep, "D": self.delete, "T": self.split, "J": self.join}
+            acts = {"K": self.keep, "D": self.delete, "T": self.split, "J": self.join, "A": self.add}
             self._keys.take([self._subject.layer], acts)
         self._say_keys()
 
@@ -168,7 +169,7 @@ class EditBar(QWidget):
         active = self._session.viewer.layers.selection.active is subject.layer
         colour = text_colour("link").name()
         link = f'once the result is the selected layer: <a href="select" style="color: {colour}">select it</a>'
-        self.keys_note.setText(f"<small>Keys K, D, T, J {'work on the picture.' if active else link}</small>")
+        self.keys_note.setText(f"<small>Keys K, D, T, J, A {'work on the picture.' if active else link}</small>")
         self.keys_note.show()
 
     def _select(self, *_: Any) -> None:
@@ -194,6 +195,7 @@ class EditBar(QWidget):
             self.buttons[name].allow(why or ("" if self.number else _NONE))
         for name in ("split", "join"):
             self.buttons[name].allow(why or self._why_not_flat())
+        self.buttons["add"].allow(why)
         self.buttons["undo"].allow(why or ("" if self._steps[0] else "Nothing to undo."))
         self.buttons["redo"].allow(why or ("" if self._steps[1] else "Nothing to redo."))
 
@@ -246,6 +248,20 @@ class EditBar(QWidget):
         self.looked.emit((number,))
         self._polygon.begin(layer, number)
         self.message.say("info", "Click round the nucleus; a double click closes it.", "Undo brings the old one back.")
+
+    def add(self) -> None:
+        """A new id, and napari's polygon tool in hand."""
+        if not self._may() or self._subject is None:
+            return
+        layer = self._subject.layer
+        number = int(layer.data.max()) + 1
+        if number > np.iinfo(layer.data.dtype).max:
+            self.message.say("warning", "There is no number left for another nucleus.", "Export the result as 32-bit.")
+            return
+        if self._entry is not None:
+            unmark(self._session, self._entry)
+        self._polygon.begin(layer, number)
+        self.message.say("info", "Click round the missed nucleus; a double click closes it.", "Undo takes it away.")
 
     def undo(self) -> None:
         """Take the last change back, by napari's own history."""
@@ -349,6 +365,7 @@ class EditBar(QWidget):
 
     def _redrawn(self, number: int) -> None:
         self.message.clear()
+        self.looked.emit((number,))
         self.chosen.emit(number)
 
 
