@@ -68,15 +68,23 @@ def remove_with_retry(path: Path) -> None:
             return
 
 
-def remove_folder(path: Path) -> None:
+def remove_folder(path: Path, *, settle: float = 0.0) -> None:
     """Remove a folder, absent or not, while threads of a writer that failed may still put their last files into it.
 
     As patient as `replace_with_retry`, and silent where even that is not enough.
+
+    Parameters
+    ----------
+    path : Path
+    settle : float
+        Seconds after which it is looked for again: such a thread makes a folder anew that is gone.
     """
     for attempt in range(_ATTEMPTS):
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
-            return
+            time.sleep(settle)
+            if not path.exists():
+                return
         time.sleep(0.02 * (attempt + 1))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from napari_nucleidomain.contracts.files import disk_error, remove_folder, replace_with_retry
 
+_SETTLE = 0.1
+
 
 def write_folder_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
     """Make or replace a folder so that it is either the old one or the whole new one.
@@ -50,7 +52,8 @@ def write_folder_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
     finally:
         for left in (aside, old):
             if left.is_dir():
-                remove_folder(left)
+                # Files of a Zarr are written by several threads; those of a failed one may come late.
+                remove_folder(left, settle=_SETTLE if left is aside else 0.0)
             elif left.exists():
                 left.unlink(missing_ok=True)
     return path

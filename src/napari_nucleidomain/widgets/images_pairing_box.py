@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,11 +169,15 @@ class PairingTable(QDialog):
                 self._check(at, what)
         self._refresh()
 
+    @property
+    def _files(self) -> list[Path]:
+        return [*self._found.labels, *self._found.points]
+
     def _combo(self, at: int, what: What) -> QComboBox:
         combo = narrow(QComboBox(), 14)
         combo.addItem(_NOTHING, None)
         for file in self._found.labels if what == "labels" else self._found.points:
-            combo.addItem(file.name, str(file))
+            combo.addItem(called(file, self._files), str(file))
             combo.setItemData(combo.count() - 1, str(file), Qt.ItemDataRole.ToolTipRole)
         chosen = self.rows[at].choices[what].file
         combo.setCurrentIndex(max(0, combo.findData(str(chosen))) if chosen else 0)
@@ -216,7 +220,7 @@ class PairingTable(QDialog):
                 item.setText(row_words(row))
                 item.setToolTip(row_words(row))
         used = {choice.file for row in self.rows for choice in row.choices.values()}
-        left = [file.name for file in (*self._found.labels, *self._found.points) if file not in used]
+        left = [called(file, self._files) for file in self._files if file not in used]
         lines = [f"{count(len(left), 'file')} without an image: {_few(left)}."] if left else []
         lines += [f"⚠ {why}" for _, why in self._found.problems[:3]]
         if len(self._found.problems) > 3:
@@ -282,6 +286,12 @@ def row_words(row: Row) -> str:
             why = f" ({choice.why})" if choice.why and choice.state == "fits" else ""
             lines.append(f"{_SIGNS[choice.state]} {choice.words}{why}".strip())
     return "\n".join(lines) or "no file found"
+
+
+def called(file: Path, files: Sequence[Path]) -> str:
+    """A file's name, with its folder where another one is called the same."""
+    alike = sum(one.name == file.name for one in files) > 1
+    return f"{file.parent.name}/{file.name}" if alike else file.name
 
 
 def _few(names: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.instances.contingency import contingency
 from napari_nucleidomain.instances.scores import Scores, pool, score_table
+from napari_nucleidomain.training.check_marks import CheckMarks
 
 from .lessons import Lessons
 from .outlined import Outlined
@@ -49,8 +49,7 @@ class Checker:
         self._latest: dict[str, float] = {}
         self._floor: dict[str, float] = {}
         self._before: dict[str, float] = {}
-        self._marks_passed = 0
-        self._cost = 0.0
+        self._marks = CheckMarks(run, _CHECK_AT, _CHECK_SHARE)
         self._scored_at = 0
         shown = sorted(lessons.teach, key=lambda one: -one.nuclei)
         self._previewer = Previewer(run, [_place(one) for one in shown], load)
@@ -58,45 +57,39 @@ class Checker:
     def state_dict(self) -> dict[str, Any]:
         """The last scores, which a card of a resumed run tells too."""
         known = {"latest": self._latest, "floor": self._floor, "before": self._before}
-        return {**known, "marks_passed": self._marks_passed, "at": self._scored_at, "looked_at": self._looked_at}
+        return {**known, "marks_passed": self._marks.passed, "at": self._scored_at, "looked_at": self._looked_at}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self._latest, self._floor = dict(state["latest"]), dict(state["floor"])
         self._before = dict(state["before"])
-        self._marks_passed = int(state["marks_passed"])
+        self._marks.passed = int(state["marks_passed"])
         self._scored_at = int(state["at"])
         self._looked_at = int(state.get("looked_at", len(self._check)))
 
     def due(self, step: Step) -> bool:
         """Whether a preview or a score is due."""
-        return self._previewer.due(step) or self._score_due(step)
+        return self._previewer.due(step) or self._marks.due(step)
 
     def look(self, segmenter: Segmenter, step: Step) -> None:
         """Do what is due."""
         if self._previewer.due(step):
             self._previewer.show(segmenter, "")
-        if self._score_due(step):
-            self._marks_passed = sum(step.fraction >= mark for mark in _CHECK_AT)
-            if self._cost <= _CHECK_SHARE * max(self._run.seconds, 60.0 * (self._run.minutes or 0.0)):
-                self.score(segmenter, step.index + 1)
-
-    def _score_due(self, step: Step) -> bool:
-        return sum(step.fraction >= mark for mark in _CHECK_AT) > self._marks_passed
+        if self._marks.due(step) and self._marks.take(step):
+            self.score(segmenter, step.index + 1)
 
     def score(self, segmenter: Segmenter, steps: int, last: bool = False) -> None:
         """Compare with what was kept back, where something was, after so many steps; the last time with more of it."""
         check = self._last if last else self._check
         if not check:
             return
-        began = time.perf_counter()
-        ours = self._score(check, segmenter)
-        if self._looked_at != len(check):
-            self._floor = self._score(check, ClassicalSegmenter(2))
-            parent = self._previewer.parent
-            self._before = self._score(check, parent) if parent is not None else {}
+        with self._marks.timed():
+            ours = self._score(check, segmenter)
+            if self._looked_at != len(check):
+                self._floor = self._score(check, ClassicalSegmenter(2))
+                parent = self._previewer.parent
+                self._before = self._score(check, parent) if parent is not None else {}
         self._latest, self._looked_at, self._scored_at = ours, len(check), steps
-        self._cost += time.perf_counter() - began
         self._run.metric(**{f"outlines_{name}": value for name, value in self._latest.items()})
 
     def _score(self, check: Sequence[Outlined], segmenter: Segmenter) -> dict[str, float]:

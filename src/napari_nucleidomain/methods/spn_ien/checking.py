@@ -14,6 +14,7 @@ from napari_nucleidomain.inference.preview import Place, Previewer
 from napari_nucleidomain.inference.scale import Scale
 from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.instances.pointscores import PointScores, add_scores, score_points
+from napari_nucleidomain.training.check_marks import CheckMarks
 
 from .clicked import Clicked
 from .segment import SpnIenSegmenter, load
@@ -48,11 +49,10 @@ class Checker:
         self._images = images
         self._strips = [one for one in images if one.check_box is not None]
         self._latest: dict[str, PointScores] = {}
-        self._marks_passed = 0
+        self._marks = CheckMarks(run, _CHECK_AT, _CHECK_SHARE)
         self._checked = 0
         self._chosen = False
         self._compared: dict[str, list[PointScores]] = {_CLASSICAL: [], _BEFORE: []}
-        self._cost = 0.0
         self._previewer = Previewer(
             run, [_place(one) for one in sorted(images, key=lambda one: -len(one.points))], load
         )
@@ -61,14 +61,14 @@ class Checker:
         """The last scores, by which `choose` decides after a resume too."""
         return {
             "latest": {name: scores.as_dict() for name, scores in self._latest.items()},
-            "marks_passed": self._marks_passed,
+            "marks_passed": self._marks.passed,
             "checked": self._checked,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self._latest = {name: PointScores(**scores) for name, scores in state["latest"].items()}
-        self._marks_passed = int(state["marks_passed"])
+        self._marks.passed = int(state["marks_passed"])
         self._checked = int(state["checked"])
 
     # -- preview ---------------------------------------------------------------------------------------------
@@ -81,34 +81,21 @@ class Checker:
         if self.preview_due(step):
             note = "two networks" if segmenter.decoder == "ien" else "first network, divided by shape"
             self._previewer.show(segmenter, note)
-        if self.score_due(step):
-            self._marks_passed = sum(step.fraction >= mark for mark in _CHECK_AT)
-            if self._cost <= _CHECK_SHARE * max(self._run.seconds, 60.0 * (self._run.minutes or 0.0)):
-                self.score(segmenter)
+        if self.score_due(step) and self._marks.take(step):
+            self.score(segmenter)
 
     # -- scores ----------------------------------------------------------------------------------------------
     def score_due(self, step: Step) -> bool:
         """Twice a stage; the stage's end is scored by the caller."""
-        passed = sum(step.fraction >= mark for mark in _CHECK_AT)
-        if step.index == 0:
-            self._marks_passed = 0
-        return passed > self._marks_passed
+        return self._marks.due(step)
 
     def score(self, segmenter: SpnIenSegmenter) -> PointScores | None:
         """Compare with the clicks kept back; None where there are none."""
-        parts: list[PointScores] = []
-        pixels = 0
-        began = time.perf_counter()
-        while len(parts) < len(self._strips) and pixels <= _CHECK_PIXELS:
-            one = self._strips[len(parts)]
-            parts.append(_score_strip(one, segmenter))
-            pixels += int(np.prod([stop - start for start, stop in one.check_box or ()]))
-            if not self._chosen:
-                self._choose_strips(time.perf_counter() - began, segmenter.decoder)
-        if not parts:
+        if not self._strips:
             return None
-        self._compare(len(parts))
-        self._cost += time.perf_counter() - began
+        with self._marks.timed():
+            parts = self._score_strips(segmenter)
+            self._compare(len(parts))
         total = add_scores(parts)
         self._latest[segmenter.decoder] = total
         self._checked = len({one.name for one in self._strips[: len(parts)]})
@@ -121,6 +108,18 @@ class Checker:
             points_f1=total.point_f1,
         )
         return total
+
+    def _score_strips(self, segmenter: SpnIenSegmenter) -> list[PointScores]:
+        parts: list[PointScores] = []
+        pixels = 0
+        began = time.perf_counter()
+        while len(parts) < len(self._strips) and pixels <= _CHECK_PIXELS:
+            one = self._strips[len(parts)]
+            parts.append(_score_strip(one, segmenter))
+            pixels += int(np.prod([stop - start for start, stop in one.check_box or ()]))
+            if not self._chosen:
+                self._choose_strips(time.perf_counter() - began, segmenter.decoder)
+        return parts
 
     def _compare(self, count: int) -> None:
         """Score the classical method and the model before on the same strips, each of them once a process."""
