@@ -13,7 +13,7 @@ from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.data.points import read_points, write_points
 from napari_nucleidomain.widgets.export import Snapshot, save_labels
 from napari_nucleidomain.widgets.images_dock import ImagesDock
-from napari_nucleidomain.widgets.images_pairing_box import called, row_words
+from napari_nucleidomain.widgets.images_pairing_box import names_apart, row_words
 from napari_nucleidomain.widgets.points_files import export_file, import_file
 
 from .buttons import press
@@ -192,4 +192,4 @@ def test_fiji_zips_from_review_and_points(qtbot, session, dock, folder, nuclei, 
 
 def test_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
     files = [tmp_path / "one" / "a_labels.tif", tmp_path / "two" / "a_labels.tif", tmp_path / "two" / "b.tif"]
-    assert [called(file, files) for file in files] == ["one/a_labels.tif", "two/a_labels.tif", "b.tif"]
+    assert list(names_apart(files).values()) == ["one/a_labels.tif", "two/a_labels.tif", "b.tif"]

@@ -185,13 +185,9 @@ def named_after(files: Sequence[Path], images: Sequence[Path]) -> list[Path]:
     list of Path
         Of `files`.
     """
-    found = []
-    for file in files:
-        bare = _bare(plain_name(file))
-        beside = [one for one in images if one != file and one.parent == file.parent]
-        if bare != plain_name(file).casefold() and any(plain_name(one).casefold() == bare for one in beside):
-            found.append(file)
-    return found
+    names = {(one.parent, plain_name(one).casefold()) for one in images}
+    bare = {file: _bare(plain_name(file)) for file in files}
+    return [file for file in files if bare[file] != plain_name(file).casefold() and (file.parent, bare[file]) in names]
 
 
 def pair(predictions: Path, truth: Path) -> tuple[list[tuple[str, Path, Path]], list[list[str]]]:

@@ -22,6 +22,9 @@ def devices() -> list[tuple[str, str]]:
 
 @cache
 def all_cards() -> tuple[str, str] | None:
-    """The same for all NVIDIA cards together, which only some trainings can use; None where there are not several."""
+    """The same for all NVIDIA cards together, which only some trainings can use; None where there are not several.
+
+    Not for the event loop: on some systems the driver's own program is asked.
+    """
     count = card_count() if has_nvidia() else 0
     return ("cuda:" + ",".join(map(str, range(count))), f"all {count} graphics cards (NVIDIA)") if count > 1 else None

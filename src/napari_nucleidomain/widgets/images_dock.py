@@ -45,8 +45,6 @@ class ImagesDock(Dock):
         super().__init__(napari_viewer)
         self.setAcceptDrops(True)
         self._folders: list[Path] = []
-        # Names of images that a person said are none of the outlines they are called by.
-        self._images: set[str] = set()
         self.opener = Opener(self.session)
         self.opener.finished.connect(self._opened)
         self._build_openers()
@@ -180,7 +178,7 @@ class ImagesDock(Dock):
         from napari_nucleidomain.data.pairing import named_after
 
         entries = {one.path: one for one in self.session.images if one.path is not None and not one.problem}
-        files = named_after([path for path, one in entries.items() if one.name not in self._images], list(entries))
+        files = named_after([path for path, one in entries.items() if one in opened.entries], list(entries))
         if opened.bad or not opened.good or not files:
             return False
 
@@ -191,13 +189,9 @@ class ImagesDock(Dock):
             if self.session.read_only is None:
                 self.attach.pair(files)
 
-        def keep() -> None:
-            self.told.clear()
-            self._images.update(entries[file].name for file in files)
-
         which = files[0].name + (f" and {len(files) - 1} more" if len(files) > 1 else "")
         said = f"{opened.sentence()} By the name, {which} may be outlines of the image beside it rather than an image."
-        self.told.say("info", said, Attach_as_outlines=attach, Keep_as_image=keep)
+        self.told.say("info", said, Attach_as_outlines=attach, Keep_as_image=self.told.clear)
         return True
 
     def _offer_files(self, opened: Opened) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ class Opened:
     bad: int = 0
     known: int = 0
     first_problem: str = ""
+    entries: list[ImageEntry] = field(default_factory=list)
 
     def sentence(self) -> str:
         """ "2 of 30 could not be read (…). The other 28 are listed." """
@@ -79,6 +80,7 @@ class Opener(QObject):
                 continue
             entry = self._session.add_entry(_name(path), path=path, reading=True)
             entries.append(entry)
+        opened.entries = entries
         waiting = list(entries)
         if not waiting:
             self._show_known(known if select else [])

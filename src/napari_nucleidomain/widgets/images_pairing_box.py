@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,7 @@ class PairingTable(QDialog):
         self.files: list[Path] = []
         self.rows: list[Row] = []
         self._found = Found()
+        self._names: dict[Path, str] = {}
         self._reading = 0
         intro = QLabel(_INTRO)
         intro.setWordWrap(True)
@@ -147,6 +149,7 @@ class PairingTable(QDialog):
             self.told.clear()
             if not self.files:
                 self.told.say("warning", "There are no outlines or clicks in it.")
+            self._names = names_apart([*self._found.labels, *self._found.points])
             self.rows, _ = guess_rows(self._session.images, self._found)
             self._fill()
 
@@ -169,15 +172,11 @@ class PairingTable(QDialog):
                 self._check(at, what)
         self._refresh()
 
-    @property
-    def _files(self) -> list[Path]:
-        return [*self._found.labels, *self._found.points]
-
     def _combo(self, at: int, what: What) -> QComboBox:
         combo = narrow(QComboBox(), 14)
         combo.addItem(_NOTHING, None)
         for file in self._found.labels if what == "labels" else self._found.points:
-            combo.addItem(called(file, self._files), str(file))
+            combo.addItem(self._names[file], str(file))
             combo.setItemData(combo.count() - 1, str(file), Qt.ItemDataRole.ToolTipRole)
         chosen = self.rows[at].choices[what].file
         combo.setCurrentIndex(max(0, combo.findData(str(chosen))) if chosen else 0)
@@ -220,7 +219,7 @@ class PairingTable(QDialog):
                 item.setText(row_words(row))
                 item.setToolTip(row_words(row))
         used = {choice.file for row in self.rows for choice in row.choices.values()}
-        left = [called(file, self._files) for file in self._files if file not in used]
+        left = [name for file, name in self._names.items() if file not in used]
         lines = [f"{count(len(left), 'file')} without an image: {_few(left)}."] if left else []
         lines += [f"⚠ {why}" for _, why in self._found.problems[:3]]
         if len(self._found.problems) > 3:
@@ -288,10 +287,10 @@ def row_words(row: Row) -> str:
     return "\n".join(lines) or "no file found"
 
 
-def called(file: Path, files: Sequence[Path]) -> str:
-    """A file's name, with its folder where another one is called the same."""
-    alike = sum(one.name == file.name for one in files) > 1
-    return f"{file.parent.name}/{file.name}" if alike else file.name
+def names_apart(files: Sequence[Path]) -> dict[Path, str]:
+    """Names of files, each with its folder where another one is called the same."""
+    alike = Counter(file.name for file in files)
+    return {file: f"{file.parent.name}/{file.name}" if alike[file.name] > 1 else file.name for file in files}
 
 
 def _few(names: list[str]) -> str:

@@ -143,11 +143,11 @@ class PredictDock(Dock):
         """Allow the button, or say why not."""
         busy = self.prediction.busy
         locked = self.session.read_only
-        why = "It is at work." if busy else locked.message if locked else self._misfit() or self.where.why_not()
+        misfit = "" if busy else self._misfit()
+        why = "It is at work." if busy else locked.message if locked else misfit or self.where.why_not()
         self.after.serve(self.models.model, busy=busy)
         self.find.setVisible(not busy)
         self.find.allow(why)
-        misfit = "" if busy else self._misfit()
         self.misfit.setVisible(bool(misfit))
         self.misfit.setText(f"⚠ {misfit}")
 

@@ -245,7 +245,6 @@ class EditBar(QWidget):
             return
         if self._entry is not None:
             unmark(self._session, self._entry)
-        self.looked.emit((number,))
         self._polygon.begin(layer, number)
         self.message.say("info", "Click round the nucleus; a double click closes it.", "Undo brings the old one back.")
 

@@ -25,7 +25,7 @@ from napari_nucleidomain.runs.team_devices import check_team, split_devices
 
 from .combos import add_item
 from .config_form import ConfigForm
-from .devices import all_cards, devices
+from .devices import devices
 from .folding import Fold
 from .inline import WhyButton, row
 from .number_boxes import FloatBox, IntBox
@@ -282,12 +282,24 @@ class TrainChoices(QWidget):
         if job.config:
             self._make_form().set_changes(job.config)
 
+    _cards: tuple[str, str] | None = None
+
+    def offer_cards(self, cards: tuple[str, str] | None) -> None:
+        """Offer all graphics cards together, once it is known that there are several.
+
+        Parameters
+        ----------
+        cards : tuple of str or None
+            Of `devices.all_cards`.
+        """
+        self._cards = cards
+        self._offer_all_cards()
+
     def _offer_all_cards(self) -> None:
         """Only where the method can use them."""
-        cards = all_cards()
-        if cards is None:
+        if self._cards is None:
             return
-        value, words = cards
+        value, words = self._cards
         at = self.device.findData(value)
         if self.spec is not None and self.spec.several_devices:
             if at < 0:

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QLabel
 
 from napari_nucleidomain.contracts import NucleiError
 
+from .devices import all_cards
 from .dock import Dock, open_dock
 from .inline import Inline, WhyButton
 from .newest import Newest
@@ -131,11 +132,12 @@ class TrainDock(Dock):
         """Qt's hook: look again at what changed while the dock was behind others."""
         super().showEvent(event)
         self._changed()
-        if self._line and self.session.training_line == self._line:
+        if self._told_line and self.session.training_line == self._told_line:
             # Here it is told in full.
             self.session.tell_training("")
 
-    _line = ""
+    # For the headers: what is to be told as soon as its run has been read, and what was.
+    _line = _told_line = ""
 
     def _close_down(self) -> None:
         self._refresh_soon.stop()
@@ -155,6 +157,7 @@ class TrainDock(Dock):
         except NucleiError as error:
             self.message.say_error(error)
             return
+        self._background.run("cards", all_cards, done=self.choices.offer_cards, failed=self.message.say_error)
         self._background.run(
             "round", look_round, project, self.session.run is None, done=self._found, failed=self.message.say_error
         )
@@ -366,10 +369,9 @@ class TrainDock(Dock):
 
     def _state_changed(self, state: str) -> None:
         self.refresh()
-        if state in _ALIVE:
-            self._line = ""
-        elif self._line:
-            self.session.tell_training(self._line)
+        if self._line and state and state not in _ALIVE:
+            self._told_line, self._line = self._line, ""
+            self.session.tell_training(self._told_line)
         if state in ("finished", "stopped", "failed", "interrupted"):
             self._look_round()
             self.forecast.look()
@@ -388,7 +390,6 @@ class TrainDock(Dock):
         if past is None:
             return
         ready = past.state != "failed" and past.model is not None
-        # For the headers, told as soon as the run has been read.
         self._line = f"{past.name} is ready" if ready else f"{past.name}: the training ended"
         self.session.run = past.run
         self.reveal(self.progress.message)

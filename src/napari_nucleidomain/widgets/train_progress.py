@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
 from napari_nucleidomain.contracts.events import CHECKS, Acknowledged, Failed, Finished, ModelReady, Stopped, Warned
 
 from .bars import Bar
@@ -261,47 +261,17 @@ class TrainProgress(QWidget):
         folder = summary.get("published") or (str(run.model_folder) if run is not None else "")
         words = checked_sentence(self._story.checked) or fallback
         took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
-        verdict, caution = self._verdict(folder)
+        card = _card(folder)
+        # Whether the classical method does no worse on the same, or that it is too little to tell.
+        verdict, caution = (card.verdict(), card.caution()) if card is not None else ("", "")
         self.message.say(
             level,
             f"{name}{words}.{took}",
-            "\n".join(line for line in (self._compared(folder), verdict, caution) if line),
+            "\n".join(line for line in (compared(card), verdict, caution) if line),
             Predict_with_it=lambda: self.predict_asked.emit(str(folder)),
             **({"Use_the_classical_method": lambda: self.predict_asked.emit(CLASSICAL)} if verdict else {}),
             **({"Resume": self._resume} if isinstance(self._story.end, Stopped) else {}),
         )
-
-    @staticmethod
-    def _verdict(folder: str) -> tuple[str, str]:
-        """Whether the classical method does no worse on the same clicks; the same where they are too few to tell."""
-        from napari_nucleidomain.contracts import load_card
-
-        try:
-            card = load_card(folder) if folder else None
-        except NucleiError:
-            # The model was removed since; its scores are told from the events.
-            return "", ""
-        return (card.verdict(), card.caution()) if card is not None else ("", "")
-
-    def _compared(self, folder: str) -> str:
-        """How the model it was continued from does on the same clicks or outlines."""
-        from napari_nucleidomain.contracts import load_card
-
-        run = self._follower.run
-        parent = getattr(run.job, "parent", None) if run is not None else None
-        if not parent or not folder:
-            return ""
-        try:
-            card = load_card(folder)
-        except NucleiError:
-            # The model was removed since; its scores are told from the events.
-            return ""
-        old = {score.name: score.value for score in card.before}
-        both = [(score.name, score.value) for score in card.scores if score.name in old]
-        if not both:
-            return ""
-        name, value = both[0]
-        return f"{quality_words(name)} {value:.2f}; {Path(parent).name} has {old[name]:.2f} on the same."
 
     def show_failure(self, event: Failed, log: Path) -> None:
         """One sentence, what to do, and [Copy report] with the end of the log."""
@@ -336,3 +306,20 @@ class TrainProgress(QWidget):
             self._ask("resume")
         elif self._follower.run is not None:
             self.resume_asked.emit(self._follower.run)
+
+
+def _card(folder: str) -> ModelCard | None:
+    try:
+        return load_card(folder) if folder else None
+    except NucleiError:
+        # The model was removed since; its scores are told from the events.
+        return None
+
+
+def compared(card: ModelCard | None) -> str:
+    """How the model it was continued from does on the same clicks or outlines; "" where nothing was continued."""
+    old = {score.name: score.value for score in card.before} if card is not None else {}
+    both = [score for score in card.scores if score.name in old] if card is not None else []
+    if card is None or not both:
+        return ""
+    return f"{quality_words(both[0].name)} {both[0].value:.2f}; {card.parent} has {old[both[0].name]:.2f} on the same."
