@@ -9,7 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QGridLayout, QLabel, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.instances.edits import Edit, delete, join, split
+from napari_nucleidomain.instances.edits import Edit, delete, free_id, join, split
 
 from .borrowed_keys import BorrowedKeys
 from .inline import Inline, WhyButton
@@ -253,9 +253,10 @@ class EditBar(QWidget):
         if not self._may() or self._subject is None:
             return
         layer = self._subject.layer
-        number = int(layer.data.max()) + 1
-        if number > np.iinfo(layer.data.dtype).max:
-            self.message.say("warning", "There is no number left for another nucleus.", "Export the result as 32-bit.")
+        try:
+            number = free_id(layer.data)
+        except NucleiError as error:
+            self.message.say("warning", error.message, error.hint)
             return
         if self._entry is not None:
             unmark(self._session, self._entry)
