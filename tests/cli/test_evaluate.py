@@ -121,6 +121,21 @@ def test_another_size_and_damaged_files(run: Callable, files: Path) -> None:
     assert said.code == 2 and "36 of 36 clicks lie outside the image" in said.err and "another image" in said.err
 
 
+def test_volumes_have_every_score_and_a_distance_only_in_micrometres(run: Callable, tmp_path: Path) -> None:
+    truth = np.stack([np.zeros_like(TRUTH), TRUTH, TRUTH, np.zeros_like(TRUTH)])
+    mine = np.roll(truth, 1, axis=0)
+    write_labels(truth, tmp_path / "truth.tif", format="tif")
+    write_labels(mine, tmp_path / "sized.ome.tif", format="ome-tif", pixel_size_um=(2.0, 0.5, 0.5))
+    write_labels(mine, tmp_path / "silent.tif", format="tif")
+    expected = score_labels(mine, truth, spacing=(2.0, 0.5, 0.5)).as_dict()
+    assert mean(run, "sized.ome.tif", "truth.tif") == pytest.approx(expected)
+    assert expected["object_hausdorff_um"] == pytest.approx(2)
+    said = run("evaluate", "silent.tif", "truth.tif", "--json", "s.json")
+    assert said.code == 0 and "no distance, as neither file says its voxel size" in said.err
+    assert "op_csb" in said.out
+    assert "hausdorff" not in Path("s.json").read_text(encoding="utf-8")
+
+
 def put(folder: Path, *names: str) -> None:
     for name in names:
         write_labels(TRUTH, folder / name, format="png" if name.endswith("png") else "tif")

@@ -240,6 +240,59 @@ def test_object_dice_and_hausdorff_equal_brute_force(random_labels):
             assert scores.object_hausdorff == pytest.approx(hausdorff)
 
 
+def slow_cell_tracking(predicted, truth):
+    """SEG, DET as the challenge describes them: graph of matches, then its cheapest corrections, nucleus by nucleus."""
+    p, g = sets_of(predicted), sets_of(truth)
+    match = [[a for a, one in enumerate(p) if len(one & nucleus) > len(nucleus) / 2] for nucleus in g]
+    assert all(len(one) <= 1 for one in match)
+    seg = np.mean([len(g[b] & p[m[0]]) / len(g[b] | p[m[0]]) if m else 0.0 for b, m in enumerate(match)])
+    cost = 0
+    for a in range(len(p)):
+        children = sum(a in m for m in match)
+        cost += 1 if children == 0 else 5 * (children - 1)
+    cost += 10 * sum(not m for m in match)
+    return seg, 1 - min(cost, 10 * len(g)) / (10 * len(g))
+
+
+def test_cell_tracking_scores_equal_brute_force(random_labels):
+    seen = set()
+    for _, predicted, truth in some_pairs(random_labels, 40):
+        if not truth.any():
+            continue
+        scores = score_labels(predicted, truth, hausdorff=False)
+        seg, det = slow_cell_tracking(predicted, truth)
+        assert scores.seg == pytest.approx(seg)
+        assert scores.det == pytest.approx(det)
+        assert scores.op_csb == pytest.approx((seg + det) / 2)
+        seen.add((truth.ndim, 0 < det < 1))
+    assert {(2, True), (3, True)} <= seen
+
+
+def test_det_by_hand():
+    truth, predicted = np.zeros((2, 4, 20), int), np.zeros((2, 4, 20), int)
+    for k in range(4):
+        truth[:, k, :10] = k + 1
+    predicted[:, :2, :10] = 1  # two true nuclei in one: a cut (5)
+    predicted[:, 2, :8] = 2
+    predicted[:, 3, :5] = 3  # exactly half: nucleus 4 is missed (10), and this one is extra (1)
+    predicted[:, 3, 15:] = 4  # extra (1)
+    scores = score_labels(predicted, truth)
+    assert scores.det == pytest.approx(1 - (5 + 10 + 1 + 1) / 40)
+    assert scores.seg == pytest.approx((0.5 + 0.5 + 0.8 + 0) / 4)
+    assert pool([scores, scores])["op_csb"] == pytest.approx(scores.op_csb)
+    crowd = np.arange(1, 161).reshape(2, 4, 20)
+    assert score_labels(crowd, truth).det == 0, "never below 0"
+
+
+def test_a_distance_of_a_volume_knows_how_far_planes_are_apart(discs):
+    volume = np.zeros((5, 90, 90), int)
+    volume[1:3] = discs
+    scores = score_labels(np.roll(volume, 1, axis=0), volume, spacing=(2.0, 0.5, 0.5)).as_dict()
+    assert scores["object_hausdorff_um"] == pytest.approx(2)
+    assert "object_hausdorff" not in scores
+    assert set(scores) - {"f1@0.5", "precision@0.5", "recall@0.5"} <= set(DEFINITIONS)
+
+
 def test_hausdorff_in_micrometres(discs):
     moved = np.roll(discs, 2, axis=0)
     assert score_labels(moved, discs).object_hausdorff == pytest.approx(2)

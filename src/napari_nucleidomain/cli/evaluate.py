@@ -15,7 +15,7 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import write_json
 from napari_nucleidomain.data.labels_geojson import outlines_reach
-from napari_nucleidomain.data.labels_io import labels_shape, read_labels, says_no_size, separated
+from napari_nucleidomain.data.labels_io import labels_shape, read_labels, says_no_size, separated, voxel_size
 from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import boxes
 from napari_nucleidomain.data.labels_rois import roi_reach
@@ -31,7 +31,7 @@ from napari_nucleidomain.runs.execute import ExitCode
 from .table import score_table
 
 _LARGEST = 1 << 30  # pixels
-_SHOWN = ("aji", "aji_plus", "pq", "f1@0.5", "object_dice", "seg", "pixel_f1", "pixel_iou")
+_SHOWN = ("aji", "aji_plus", "pq", "f1@0.5", "object_dice", "seg", "det", "op_csb", "pixel_dice", "pixel_iou")
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -73,7 +73,12 @@ def score(predicted: Path, truth: Path, tell: Callable[[str], None] = lambda not
     if not clicks:
         shape = _common_shape(predicted, truth)
         labels, reference = _labels(predicted, shape, tell), _labels(truth, shape, tell)
-        return dict(score_labels(labels, reference).as_dict())
+        if labels.ndim == 2:
+            return dict(score_labels(labels, reference).as_dict())
+        size = voxel_size(predicted) or voxel_size(truth)
+        if size is None:
+            tell(f"{predicted.name}: no distance, as neither file says its voxel size")
+        return dict(score_labels(labels, reference, hausdorff=size is not None, spacing=size).as_dict())
     points = read_points(truth)
     shape = None
     if says_no_size(predicted):

@@ -168,6 +168,16 @@ def labels_shape(path: Path | str) -> tuple[int, ...]:
     return view.shape[:-1] if "C" in axes else view.shape
 
 
+def voxel_size(path: Path | str) -> tuple[float, float, float] | None:
+    """Voxel size (z, y, x) in µm that a label file states; None where it does not state all three."""
+    if says_no_size(Path(path)) or is_pickled(Path(path)):
+        return None
+    raw = read_file(Path(path), palette="index")
+    raw.close()
+    z, y, x = (raw.pixel_size.get(axis) for axis in "ZYX")
+    return (float(z), float(y), float(x)) if z and y and x else None
+
+
 def _open(path: Path) -> tuple[RawImage, LazyArray, str]:
     """The file's largest level in the order T Z Y X (C), C only where channels stand last."""
     raw = read_file(path, palette="index")

@@ -18,15 +18,22 @@ DEFINITIONS: dict[str, str] = {
     "sq": "Segmentation quality: mean IoU of the nuclei matched with IoU > 0.5.",
     "seg": "SEG of the Cell Tracking Challenge: mean IoU over true nuclei; 0 for one that no prediction covers by more "
     "than half.",
+    "det": "DET of the Cell Tracking Challenge: 1 less the cost of correcting by hand (10 for a true nucleus that no "
+    "prediction covers by more than half, 5 for each cut through a prediction that so covers several, 1 for a "
+    "prediction that so covers none), as a share of drawing all true nuclei (10 each); never below 0.",
+    "op_csb": "OP_csb, the overall performance of the Cell Tracking Challenge's cell segmentation benchmark: "
+    "(det + seg) / 2.",
     "object_dice": "Object-level Dice (GlaS challenge): Dice of each nucleus with the one it overlaps most, weighted "
     "by area, both ways.",
     "object_hausdorff": "Object-level Hausdorff distance in pixels (GlaS challenge), partners as in object_dice; "
+    "smaller is better.",
+    "object_hausdorff_um": "Object-level Hausdorff distance in µm (GlaS challenge), where the voxel size is known; "
     "smaller is better.",
     "pixel_precision": "Share of predicted nuclear pixels that are nuclear.",
     "pixel_recall": "Share of true nuclear pixels that were predicted.",
     "pixel_f1": "F1 of nuclear pixels (equal to pixel_dice).",
     "pixel_iou": "Nuclear pixels in both images over those in either.",
-    "pixel_dice": "Dice coefficient of nuclear pixels.",
+    "pixel_dice": "Dice coefficient of nuclear pixels (voxels of a volume).",
     "precision@T": "Share of predicted nuclei matched with IoU > T.",
     "recall@T": "Share of true nuclei matched with IoU > T.",
     "f1@T": "F1 of nuclei matched with IoU > T.",
@@ -40,7 +47,7 @@ DEFINITIONS: dict[str, str] = {
     "point_f1": "Harmonic mean of point_precision and point_recall.",
 }
 
-LOWER_IS_BETTER = frozenset({"object_hausdorff", "merged", "missed", "extra"})
+LOWER_IS_BETTER = frozenset({"object_hausdorff", "object_hausdorff_um", "merged", "missed", "extra"})
 
 
 def definition(name: str) -> str:

@@ -7,14 +7,15 @@ object Hausdorff distance is the image's diagonal). Nuclei match when their IoU 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 
 from . import aji as _aji
+from .celltracking import corrections, det
 from .contingency import Contingency, contingency
 from .counts import ObjectCounts, ratio
 from .definitions import DEFINITIONS, LOWER_IS_BETTER, definition
@@ -48,6 +49,8 @@ class Scores:
         By IoU threshold.
     object_hausdorff : float or None
         None where it was not asked for.
+    hausdorff_unit : {"px", "um"}
+        Unit of `object_hausdorff`, which `as_dict` puts into its name: one column never mixes both.
     totals : dict of str to float
         Sums from which scores pooled over images are made (`pool`).
     """
@@ -64,6 +67,8 @@ class Scores:
     dq: float
     sq: float
     seg: float
+    det: float
+    op_csb: float
     object_dice: float
     object_hausdorff: float | None
     pixel_precision: float
@@ -73,11 +78,17 @@ class Scores:
     pixel_dice: float
     at: dict[float, ObjectCounts]
     totals: dict[str, float] = field(repr=False, compare=False, default_factory=dict)
+    hausdorff_unit: Literal["px", "um"] = "px"
 
     def as_dict(self) -> dict[str, Any]:
         """Every score by its exact name; thresholds as ``precision@0.5``, ``recall@0.5``, ``f1@0.5``."""
-        skipped = {"at", "totals"} | ({"object_hausdorff"} if self.object_hausdorff is None else set())
-        result = {name: getattr(self, name) for name in self.__dataclass_fields__ if name not in skipped}
+        skipped = {"at", "totals", "hausdorff_unit"} | (
+            {"object_hausdorff"} if self.object_hausdorff is None else set()
+        )
+        named = {"object_hausdorff": "object_hausdorff_um"} if self.hausdorff_unit == "um" else {}
+        result = {
+            named.get(name, name): getattr(self, name) for name in self.__dataclass_fields__ if name not in skipped
+        }
         for threshold, counts in self.at.items():
             result[f"precision@{threshold:g}"] = counts.precision
             result[f"recall@{threshold:g}"] = counts.recall
@@ -104,7 +115,7 @@ def score_labels(
     hausdorff : bool
         Whether to compute the object Hausdorff distance, by far the slowest score.
     spacing : sequence of float, optional
-        Pixel size per axis for the Hausdorff distance.
+        Pixel size per axis in µm: the Hausdorff distance is then in µm. Without it, in pixels, as if they were cubes.
 
     Returns
     -------
@@ -119,7 +130,8 @@ def score_labels(
     same_shape(a, b, "The prediction", "the truth")
     table = contingency(a, b)
     distance = object_hausdorff(a, b, table, spacing) if hausdorff else None
-    return score_table(table, thresholds=thresholds, object_hausdorff=distance)
+    scores = score_table(table, thresholds=thresholds, object_hausdorff=distance)
+    return scores if spacing is None else replace(scores, hausdorff_unit="um")
 
 
 def score_table(
@@ -141,8 +153,9 @@ def score_table(
     half = counts(0.5)
     matched_iou = float(iou[iou > 0.5].sum())
     sq = ratio(matched_iou, half.tp, n_a == n_b == 0)
-    covering = 2 * table.shared > table.area_b[table.b]
-    seg_sum = float(table.iou[covering].sum())
+    tracking = corrections(table)
+    seg = ratio(tracking.seg_sum, n_b, n_a == n_b == 0)
+    detection = det(n_b, tracking.splits, tracking.missed, tracking.extra)
     both = n_a == n_b == 0
     tp, predicted, true = int(table.shared.sum()), int(table.area_a.sum()), int(table.area_b.sum())
     f1 = ratio(2 * tp, predicted + true, both)
@@ -158,7 +171,9 @@ def score_table(
         pq=half.f1 * sq,
         dq=half.f1,
         sq=sq,
-        seg=ratio(seg_sum, n_b, both),
+        seg=seg,
+        det=detection,
+        op_csb=(detection + seg) / 2,
         object_dice=object_dice(table),
         object_hausdorff=object_hausdorff,
         pixel_precision=ratio(tp, predicted, both),
@@ -172,7 +187,10 @@ def score_table(
             "aji_union": union,
             "tp": half.tp,
             "matched_iou": matched_iou,
-            "seg_sum": seg_sum,
+            "seg_sum": tracking.seg_sum,
+            "ctc_splits": tracking.splits,
+            "ctc_missed": tracking.missed,
+            "ctc_extra": tracking.extra,
             "pixels_shared": tp,
             "pixels_predicted": predicted,
             "pixels_true": true,
@@ -208,7 +226,7 @@ def pool(scores: Sequence[Scores]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        n_predicted, n_true, aji, pq, dq, sq, seg, the pixel scores, and object scores at each threshold; empty for no
+        n_predicted, n_true, aji, pq, dq, sq, seg, det, op_csb, the pixel scores, and object scores at each threshold; empty for no
         images.
     """
     if not scores:
@@ -218,6 +236,8 @@ def pool(scores: Sequence[Scores]) -> dict[str, float]:
     both = n_a == n_b == 0
     dq = ratio(2 * total["tp"], n_a + n_b, both)
     sq = ratio(total["matched_iou"], total["tp"], both)
+    seg = ratio(total["seg_sum"], n_b, both)
+    detection = det(n_b, total["ctc_splits"], total["ctc_missed"], total["ctc_extra"])
     shared, pixels = total["pixels_shared"], total["pixels_predicted"] + total["pixels_true"]
     f1 = ratio(2 * shared, pixels, both)
     result = {
@@ -227,7 +247,9 @@ def pool(scores: Sequence[Scores]) -> dict[str, float]:
         "pq": dq * sq,
         "dq": dq,
         "sq": sq,
-        "seg": ratio(total["seg_sum"], n_b, both),
+        "seg": seg,
+        "det": detection,
+        "op_csb": (detection + seg) / 2,
         "pixel_precision": ratio(shared, total["pixels_predicted"], both),
         "pixel_recall": ratio(shared, total["pixels_true"], both),
         "pixel_f1": f1,

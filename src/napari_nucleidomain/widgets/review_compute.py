@@ -120,7 +120,10 @@ def _against_labels(found: Assessment, result: Snapshot, reference: Reference) -
     labels = np.asarray(result.labels)
     truth = cut_to(reference.labels, result)
     errors = error_map(labels, truth)
-    scores = score_labels(labels, truth, thresholds=(0.5, 0.7), hausdorff=labels.size <= HAUSDORFF_MOST)
+    # Planes lie further apart than pixels: of a volume there is a distance only where its voxel size is known.
+    spacing = result.pixel_size_um if labels.ndim == 3 else None
+    distance = labels.size <= HAUSDORFF_MOST and (labels.ndim == 2 or spacing is not None)
+    scores = score_labels(labels, truth, thresholds=(0.5, 0.7), hausdorff=distance, spacing=spacing)
     found.errors = errors.image
     found.scores = {name: float(value) for name, value in scores.as_dict().items()}
     sides = errors.table["side"] == "predicted"

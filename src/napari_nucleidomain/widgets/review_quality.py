@@ -11,7 +11,10 @@ from .folding import Fold
 from .review_compute import Assessment
 
 # Shown in this order; the rest follows.
-_FIRST = ("aji", "pq", "f1@0.5", "f1@0.7", "object_dice", "dq", "sq", "point_f1", "point_recall", "point_precision")
+_FIRST = (
+    *("aji", "pq", "f1@0.5", "f1@0.7", "pixel_dice", "op_csb", "seg", "det", "object_dice", "dq", "sq"),
+    *("point_f1", "point_recall", "point_precision"),
+)
 _NAMES = {
     "aji": "AJI",
     "aji_plus": "AJI+",
@@ -19,8 +22,12 @@ _NAMES = {
     "dq": "DQ",
     "sq": "SQ",
     "seg": "SEG",
+    "det": "DET",
+    "op_csb": "OP_CSB",
+    "pixel_dice": "Dice of foreground",
     "object_dice": "object Dice",
     "object_hausdorff": "object Hausdorff (px)",
+    "object_hausdorff_um": "object Hausdorff (µm)",
 }
 
 
