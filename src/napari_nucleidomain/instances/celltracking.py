@@ -2,7 +2,7 @@
 
 Ulman et al., Nature Methods 2017; Matula et al., PLOS ONE 2015 (AOGM); Maška et al., Nature Methods 2023. A prediction
 matches a true nucleus when it covers *more* than half of it: a true nucleus has at most one match, a prediction may
-match several. The challenge scores against markers of nuclei where it has no outlines; here the outlines are the reference.
+match several. The challenge scores against markers of nuclei where it has no outlines; here outlines are the reference.
 """
 
 from __future__ import annotations

@@ -226,8 +226,8 @@ def pool(scores: Sequence[Scores]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        n_predicted, n_true, aji, pq, dq, sq, seg, det, op_csb, the pixel scores, and object scores at each threshold; empty for no
-        images.
+        n_predicted, n_true, aji, pq, dq, sq, seg, det, op_csb, the pixel scores, and object scores at each threshold;
+        empty for no images.
     """
     if not scores:
         return {}
