@@ -11,7 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_nucleidomain.contracts.events import Question
 from napari_nucleidomain.data.labels_io import read_labels, write_labels
+from napari_nucleidomain.runs.event_log import EventWriter
+from napari_nucleidomain.runs.folder import RunFolder
+from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.store import Project
 
 from . import tiny
 
@@ -69,6 +74,18 @@ def test_models_and_runs(run: Callable, pictures: Path) -> None:
     said = run("runs", "--stop", listed[0]["folder"])
     assert said.code == 2 and "is not running" in said.err
     assert "not a run folder" in run("run", pictures).err
+
+
+def test_question_of_a_run_is_shown_and_answered(run: Callable, tmp_path: Path) -> None:
+    folder = RunFolder.create(Project(tmp_path / "p").runs_folder / "läuft", TrainJob(method="spn-ien", data="d"))
+    refused = run("runs", "--answer", folder.path, "go_on")
+    assert refused.code == 2 and "asks nothing" in refused.err
+    EventWriter(folder.path).write(Question(id="first_look", text="Right so far?"))
+    assert "asks: Right so far?" in run("runs", "--project", "p").out
+    assert json.loads(run("runs", "--project", "p", "--json").out)[0]["question"] == "Right so far?"
+    assert run("runs", "--answer", folder.path, "yes").code == 2
+    assert run("runs", "--answer", folder.path, "go_on").code == 0
+    assert "asks" not in run("runs", "--project", "p").out
 
 
 def test_help_in_a_child_process() -> None:

@@ -49,6 +49,8 @@ class FakeRun:
         self.previews: list[tuple[str, tuple[int, ...], np.ndarray]] = []
         self.before: list[np.ndarray | None] = []
         self.stages: list[str] = []
+        self.asked: dict[str, str] = {}
+        self.answers: dict[str, str] = {}
         self.build: Callable[[], Any] = lambda: None
         self.request: dict[str, Any] | None = None
         self._stop_at, self._tracked, self._checkpoints = stop_at, {}, None
@@ -118,6 +120,12 @@ class FakeRun:
     def preview(self, image: str, origin: tuple[int, ...], note: str = "", **arrays: np.ndarray) -> None:
         self.previews.append((image, origin, arrays["labels"]))
         self.before.append(arrays.get("before"))
+
+    def ask(self, id: str, text: str, hint: str = "") -> None:
+        self.asked.setdefault(id, text)
+
+    def answer_to(self, id: str) -> str | None:
+        return self.answers.get(id)
 
     def offer(self, build: Callable[[], Any]) -> None:
         self.build = build

@@ -15,6 +15,7 @@ from napari_nucleidomain.contracts.events import (
     Metric,
     ModelReady,
     Progress,
+    Question,
     StageEvent,
     Warned,
 )
@@ -99,6 +100,9 @@ class Bar:
             self._held = [one for one in self._held or [] if _file(one) not in event.message]
         elif isinstance(event, StageEvent) and event.state == "skipped" and not self._quiet:
             self._line(f"{event.name}: done before")
+        elif isinstance(event, Question):
+            self._line(f"? {event.text} {event.hint}".rstrip())
+            self._line(f'  It goes on meanwhile. To answer: nucleidomain runs --answer "{self._run.path}" go_on')
         elif isinstance(event, ModelReady) and not self._quiet:
             self._line(f"model written after {event.step} steps")
         elif isinstance(event, Metric):

@@ -116,16 +116,29 @@ def _runs(arguments: argparse.Namespace) -> int:
                 )
             run.request(request)
             return ExitCode.DONE
+    if arguments.answer:
+        folder, answer = arguments.answer
+        run = RunFolder(folder)
+        _ = run.job
+        run.answer(answer)
+        return ExitCode.DONE
     if arguments.clean:
         return clean_project(arguments)
     if arguments.yes or arguments.copies:
         raise NucleiError("--yes and --copies belong to --clean.", "Add --clean.")
     runs = Project(arguments.project).runs()
     if arguments.json:
-        print(json.dumps([{"folder": str(run.path), "state": run.state} for run in runs]))
+        print(json.dumps([{"folder": str(run.path), "state": run.state, **_asked(run)} for run in runs]))
         return ExitCode.DONE
     for run in runs:
         print(f"{run.state:<12} {run.path}")
+        for question in _asked(run).values():
+            print(f"{'':<12} asks: {question}")
     if not runs:
         print(f"No runs in {arguments.project}.")
     return ExitCode.DONE
+
+
+def _asked(run: RunFolder) -> dict[str, str]:
+    question = run.open_question()
+    return {"question": question.text} if question is not None else {}

@@ -227,6 +227,12 @@ def _folder_commands(commands: argparse._SubParsersAction) -> None:
     for request in ("stop", "pause", "resume"):
         parser.add_argument(f"--{request}", type=_path, metavar="FOLDER", help=f"ask a run to {request}")
     parser.add_argument(
+        "--answer",
+        nargs=2,
+        metavar=("FOLDER", "ANSWER"),
+        help="answer the question of a run: go_on, where it looks right (where it does not, use --stop)",
+    )
+    parser.add_argument(
         "--clean",
         action="store_true",
         help="say what the project takes of the disk and what of it can go: never models, clicks, corrections or the "

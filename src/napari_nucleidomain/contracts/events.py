@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 # Metrics whose names begin so are scores on what was kept back, clicks or outlines; all others are losses and the like.
 CHECKS = ("points_", "outlines_")
+# The answer to a question that means: it looks right, go on.
+GO_ON = "go_on"
+# Instead of an answer: the run takes the question back.
+WITHDRAWN = "withdrawn"
 
 
 class _Event(BaseModel):
@@ -106,6 +110,26 @@ class Acknowledged(_Event):
     request: str
 
 
+class Question(_Event):
+    """The run asks the person something and goes on meanwhile; it never waits for an answer.
+
+    What it is about is the latest preview. `id` names the question within the run.
+    """
+
+    kind: Literal["question"] = "question"
+    id: str
+    text: str
+    hint: str = ""
+
+
+class Answered(_Event):
+    """A question needs no answer any more: it was answered (`GO_ON`), or taken back (`WITHDRAWN`)."""
+
+    kind: Literal["answered"] = "answered"
+    id: str
+    answer: str
+
+
 class Finished(_Event):
     """The run is complete. `summary` is small and JSON-able."""
 
@@ -139,6 +163,8 @@ Event = Annotated[
     | ModelReady
     | Warned
     | Acknowledged
+    | Question
+    | Answered
     | Finished
     | Failed
     | Stopped,

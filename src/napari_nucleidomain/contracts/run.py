@@ -164,6 +164,29 @@ class RunContext(Protocol):
         """Publish arrays (`labels` at least) as the live preview."""
         ...
 
+    def ask(self, id: str, text: str, hint: str = "") -> None:  # noqa: A002 - as the event calls it
+        """Ask the person something about the latest preview, and go on; nobody waits for the answer.
+
+        A question of the same `id` is asked once, also over a resume.
+
+        Parameters
+        ----------
+        id : str
+            Names the question within this run.
+        text : str
+            The question in a biologist's words. The viewer offers *Looks right, go on*, *Adjust* and *Stop*.
+        hint : str
+            What to look for.
+        """
+        ...
+
+    def answer_to(self, id: str) -> str | None:  # noqa: A002 - as the event calls it
+        """The answer to a question (`contracts.events.GO_ON`), or None as long as there is none; returns at once.
+
+        *Adjust* and *Stop* are no answers but requests to stop. In a team only rank 0 hears answers.
+        """
+        ...
+
     def offer(self, build: Callable[[], tuple[dict[str, np.ndarray], ModelCard] | None]) -> None:
         """Say how a model is made of the present state; called at the end, at a stop, and at *use what there is now*.
 

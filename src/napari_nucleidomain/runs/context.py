@@ -25,6 +25,7 @@ from napari_nucleidomain.contracts.events import (
     ModelReady,
     Preview,
     Progress,
+    Question,
     StageEvent,
     Warned,
 )
@@ -120,6 +121,7 @@ class FolderRun:
                 "An image was changed, or the program is of another version.",
             )
             self.resumed = False
+            self._requests.questions.withdraw()
             return
         self._position, self._restored = state["position"], state["tracked"]
         self._clock.add(float(self._position.get("clock", 0.0)))
@@ -320,6 +322,15 @@ class FolderRun:
                 seconds=self._clock.seconds,
             )
         )
+
+    # -- questions -------------------------------------------------------------------------------------------
+    def ask(self, id: str, text: str, hint: str = "") -> None:  # noqa: A002 - as the event calls it
+        """Ask the person something, once; nobody waits for the answer."""
+        self._requests.questions.ask(Question(id=id, text=text, hint=hint))
+
+    def answer_to(self, id: str) -> str | None:  # noqa: A002 - as the event calls it
+        """The answer, or None as long as there is none."""
+        return self._requests.questions.answer_to(id)
 
     # -- models ----------------------------------------------------------------------------------------------
     def offer(self, build: Callable[[], tuple[dict[str, np.ndarray], ModelCard] | None]) -> None:

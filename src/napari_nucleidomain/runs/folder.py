@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
-from napari_nucleidomain.contracts.events import Event, Failed, Finished, Stopped
+from napari_nucleidomain.contracts.events import GO_ON, Event, Failed, Finished, Question, Stopped
 from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
 
 from .event_log import last_event, read_events
 from .job import PredictJob, TrainJob, load_job, save_job
 from .ownership import is_alive
 from .places import summary_to_real
+from .questions import open_question, write_answer
 
 CONTROL_FILE = "control.json"
 VIEW_FILE = "view.json"
@@ -27,6 +28,7 @@ _BEGIN_SECONDS = 60.0
 
 State = Literal["waiting", "running", "paused", "finished", "failed", "stopped", "interrupted"]
 Request = Literal["stop", "pause", "resume", "use_now"]
+_OVER = ("finished", "failed", "stopped")
 
 
 class RunFolder:
@@ -114,6 +116,28 @@ class RunFolder:
     def request(self, what: Request) -> None:
         """Ask the process to stop, pause, go on, or make a model of what there is now."""
         write_json(self.path / CONTROL_FILE, {"request": what, "time": time.time()})
+
+    def open_question(self) -> Question | None:
+        """What it asked and nobody has answered; None too where it is over, for then it is too late to answer."""
+        return None if self.state in _OVER else open_question(self.path)
+
+    def answer(self, answer: str = GO_ON) -> None:
+        """Answer the open question. A request to stop or pause that is still to be read stays.
+
+        Raises
+        ------
+        NucleiError
+            Nothing is asked, or there is no such answer.
+        """
+        if answer != GO_ON:
+            raise NucleiError(
+                f"{answer!r} is no answer.",
+                f"Say {GO_ON} where it looks right; where it does not, ask the run to stop.",
+            )
+        question = self.open_question()
+        if question is None:
+            raise NucleiError(f"{self.name} asks nothing at present: it is {self.state}.", "It needs no answer.")
+        write_answer(self.path, question, answer)
 
     def forget_request(self) -> None:
         """Take back what was asked for; an earlier process may have died before it read it."""

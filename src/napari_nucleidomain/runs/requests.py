@@ -1,4 +1,4 @@
-"""Requests from outside, read by a thread: stop, pause, resume, use what there is now.
+"""Requests from outside, read by a thread: stop, pause, resume, use what there is now, answers to questions.
 
 Files, not signals: they work on every system, over a network folder, and after the viewer was closed and opened again.
 """
@@ -15,6 +15,7 @@ from napari_nucleidomain.contracts.events import Acknowledged
 from .event_log import EventWriter, last_event
 from .folder import RunFolder
 from .ownership import HEARTBEAT_SECONDS, Ownership
+from .questions import Questions
 
 _LOOK_SECONDS = 0.2
 # Systems know the start of a process no better than this.
@@ -63,6 +64,7 @@ class Requests:
         self._lost = False
         self._interrupted = False
         self._seen = 0.0
+        self.questions = Questions(run.path, events)
         _drop_old_request(run, ownership.owner.process_started)
         self._thread = threading.Thread(target=self._watch, name="requests", daemon=True)
         self._thread.start()
@@ -137,6 +139,14 @@ class Requests:
             if control and _time_of(control) != self._seen:
                 self._seen = _time_of(control)
                 self._obey(str(control.get("request", "")))
+            self._hear_answers()
+
+    def _hear_answers(self) -> None:
+        try:
+            self.questions.look()
+        except NucleiError:
+            # The disk is full: the main thread meets the same fault and reports it.
+            return
 
     def _obey(self, what: str) -> None:
         if what == "stop":

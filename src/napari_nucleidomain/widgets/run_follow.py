@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.events import Acknowledged, Metric, ModelReady, Preview, Progress, StageEvent, Warned
+from napari_nucleidomain.contracts.events import (
+    Acknowledged,
+    Answered,
+    Metric,
+    ModelReady,
+    Preview,
+    Progress,
+    Question,
+    StageEvent,
+    Warned,
+)
 from napari_nucleidomain.contracts.events import is_last as ends
 
 from .run_story import RunStory
@@ -42,7 +52,7 @@ class RunFollower(QObject):
     previewed(list)
         Every `Preview` of this poll, oldest first.
     told(object)
-        A `Warned`, `Acknowledged` or `ModelReady`.
+        A `Warned`, `Acknowledged`, `ModelReady`, `Question` or `Answered`.
     ended(object)
         `Finished`, `Failed` or `Stopped`.
     state_changed(str)
@@ -137,7 +147,7 @@ class RunFollower(QObject):
         if previews:
             self.previewed.emit(previews)
         for event in events:
-            if isinstance(event, Warned | Acknowledged | ModelReady):
+            if isinstance(event, Warned | Acknowledged | ModelReady | Question | Answered):
                 self.told.emit(event)
             elif ends(event):
                 self.ended.emit(event)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from napari_nucleidomain.contracts.events import (
     CHECKS,
     Acknowledged,
+    Answered,
     Event,
     Failed,
     Finished,
@@ -15,6 +16,7 @@ from napari_nucleidomain.contracts.events import (
     ModelReady,
     Preview,
     Progress,
+    Question,
     StageEvent,
     Started,
     Stopped,
@@ -51,6 +53,8 @@ class RunStory:
         Latest values of `CHECKS`: the scores on what was kept back.
     end : Finished, Failed, Stopped or None
         How it ended; None while it runs (also after it was resumed).
+    question : Question or None
+        What it asks and nobody has answered, as far as the run knows.
     """
 
     device: str = ""
@@ -65,6 +69,7 @@ class RunStory:
     first_preview_after: float | None = None
     model: ModelReady | None = None
     acknowledged: str = ""
+    question: Question | None = None
     began: float | None = None
     latest: float = 0.0
     end: Finished | Failed | Stopped | None = None
@@ -96,6 +101,11 @@ class RunStory:
             self.warnings.append(event)
         elif isinstance(event, Acknowledged):
             self.acknowledged = event.request
+        elif isinstance(event, Question):
+            self.question = event
+        elif isinstance(event, Answered):
+            if self.question is not None and self.question.id == event.id:
+                self.question = None
         elif isinstance(event, Finished | Failed | Stopped):
             self.end = event
 
