@@ -15,7 +15,8 @@ from .scale import Scale
 from .segment import segment
 
 _AS_IT_IS = Scale(1.0, "")
-_SIDE = 384
+# The longest sides shown, of a plane and of a volume.
+_SIDES = {2: (384, 384), 3: (48, 160, 160)}
 # Before so many steps there is nothing to see.
 _FIRST_STEP = 8
 
@@ -78,8 +79,16 @@ class Previewer:
         """Whether a preview is due; not before the networks have seen a few batches."""
         return step.index >= _FIRST_STEP and self._run.preview_due()
 
-    def show(self, segmenter: Segmenter, note: str) -> None:
-        """Segment what is looked at, at most 384 px a side, and publish it; a failure is told and does no harm."""
+    def show(self, segmenter: Segmenter, note: str, **arrays: np.ndarray) -> None:
+        """Segment what is looked at, at most 384 px a side, and publish it; a failure is told and does no harm.
+
+        Parameters
+        ----------
+        segmenter : Segmenter
+        note : str
+        **arrays : ndarray
+            What else to publish beside the labels.
+        """
         image, path, box = self._wanted()
         try:
             found = segment(image, segmenter, _AS_IT_IS, box=box)
@@ -89,7 +98,7 @@ class Previewer:
         before = self._before(image, path, box)
         # The same part: where the model before fails on it, there is nothing to compare with.
         more = {"before": before} if before is not None and before.shape == found.labels.shape else {}
-        self._run.preview(path, found.origin, note, labels=found.labels.astype(np.uint32), **more)
+        self._run.preview(path, found.origin, note, labels=found.labels.astype(np.uint32), **more, **arrays)
 
     def _before(self, image: Image, path: str, box: _Box) -> np.ndarray | None:
         """What the model that this training goes on from finds there; worked out once for each part looked at."""
@@ -110,13 +119,15 @@ class Previewer:
         request = self._run.preview_request()
         if request:
             opened = self._open(str(request.get("image")))
-            if opened is not None:
+            # A flat view of a volume asks for a flat box.
+            if opened is not None and len(request["box"]) == opened.ndim:
                 box = _middle([tuple(side) for side in request["box"]])
                 if all(a < side and b > 0 for (a, b), side in zip(box, opened.spatial_shape, strict=False)):
                     return opened, str(request["image"]), box
         first = self._places[0]
-        half = _SIDE // 2
-        return first.image, first.path, tuple((int(c) - half, int(c) + half) for c in first.middle)
+        halves = [side // 2 for side in _SIDES[len(first.middle)]]
+        box = tuple((int(c) - half, int(c) + half) for c, half in zip(first.middle, halves, strict=True))
+        return first.image, first.path, box
 
     def _open(self, path: str) -> Image | None:
         for one in self._places:
@@ -127,12 +138,13 @@ class Previewer:
         except NucleiError:
             # The user looks at something that is no file; the training image is shown instead.
             return None
-        fits = image.ndim == 2 and image.n_channels == self._places[0].image.n_channels
+        mine = self._places[0].image
+        fits = image.ndim == mine.ndim and image.n_channels == mine.n_channels
         return image if fits else None
 
 
 def _middle(box: list[tuple[int, ...]]) -> _Box:
-    """The middle of a box, at most 384 px a side."""
+    """The middle of a box, not larger than what is shown."""
     centre = [(int(a) + int(b)) // 2 for a, b in box]
-    half = [min(_SIDE, int(b) - int(a)) // 2 for a, b in box]
+    half = [min(most, int(b) - int(a)) // 2 for (a, b), most in zip(box, _SIDES[len(box)], strict=True)]
     return tuple((max(0, c - h), c + max(1, h)) for c, h in zip(centre, half, strict=True))

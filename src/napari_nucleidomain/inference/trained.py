@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,7 +17,9 @@ from .model_files import load_weights
 _Config = TypeVar("_Config", bound=MethodConfig)
 
 
-def read_config(card: ModelCard, method: str, config: type[_Config]) -> _Config:
+def read_config(
+    card: ModelCard, method: str, config: type[_Config], per_channel: Sequence[str] = ("mean", "std")
+) -> _Config:
     """The configuration a model was trained with.
 
     Parameters
@@ -26,6 +29,8 @@ def read_config(card: ModelCard, method: str, config: type[_Config]) -> _Config:
         Whose models are wanted.
     config : type
         Its configuration.
+    per_channel : sequence of str
+        What its normalisation tells as one number per channel.
 
     Raises
     ------
@@ -43,7 +48,7 @@ def read_config(card: ModelCard, method: str, config: type[_Config]) -> _Config:
         raise NucleiError(
             f"The card of the model {card.name} does not fit this version.", "Update the program."
         ) from error
-    if any(len(_numbers(card.normalisation.get(name))) != card.channels for name in ("mean", "std")):
+    if any(len(_numbers(card.normalisation.get(name))) != card.channels for name in per_channel):
         raise NucleiError(f"The card of the model {card.name} is damaged.", "Ask for the model again.")
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ class CheckMarks:
     at : sequence of float
         Shares of the stage's steps, rising.
     share : float
-        Of the training's time (so far, or all that the person gave) that scores on the way may take.
+        Of the training's time (so far, or all that the person gave) that scores on the way may take; `math.inf`: all.
 
     Attributes
     ----------
@@ -40,7 +41,9 @@ class CheckMarks:
     def take(self, step: Step) -> bool:
         """Pass the marks reached; whether there is time to score."""
         self.passed = self._reached(step)
-        return self._cost <= self._share * max(self._run.seconds, 60.0 * (self._run.minutes or 0.0))
+        return self._share == math.inf or self._cost <= self._share * max(
+            self._run.seconds, 60.0 * (self._run.minutes or 0.0)
+        )
 
     @contextmanager
     def timed(self) -> Iterator[None]:

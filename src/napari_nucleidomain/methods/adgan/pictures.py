@@ -1,0 +1,195 @@
+"""The images of a dataset as AD-GAN sees them: one channel, scaled until nuclei have one size, in [-1, 1]."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.dataset import Dataset
+from napari_nucleidomain.data.example import Example
+from napari_nucleidomain.data.images import Image
+from napari_nucleidomain.data.telling import Told, Warn, not_finite, tell_about_image, tell_about_pixels
+
+from .brightness import Brightness, brightness_of
+
+# What one training reads at most: more says nothing new, and all of it lies in memory.
+_MOST_PIXELS = {2: 64_000_000, 3: 96_000_000}
+_THINNEST = 4
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image, read.
+
+    Attributes
+    ----------
+    name, path : str
+    image : Image
+        Opened lazily, for previews.
+    pixels : ndarray (*spatial) float32
+        In the unit range: the part that was read.
+    origin : tuple of int
+        Its corner in the image.
+    spacing : tuple of float
+        Pixel size per axis in units of the last one's.
+    brightness : Brightness
+    """
+
+    name: str
+    path: str
+    image: Image
+    pixels: np.ndarray
+    origin: tuple[int, ...]
+    spacing: tuple[float, ...]
+    brightness: Brightness
+
+    def digest(self) -> str:
+        """Of all that training sees of it."""
+        return hashlib.blake2b(np.ascontiguousarray(self.pixels).tobytes(), digest_size=12).hexdigest()
+
+
+def load_pictures(dataset: Dataset, z_step: float, warn: Warn) -> list[Picture]:
+    """Every training image in which something is to be seen.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    z_step : float
+        Pixels from plane to plane where a volume does not say; 0 where it must.
+    warn : callable
+        Given message and hint.
+
+    Raises
+    ------
+    NucleiError
+        No image will do: they are stained sections, have several channels, mix planes and volumes, show nothing, or
+        volumes do not say how far apart their planes are.
+    """
+    told = Told(warn)
+    examples = dataset.examples(split="train")
+    if not examples:
+        raise NucleiError("No image is for training: all are for validation or test.", "Choose images for training.")
+    images = [(example, example.open()) for example in examples]
+    _refuse_mixed(images, z_step)
+    ndim = images[0][1].ndim
+    share = _MOST_PIXELS[ndim] // len(images)
+    made = [one for example, image in images if (one := _picture(example, image, share, z_step, told)) is not None]
+    if not made:
+        why, remedy = told.lost[0]
+        raise NucleiError(f"No training image can be used. {why}", remedy)
+    return made
+
+
+def _refuse_mixed(images: Sequence[tuple[Example, Image]], z_step: float) -> None:
+    stained = [example.name for example, image in images if image.kind == "h&e"]
+    if stained:
+        raise NucleiError(
+            f"{_some(stained)} looks like a stained section (H&E); this method needs fluorescence, bright nuclei on a "
+            "dark ground.",
+            "Click nuclei instead (spn-ien). If it is fluorescence, say so in Images.",
+        )
+    several = [example.name for example, image in images if image.n_channels != 1]
+    if several:
+        channels = next(image.n_channels for _, image in images if image.n_channels != 1)
+        raise NucleiError(
+            f"{_some(several)} has {channels} channels, and this method looks at one.",
+            "Choose the channel of the nuclei in Images, or on the command line with --channels.",
+        )
+    flat = [example.name for example, image in images if image.ndim == 2]
+    deep = [example.name for example, image in images if image.ndim == 3]
+    if flat and deep:
+        raise NucleiError(
+            f"{_some(flat)} is flat and {_some(deep)} is a volume: one model cannot learn from both.",
+            "Train on the flat images or on the volumes, or look at single planes of the volumes.",
+        )
+    unsaid = [example.name for example, image in images if image.ndim == 3 and not (image.pixel_size_um or z_step)]
+    if unsaid:
+        raise NucleiError(
+            f"{_some(unsaid)} does not say how far apart its planes are.",
+            "Enter the voxel size in Images, or say with z_step (--set z_step=2) how many pixels of a plane they are "
+            "apart.",
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return f"{names[0]}{more}"
+
+
+def spacing_of(image: Image, ndim: int, z_step: float) -> tuple[float, ...]:
+    """Pixel size of the last `ndim` axes in units of the last one's; where the image does not say, `z_step` or 1."""
+    size = image.pixel_size_um
+    if size:
+        return tuple(side / size[-1] for side in size[-ndim:])
+    return (z_step or 1.0, 1.0, 1.0)[-ndim:]
+
+
+def _picture(example: Example, image: Image, most: int, z_step: float, told: Told) -> Picture | None:
+    tell_about_image(example.name, image, told)
+    if image.ndim == 3 and image.spatial_shape[0] < _THINNEST:
+        told.leave_out(
+            f"{example.name}: a volume of {image.spatial_shape[0]} planes is too thin to learn from.",
+            "It is left out. Use its planes as flat images.",
+        )
+        return None
+    brightness = brightness_of(image, None)
+    if brightness.blank:
+        told.leave_out(
+            f"{example.name}: nothing in it stands out from the noise.", "It is left out. Is it the right channel?"
+        )
+        return None
+    box = _middle(image.spatial_shape, most)
+    raw = image.read(box)
+    tell_about_pixels(example.name, not_finite(raw), raw.size, told)
+    if raw[..., 0].size < np.prod(image.spatial_shape):
+        sides = " × ".join(str(b - a) for a, b in box)
+        told(f"{example.name}: it is large, and its middle of {sides} pixels is learned from.", "")
+    origin = tuple(a for a, _ in box)
+    pixels, spacing = brightness.to_unit(raw), spacing_of(image, image.ndim, z_step)
+    return Picture(example.name, str(example.image), image, pixels, origin, spacing, brightness)
+
+
+def _middle(shape: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """A box about the middle of at most so many pixels; depth is kept."""
+    factor = min(1.0, (most / float(np.prod(np.asarray(shape, float)))) ** 0.5)
+    sides = [n if axis < len(shape) - 2 else max(1, int(n * factor)) for axis, n in enumerate(shape)]
+    return [((n - side) // 2, (n - side) // 2 + side) for n, side in zip(shape, sides, strict=True)]
+
+
+def work_factors(
+    diameter_px: float, work_diameter_px: float, resize: float, spacing: Sequence[float], stretch: float
+) -> tuple[float, ...]:
+    """Work pixels per pixel of the image, per axis: nuclei get the work's size and are as deep as wide.
+
+    Parameters
+    ----------
+    diameter_px : float
+        Typical nucleus, in pixels of the last axis.
+    work_diameter_px : float
+        The size wanted; 0 for `resize`.
+    resize : float
+    spacing : sequence of float
+        Pixel size per axis in units of the last one's.
+    stretch : float
+        How much longer than wide nuclei are along z.
+    """
+    factor = work_diameter_px / diameter_px if work_diameter_px else resize
+    longer = [stretch if axis < len(spacing) - 2 else 1.0 for axis in range(len(spacing))]
+    return tuple(factor * side / long for side, long in zip(spacing, longer, strict=True))
+
+
+def to_work(pixels: np.ndarray, factors: Sequence[float], gamma: float) -> np.ndarray:
+    """Scale unit-range pixels, raise them to the power `gamma`, bring them to [-1, 1]; ndarray (*spatial) float32."""
+    from napari_nucleidomain.inference.tiles import resize
+
+    shape = [max(1, round(n * factor)) for n, factor in zip(pixels.shape, factors, strict=True)]
+    scaled: Any = resize(np.asarray(pixels, np.float32), shape)
+    if gamma != 1.0:
+        # Noise is averaged first: the power would make the ground of a noisy image brighter.
+        scaled = np.clip(scaled, 0, 1) ** np.float32(gamma)
+    return scaled * np.float32(2) - np.float32(1)

@@ -1,0 +1,266 @@
+"""A trained AD-GAN as a segmenter: image to painted mask, blended over windows, then nuclei (sections 4.3 and 4.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
+from napari_nucleidomain.data.images import Image
+from napari_nucleidomain.inference import trained
+from napari_nucleidomain.inference.batching import is_memory_full
+from napari_nucleidomain.inference.blending import blend
+from napari_nucleidomain.inference.model_files import load_weights
+from napari_nucleidomain.inference.tiles import resize
+from napari_nucleidomain.instances.stitching import TileInstances
+from napari_nucleidomain.instances.ternary import PaintSettings, nuclei_from_instances, nuclei_from_semantic
+from napari_nucleidomain.networks.adgan import IMAGES, MASKS, Generator, NetworkSettings, domain_label
+from napari_nucleidomain.training.start import choose_precision, find_device
+
+from .brightness import Brightness, brightness_of
+from .config import AdganConfig
+from .facts import read_facts
+from .lessons import channels_last
+from .pictures import spacing_of, to_work, work_factors
+
+METHOD = "adgan"
+# Sides of a tile in work pixels.
+_TILE = {2: (640, 640), 3: (96, 160, 160)}
+_HALO = 2.0
+_LEAST = 0.1
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Constants of one image.
+
+    Attributes
+    ----------
+    brightness : Brightness
+    spacing : tuple of float
+        Pixel size per axis in units of the last one's.
+    """
+
+    brightness: Brightness
+    spacing: tuple[float, ...]
+
+
+class AdganSegmenter:
+    """Finds nuclei in what the generator paints.
+
+    Parameters
+    ----------
+    generator : Generator
+        On `device`.
+    config : AdganConfig
+    diameter_px : float
+        Typical nucleus, pixels of the last axis.
+    stretch : float
+        How much longer than wide nuclei are along z.
+    crop : tuple of int
+        Of the training, in work pixels.
+    device : torch.device
+    spacing : tuple of float
+        Pixel size per axis of the training images in units of the last one's.
+    pixel_size_um : float, optional
+        Of the training images' last axis.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        config: AdganConfig,
+        diameter_px: float,
+        stretch: float,
+        crop: tuple[int, ...],
+        device: torch.device,
+        spacing: tuple[float, ...],
+        pixel_size_um: float | None = None,
+    ) -> None:
+        ndim = len(crop)
+        self._generator, self._config, self._device = generator, config, device
+        self._diameter, self._stretch, self._crop = diameter_px, stretch, crop
+        factors = self._factors(spacing)
+        tile = tuple(max(side, 2 * c) for side, c in zip(_TILE[ndim], crop, strict=True))
+        halo = [_HALO * diameter_px * (stretch if axis < ndim - 2 else 1.0) / s for axis, s in enumerate(spacing)]
+        sides = tuple(max(16, round(side / f)) for side, f in zip(tile, factors, strict=True))
+        self.spec = SegmenterSpec(
+            ndim=ndim,
+            channels=1,
+            tile=sides,
+            halo=tuple(min(int(np.ceil(h)), side // 3) for h, side in zip(halo, sides, strict=True)),
+            fixed=False,
+            pixel_size_um=pixel_size_um,
+            diameter_px=diameter_px,
+        )
+        precision = choose_precision("32-true" if config.precision == "32-true" else "auto", device)
+        self._half = precision == "bf16-mixed"
+        self._from, self._to = (domain_label(domain, 1, device) for domain in (IMAGES, MASKS))
+
+    @property
+    def generator(self) -> Generator:
+        """The network."""
+        return self._generator
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network lies."""
+        return self._device
+
+    def _factors(self, spacing: Sequence[float]) -> tuple[float, ...]:
+        config = self._config
+        return work_factors(self._diameter, config.work_diameter_px, config.resize, spacing, self._stretch)
+
+    def prepare(self, image: Image, plane: int | None) -> Scene:
+        """The image's brightness and pixel sizes."""
+        return Scene(brightness_of(image, plane), spacing_of(image, self.spec.ndim, self._config.z_step))
+
+    def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
+        """Segment tiles; see `contracts.Segmenter`."""
+        return [self._segment(tile, constants) for tile in tiles]
+
+    def _segment(self, tile: np.ndarray, scene: Scene) -> TileInstances:
+        unit = scene.brightness.to_unit(tile)
+        values = self.paint(unit, scene)
+        settings = PaintSettings(
+            low=self._config.low,
+            high=max(self._config.high, self._config.low + 0.01),
+            diameter=self._diameter,
+            spacing=scene.spacing,
+            least=_LEAST,
+        )
+        read = nuclei_from_instances if self._config.form == "instance" else nuclei_from_semantic
+        found = read(values, settings)
+        return TileInstances(found.labels.astype(np.int32), found.scores, 1.0 - found.scores)
+
+    def paint(self, unit: np.ndarray, scene: Scene) -> np.ndarray:
+        """What the generator paints over an image.
+
+        Parameters
+        ----------
+        unit : ndarray (*spatial) float32
+            In the unit range.
+        scene : Scene
+
+        Returns
+        -------
+        ndarray (*spatial) float32
+            In [-1, 1]; -1 everywhere, without asking the network, where nothing is bright enough to be a nucleus:
+            instance normalisation would make nuclei of noise.
+        """
+        if self._is_empty(unit, scene):
+            return np.full(unit.shape, -1.0, np.float32)
+        work = to_work(unit, self._factors(scene.spacing), self._config.gamma)
+        shape = work.shape
+        short = [max(c, -(-n // 4) * 4) - n for n, c in zip(shape, (4,) * len(shape), strict=True)]
+        work = np.pad(work, [(0, s) for s in short], mode="symmetric")
+        painted = self.paint_work(work)[tuple(slice(0, n) for n in shape)]
+        return resize(painted, unit.shape)
+
+    def _is_empty(self, unit: np.ndarray, scene: Scene) -> bool:
+        bright = int((unit > scene.brightness.empty_below).sum())
+        least = PaintSettings(diameter=self._diameter, spacing=scene.spacing, least=_LEAST).least_pixels(unit.ndim)
+        return scene.brightness.blank or bright < least
+
+    @torch.inference_mode()
+    def paint_work(self, work: np.ndarray) -> np.ndarray:
+        """(*spatial) in [-1, 1] at work scale, sides multiples of 4 -> the same, painted."""
+        ndim = work.ndim
+        window = [int(self._config.window_crops * c) // 4 * 4 for c in self._crop]
+        try:
+            x = torch.from_numpy(np.ascontiguousarray(work))[None, None].to(self._device)
+            logits = None
+            flips = self._flips(ndim)
+            for axes in flips:
+                seen = x.flip(axes).contiguous(memory_format=channels_last(ndim))
+                made = blend(seen, self._logits, window, self._crop).flip(axes)
+                logits = made if logits is None else logits + made
+            assert logits is not None
+            return np.asarray(torch.tanh(logits / len(flips))[0, 0].cpu().numpy())
+        except RuntimeError as error:
+            if is_memory_full(error):
+                raise MemoryError from error
+            raise
+
+    @torch.inference_mode()
+    def image_of(self, mask: np.ndarray) -> np.ndarray:
+        """A drawn mask (*spatial) in [-1, 1] at work scale, sides multiples of 4 -> an image, likewise."""
+        x = torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            made = self._generator(x.contiguous(memory_format=channels_last(mask.ndim)), self._to, self._from)
+        return np.asarray(made[0, 0].float().cpu().numpy())
+
+    def _flips(self, ndim: int) -> list[list[int]]:
+        last = [ndim + 1, ndim]
+        return [[], last[:1], last[1:], last] if self._config.mirrored else [[]]
+
+    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
+            content = self._generator.encoder(x, self._from)
+            return self._generator.decoder.logits(content, self._to)
+
+
+def network_settings(config: AdganConfig, ndim: int) -> NetworkSettings:
+    """What the networks of a configuration are made of."""
+    return NetworkSettings(
+        ndim=3 if ndim == 3 else 2,
+        width=config.width_volume if ndim == 3 else config.width,
+        blocks=config.blocks,
+        style_width=config.style_width,
+        style_in_encoder=config.style_in_encoder,
+        gain=config.gain,
+        up=config.up,
+    )
+
+
+def read_config(card: ModelCard) -> AdganConfig:
+    """The configuration a model was trained with; raises `NucleiError` where it is none of this method's."""
+    return trained.read_config(card, METHOD, AdganConfig, ())
+
+
+def generator_of(folder: Path | str, card: ModelCard) -> Generator:
+    """The network of a model.
+
+    Raises
+    ------
+    NucleiError
+        The model is of another method or damaged.
+    """
+    generator = Generator(network_settings(read_config(card), card.ndim))
+    trained.put_weights(generator, load_weights(folder), "generator.", card)
+    return generator
+
+
+def load(folder: Path | str, card: ModelCard, device: str) -> AdganSegmenter:
+    """Open a trained model.
+
+    Parameters
+    ----------
+    folder : Path or str
+    card : ModelCard
+    device : str
+        "auto", "cpu", "cuda", "mps".
+
+    Raises
+    ------
+    NucleiError
+        The model is of another method, damaged, or the device is not there.
+    """
+    where = find_device(device)
+    generator = generator_of(folder, card).to(where, memory_format=channels_last(card.ndim))  # type: ignore[call-overload]
+    facts = read_facts(card)
+    return AdganSegmenter(
+        generator.eval(),
+        read_config(card),
+        facts.diameter_px,
+        facts.stretch,
+        facts.crop,
+        where,
+        facts.spacing,
+        card.pixel_size_um,
+    )

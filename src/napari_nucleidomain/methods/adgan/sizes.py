@@ -1,0 +1,215 @@
+"""How large and how many nuclei are drawn: what the user says, and what the images show where nothing was said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.telling import Warn
+from napari_nucleidomain.instances.sizes import NucleusSizes, estimate_sizes
+from napari_nucleidomain.instances.synthesis import MaskSettings, draw_mask, shortfall
+from napari_nucleidomain.instances.synthesis.settings import semi_major_of
+
+from .config import AdganConfig
+from .pictures import Picture, work_factors
+
+# Of a diameter that the user gave.
+_USUAL = (0.75, 1.25)
+# Nuclei whose depth and width differ by more hint at a wrong voxel size.
+_STRETCH = (0.7, 1.4)
+_LOOKED_AT = 24
+# The discriminator sees nothing of shorter crops; images that are shorter are mirrored.
+_SHORTEST = 24
+_LOOKS = 200
+_TRIED = 60
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What masks are drawn from; numbers only, so that it is kept with the run.
+
+    Attributes
+    ----------
+    diameter : float
+        Typical nucleus, pixels of the image's last axis.
+    low, high : float
+        Smallest and largest, likewise.
+    stretch : float
+        How much longer than wide nuclei are along z.
+    count : tuple of int
+        Fewest and most nuclei in a drawn mask.
+    blobs, images : int
+        What an estimate rests on; 0 where there was none.
+    """
+
+    diameter: float
+    low: float
+    high: float
+    stretch: float
+    count: tuple[int, int]
+    blobs: int
+    images: int
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """For `Stage.save`."""
+        return {name: np.asarray(value, np.float64) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_arrays(cls, kept: dict[str, np.ndarray]) -> Drawn:
+        """What `to_arrays` gave."""
+        count = tuple(int(n) for n in kept["count"])
+        numbers: dict[str, Any] = {name: float(kept[name]) for name in ("diameter", "low", "high", "stretch")}
+        return cls(**numbers, count=(count[0], count[1]), blobs=int(kept["blobs"]), images=int(kept["images"]))
+
+    def says(self) -> str:
+        """In words."""
+        said = f"nuclei of about {self.diameter:.3g} px ({self.low:.3g} to {self.high:.3g})"
+        if self.blobs:
+            said += f", estimated from {self.blobs} in {self.images} image{'s' * (self.images != 1)}"
+        return said
+
+
+def crop_shape(config: AdganConfig, works: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """Sides of a crop in work pixels: the configured ones, shorter where every image is shorter; multiples of 4."""
+    ndim = len(works[0])
+    wanted = (config.crop_z, config.crop_volume_px, config.crop_volume_px) if ndim == 3 else (config.crop_px,) * 2
+    longest = np.max(np.asarray(works), axis=0)
+    return tuple(max(_SHORTEST, min(side, int(n) // 4 * 4)) for side, n in zip(wanted, longest, strict=True))
+
+
+def find_sizes(pictures: Sequence[Picture], config: AdganConfig, warn: Warn) -> Drawn:
+    """Estimate what the user did not say.
+
+    Parameters
+    ----------
+    pictures : sequence of Picture
+    config : AdganConfig
+    warn : callable
+        Given message and hint.
+
+    Raises
+    ------
+    NucleiError
+        No size was given and none can be estimated; or nuclei are larger than the images.
+    """
+    found = _estimate(pictures)
+    if not config.diameter_px and found is None:
+        raise NucleiError(
+            "How large nuclei are cannot be told from these images: nothing in them stands out as round.",
+            "Draw a line across one nucleus in Train (on the command line --set diameter_px=30).",
+        )
+    diameter = config.diameter_px or (found.diameter if found else 0.0)
+    _refuse_too_large(pictures, diameter)
+    spread = (found.low / found.diameter, found.high / found.diameter) if found else _USUAL
+    low, high = config.size_least or min(spread[0], 1.0), config.size_most or max(spread[1], 1.0)
+    stretch = _stretch(found, warn)
+    seen = (found.blobs, found.images) if found and not config.diameter_px else (0, 0)
+    drawn = Drawn(diameter, diameter * low, diameter * high, stretch, (0, 0), *seen)
+    return Drawn(**{**asdict(drawn), "count": _count(pictures, config, drawn)})
+
+
+def _estimate(pictures: Sequence[Picture]) -> NucleusSizes | None:
+    step = max(1, -(-len(pictures) // _LOOKED_AT))
+    some = pictures[::step]
+    return estimate_sizes([one.pixels for one in some], [one.spacing for one in some])
+
+
+def _refuse_too_large(pictures: Sequence[Picture], diameter: float) -> None:
+    shortest = max(min(n * side for n, side in zip(p.pixels.shape, p.spacing, strict=True)) for p in pictures)
+    if diameter > shortest:
+        raise NucleiError(
+            f"Nuclei of {diameter:.3g} px are larger than the images ({shortest:.3g} px at the shortest side).",
+            "Check diameter_px, and in volumes the voxel size.",
+        )
+
+
+def _stretch(found: NucleusSizes | None, warn: Warn) -> float:
+    if found is None:
+        return 1.0
+    if not _STRETCH[0] <= found.stretch <= _STRETCH[1]:
+        how = "longer" if found.stretch > 1 else "shorter"
+        warn(
+            f"Nuclei seem to be {found.stretch:.2g} times as long along z as they are wide: {how} than usual.",
+            "Check the voxel size in Images. If it is right, go on: volumes are scaled so that nuclei are round.",
+        )
+    return found.stretch
+
+
+def _count(pictures: Sequence[Picture], config: AdganConfig, drawn: Drawn) -> tuple[int, int]:
+    """Nuclei in a crop, by how much of random crops is brighter than Otsu's threshold."""
+    from skimage.filters import threshold_otsu
+
+    if config.count_most:
+        if config.count_least > config.count_most:
+            raise NucleiError(
+                f"There cannot be {config.count_least} to {config.count_most} nuclei in a mask.",
+                "count_least is the smaller number.",
+            )
+        return config.count_least, config.count_most
+    rng = np.random.default_rng(0)
+    shares = []
+    side = crop_shape(config, [work_shape(one, config, drawn) for one in pictures])
+    for one in pictures:
+        factors = factors_of(one, config, drawn)
+        bright = one.pixels > threshold_otsu(one.pixels)
+        shape = [min(n, max(1, round(c / f))) for n, c, f in zip(one.pixels.shape, side, factors, strict=True)]
+        for _ in range(max(1, _LOOKS // len(pictures))):
+            corner = [int(rng.integers(0, n - s + 1)) for n, s in zip(one.pixels.shape, shape, strict=True)]
+            shares.append(bright[tuple(slice(c, c + s) for c, s in zip(corner, shape, strict=True))].mean())
+    few, many = np.percentile(shares, [10, 90])
+    each = _covers(config, drawn, side)
+    least = int(few / each)
+    return least, max(least + 2, int(np.ceil(many / each)))
+
+
+def _covers(config: AdganConfig, drawn: Drawn, side: tuple[int, ...]) -> float:
+    """Share of a drawn mask that one nucleus covers, in the mean: some of it lies outside."""
+    rng = np.random.default_rng(0)
+    # As many as surely find room.
+    alone = mask_of(config, drawn, side, (1, 1))
+    return float(np.mean([(draw_mask(alone, rng).labels > 0).mean() for _ in range(_TRIED)]))
+
+
+def factors_of(one: Picture, config: AdganConfig, drawn: Drawn) -> tuple[float, ...]:
+    """Work pixels per pixel of an image, per axis."""
+    return work_factors(drawn.diameter, config.work_diameter_px, config.resize, one.spacing, drawn.stretch)
+
+
+def work_shape(one: Picture, config: AdganConfig, drawn: Drawn) -> tuple[int, ...]:
+    """Sides of an image in work pixels."""
+    return tuple(max(1, round(n * f)) for n, f in zip(one.pixels.shape, factors_of(one, config, drawn), strict=True))
+
+
+def mask_settings(config: AdganConfig, drawn: Drawn, shape: tuple[int, ...], warn: Warn) -> MaskSettings:
+    """What masks of a crop's shape are drawn from; tells where nuclei find no room.
+
+    Raises
+    ------
+    NucleiError
+        Sizes and numbers cannot be.
+    """
+    settings = mask_of(config, drawn, shape, drawn.count)
+    rng = np.random.default_rng(0)
+    if told := shortfall([draw_mask(settings, rng) for _ in range(8)]):
+        warn(told, "Set count_most lower, or diameter_px smaller.")
+    return settings
+
+
+def mask_of(config: AdganConfig, drawn: Drawn, shape: tuple[int, ...], count: tuple[int, int]) -> MaskSettings:
+    """What masks of a shape with so many nuclei are drawn from.
+
+    Raises
+    ------
+    NucleiError
+        Sizes and numbers cannot be.
+    """
+    if config.eccentricity_least > config.eccentricity_most:
+        raise NucleiError("eccentricity_least is larger than eccentricity_most.", "Exchange them.")
+    roundness = (config.eccentricity_least, config.eccentricity_most)
+    factor = config.work_diameter_px / drawn.diameter if config.work_diameter_px else config.resize
+    low, high = (semi_major_of(size * factor, len(shape), roundness) for size in (drawn.low, drawn.high))
+    return MaskSettings(shape, count, (max(1.0, low), max(1.0, high)), roundness, rim=config.rim)

@@ -1,0 +1,208 @@
+"""What a person sees of a training while it goes on, and what watches over it where nobody looks: no label is read."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_nucleidomain.contracts import NucleiError, RunContext, Step
+from napari_nucleidomain.contracts.events import GO_ON
+from napari_nucleidomain.inference.preview import Place, Previewer
+from napari_nucleidomain.instances.synthesis import MaskSettings
+from napari_nucleidomain.networks.adgan import Generator
+from napari_nucleidomain.training.check_marks import CheckMarks
+
+from .config import AdganConfig
+from .consistency import Consistency, Judge
+from .pictures import Picture
+from .segment import AdganSegmenter, load
+from .sizes import Drawn
+from .views import pictures_of
+
+# Shares of the training at which a state is judged; the first are too early to choose.
+_MARKS = tuple(k / 40 for k in range(4, 40))
+_CHOOSE_FROM = 0.5
+_CHECK_SHARE = 0.08
+_ASK_AT = 0.08
+QUESTION = "looks_right"
+# Training has collapsed where so many states in a row are out of range.
+_BAD_IN_A_ROW = 4
+_COLLAPSE_FROM = 0.25
+_FEWEST_STEPS = 300
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The state that becomes the model.
+
+    Attributes
+    ----------
+    generator : Generator
+    steps : int
+        After how many steps it was so; 0 for the present one.
+    """
+
+    generator: Generator
+    steps: int = 0
+
+
+class Watcher:
+    """Previews, the question, collapse, and the choice among states.
+
+    Parameters
+    ----------
+    run : RunContext
+    config : AdganConfig
+    pictures : sequence of Picture
+    """
+
+    def __init__(self, run: RunContext, config: AdganConfig, pictures: Sequence[Picture]) -> None:
+        self._run, self._config = run, config
+        # With a number of steps the same states are judged on every computer, so that the same one is chosen.
+        self._marks = CheckMarks(run, _MARKS, _CHECK_SHARE if run.minutes else math.inf)
+        self._previewer = Previewer(run, [_place(one) for one in pictures], load)
+        self._best: dict[str, Any] | None = None
+        self._best_score = -1.0
+        self._best_steps = 0
+        self._latest: dict[str, float] = {}
+        self._bad_in_a_row = 0
+        self._asked = False
+        self._judge: Judge | None = None
+
+    def prepare(self, drawn: Drawn, judge: Judge, masks: MaskSettings) -> None:
+        """Say what was found out about sizes; before the first step."""
+        self._drawn, self._masks = drawn, masks
+        self._judge = judge
+
+    def state_dict(self) -> dict[str, Any]:
+        """The chosen state, and what was seen."""
+        return {
+            "best": self._best,
+            "best_score": self._best_score,
+            "best_steps": self._best_steps,
+            "latest": self._latest,
+            "bad_in_a_row": self._bad_in_a_row,
+            "asked": self._asked,
+            "marks_passed": self._marks.passed,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """From a checkpoint."""
+        self._best, self._best_score = state["best"], float(state["best_score"])
+        self._best_steps = int(state["best_steps"])
+        self._latest, self._bad_in_a_row = dict(state["latest"]), int(state["bad_in_a_row"])
+        self._asked, self._marks.passed = bool(state["asked"]), int(state["marks_passed"])
+
+    def due(self, step: Step) -> bool:
+        """Whether there is anything to do."""
+        return self._previewer.due(step) or self._marks.due(step) or self._asks(step)
+
+    def _asks(self, step: Step) -> bool:
+        return self._config.ask and not self._asked and step.fraction >= _ASK_AT
+
+    def look(self, segmenter: AdganSegmenter, step: Step, steps: int) -> None:
+        """Do what is due.
+
+        Raises
+        ------
+        NucleiError
+            Training has collapsed.
+        """
+        asks = self._asks(step)
+        if asks or self._previewer.due(step):
+            assert self._judge is not None
+            more = pictures_of(segmenter, self._masks, self._config.form, step.rng, self._judge.pieces[0])
+            self._previewer.show(segmenter, "", **more)
+        if asks:
+            self._asked = True
+            self._run.ask(
+                QUESTION,
+                f"Does this begin to look right? It is looking for {self._drawn.says()}.",
+                "Painted nuclei should lie on yours and be about as large. If sizes are wrong, choose Adjust.",
+            )
+        if self._marks.due(step) and self._marks.take(step):
+            with self._marks.timed():
+                self._judge_state(segmenter.generator, step.fraction, steps)
+
+    def finish(self, segmenter: AdganSegmenter, steps: int) -> None:
+        """Judge the last state."""
+        self._judge_state(segmenter.generator, 1.0, steps)
+
+    def _judge_state(self, generator: Generator, fraction: float, steps: int) -> None:
+        assert self._judge is not None
+        seen = self._judge.look(generator)
+        self._latest = asdict(seen)
+        self._run.metric(**{f"images_{name}": value for name, value in self._latest.items()})
+        wrong = self._collapsed(seen)
+        self._bad_in_a_row = self._bad_in_a_row + 1 if wrong else 0
+        late = fraction >= _COLLAPSE_FROM and steps >= _FEWEST_STEPS
+        if wrong is not None and late and self._bad_in_a_row >= _BAD_IN_A_ROW:
+            raise wrong
+        if self._config.choose and fraction >= _CHOOSE_FROM and not wrong and seen.score > self._best_score:
+            self._best_score, self._best_steps = seen.score, steps
+            self._best = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
+
+    def _collapsed(self, seen: Consistency) -> NucleiError | None:
+        return collapse(seen, self._drawn)
+
+    def chosen(self, generator: Generator) -> Chosen:
+        """The most consistent state so far; the present one of the average where none was judged good enough."""
+        if self._best is None:
+            return Chosen(generator)
+        best = copy.deepcopy(generator)
+        best.load_state_dict(self._best)
+        return Chosen(best, self._best_steps)
+
+    def notes(self) -> list[str]:
+        """For the card: that nobody has looked, and what is suspicious."""
+        notes = []
+        if not (self._asked and self._run.answer_to(QUESTION) == GO_ON):
+            notes.append("Unchecked: nobody has said that what it paints looks right. Look at a result before use.")
+        if self._latest and (wrong := self._collapsed(Consistency(**self._latest))) is not None:
+            notes.append(f"The last state looks wrong: {wrong.message}")
+        return notes
+
+
+def collapse(seen: Consistency, drawn: Drawn) -> NucleiError | None:
+    """The message for a state that paints what cannot be nuclei; None where it may be.
+
+    Parameters
+    ----------
+    seen : Consistency
+    drawn : Drawn
+    """
+    size = f"{drawn.diameter:.3g} px"
+    if seen.alike > 0.98:
+        return NucleiError(
+            "Training has collapsed: it paints the same over different parts of the images.",
+            "Train anew with another seed, or with more images.",
+        )
+    if not 0.2 <= seen.share / max(seen.bright_share, 1e-3) <= 5.0:
+        how = "almost nothing" if seen.share < seen.bright_share else "far more than is bright"
+        return NucleiError(
+            f"Training has collapsed: it paints {how} ({seen.share:.0%} of the images, {seen.bright_share:.0%} are "
+            "bright).",
+            f"Check the size of nuclei ({size} now) and how many are drawn (count_least, count_most); then train anew.",
+        )
+    if seen.bright_dice < 0.25:
+        return NucleiError(
+            "Training has gone wrong: it takes the dark ground for nuclei.",
+            "Train anew with head_start=0.05 or another seed. Are nuclei brighter than the ground in these images?",
+        )
+    if not 0.4 <= seen.diameter <= 2.5:
+        return NucleiError(
+            f"Training has collapsed: what it paints is {seen.diameter:.2g} times as large as the nuclei drawn.",
+            f"Check the size of nuclei: {size} now. Then train anew.",
+        )
+    return None
+
+
+def _place(one: Picture) -> Place:
+    """What to show of an image: about its brightest middle."""
+    middle = np.asarray(one.pixels.shape) / 2 + np.asarray(one.origin)
+    return Place(one.path, one.image, tuple(float(m) for m in middle))
