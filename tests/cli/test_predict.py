@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.data.labels_io import read_labels, voxel_size
+from napari_nucleidomain.data.tables import read_table
 from napari_nucleidomain.instances.scores import score_labels
 
 from . import tiny
@@ -166,3 +167,30 @@ def test_threads_are_those_asked_for(tmp_path: Path, model: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "threads 1 None" in done.stdout, "and a script that goes on finds its own setting"
+
+
+def test_voxels_of_a_volume(run: Callable, tmp_path: Path) -> None:
+    """Balls seen by voxels four times as deep as wide: they are found, measured and exported as balls."""
+    spacing = (2.0, 0.5, 0.5)
+    z, y, x = np.mgrid[:16, :48, :48]
+    labels = np.zeros(z.shape, np.uint32)
+    for number, (row, column) in enumerate([(12, 12), (12, 36), (36, 12), (36, 36)], start=1):
+        ball = ((z - 8) * 2.0) ** 2 + ((y - row) * 0.5) ** 2 + ((x - column) * 0.5) ** 2 <= 5.0**2
+        labels[ball] = number
+    tifffile.imwrite(tmp_path / "balls.tif", tiny.image_of(labels), photometric="minisblack", metadata=None)
+    said = run("predict", "otsu", "balls.tif", "--out", "cubes", "--quiet")
+    assert said.code == 0 and "No voxel size in the file" in said.err
+    said = run("predict", "otsu", "balls.tif", "--out", "flat", "--pixel-size", 0.5, "--quiet")
+    assert said.code == 0 and "You gave 0.5 µm" in said.err
+    said = run(
+        "predict", "otsu", "balls.tif", "--out", "sized", "--pixel-size", "2,0.5,0.5", "--format", "ome-tif", "--quiet"
+    )
+    assert said.code == 0 and "voxel" not in said.err, said.err
+    assert voxel_size("sized/balls.ome.tif") == pytest.approx(spacing)
+    assert score_labels(read_labels("sized/balls.ome.tif").labels, labels).as_dict()["f1@0.5"] == 1
+    assert run("export", "sized/balls.ome.tif", "--out", "m.csv").code == 0
+    table = read_table(Path("m.csv"))
+    assert np.array(table["volume_um3"], float) == pytest.approx(4 / 3 * np.pi * 5.0**3, rel=0.2)
+    assert run("export", "flat/balls.tif", "--out", "b.tif", "--pixel-size", 3).code == 2
+    with pytest.raises(SystemExit):
+        run("predict", "otsu", "balls.tif", "--out", "no", "--pixel-size", "2,0.5", "--quiet")

@@ -208,7 +208,30 @@ def test_three_pages_ask(tmp_path: Path) -> None:
     assert not [q for q in answered.questions if q.topic == "axes"]
     assert image.reopened(Understanding(**question.options["channels"])).n_channels == 3
     assert image.reopened(Understanding(**question.options["time"])).plane_axes == "T"
-    assert not open_image(np.zeros((40, 80, 90), np.uint8)).questions
+    assert [q.topic for q in open_image(np.zeros((40, 80, 90), np.uint8)).questions] == ["pixel_size"]
+
+
+def test_a_volume_without_voxel_size_asks_and_may_go_on(tmp_path: Path) -> None:
+    volume = RNG.integers(0, 200, (9, 40, 50), dtype=np.uint8)
+    tifffile.imwrite(tmp_path / "silent.tif", volume, photometric="minisblack", metadata=None)
+    image = open_image(tmp_path / "silent.tif")
+    (question,) = image.questions
+    assert str(question) == "No voxel size in the file." and "cubes" in question.assumed
+    assert "more than four are taken as planes" in image.third_axis_reason
+    assert "--pixel-size Z,Y,X" in image.assumptions[0], "nobody can be asked in a run: it is said"
+    went_on = image.reopened(Understanding(**question.options["Go on"]))
+    assert not went_on.questions and not went_on.assumptions and went_on.pixel_size_um is None
+    sized = image.reopened(Understanding(pixel_size_um=(2.0, 0.5, 0.5), third_axis="volume"))
+    assert not sized.questions and sized.third_axis_reason == "You said so."
+    flat = image.reopened(Understanding(third_axis="planes"))
+    assert not flat.questions, "planes for themselves have no voxels"
+    named = tmp_path / "named.tif"
+    tifffile.imwrite(
+        named, volume, imagej=True, metadata={"axes": "ZYX", "unit": "um", "spacing": 2.0}, resolution=(2, 2)
+    )
+    image = open_image(named)
+    assert image.pixel_size_um == pytest.approx((2.0, 0.5, 0.5)) and not image.questions
+    assert "z, planes of one volume" in image.third_axis_reason
 
 
 def test_grey_saved_as_colour_asks() -> None:

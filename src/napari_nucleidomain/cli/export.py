@@ -12,7 +12,7 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_geojson import read_labels_geojson
-from napari_nucleidomain.data.labels_io import read_labels, read_labels_of, separated
+from napari_nucleidomain.data.labels_io import read_labels, read_labels_of, separated, voxel_size
 from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import format_of, write_labels
 from napari_nucleidomain.data.measuring import measure_on
@@ -97,10 +97,15 @@ def _export(
 
 def _pixel_size(arguments: argparse.Namespace, image: Image | None, ndim: int) -> tuple[float, ...] | None:
     if arguments.pixel_size is not None:
-        if not arguments.pixel_size > 0:
+        sizes: tuple[float, ...] = arguments.pixel_size
+        if not all(size > 0 for size in sizes):
             raise NucleiError("The pixel size must be more than 0.", "Give it in µm.")
-        return (arguments.pixel_size,) * ndim
-    return tuple(image.pixel_size_um) if image is not None and image.pixel_size_um else None
+        if ndim == 3 and len(sizes) == 1:
+            raise NucleiError("A voxel has a depth, too.", "Give --pixel-size Z,Y,X, for example 0.5,0.13,0.13.")
+        return sizes[-ndim:] if len(sizes) > 1 else sizes * ndim
+    if image is not None and image.pixel_size_um:
+        return tuple(image.pixel_size_um)
+    return voxel_size(arguments.labels) if ndim == 3 else None
 
 
 def _by(shape: tuple[int, ...]) -> str:

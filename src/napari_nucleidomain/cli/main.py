@@ -52,6 +52,19 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
+def _sizes(text: str) -> tuple[float, ...]:
+    """One number, or three for z, y, x."""
+    try:
+        sizes = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        sizes = ()
+    if len(sizes) not in (1, 3):
+        raise argparse.ArgumentTypeError(
+            f"it is one number in µm, or of volumes Z,Y,X as in 0.5,0.13,0.13; not {text!r}"
+        )
+    return sizes
+
+
 def _add(commands: argparse._SubParsersAction, name: str, module: str, text: str) -> argparse.ArgumentParser:
     made: argparse.ArgumentParser = commands.add_parser(
         name, help=text, description=text, epilog=EXIT_CODES, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -137,7 +150,10 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     )
     scale = parser.add_mutually_exclusive_group()
     scale.add_argument(
-        "--pixel-size", type=float, metavar="µm", help="pixel size of the images in µm, where the files are silent"
+        "--pixel-size",
+        type=_sizes,
+        metavar="µm",
+        help="pixel size of the images in µm, where the files are silent; of volumes Z,Y,X",
     )
     scale.add_argument("--diameter", type=float, metavar="px", help="typical nucleus diameter in the images in pixels")
     parser.add_argument("--channels", metavar="I,J", help="channels to use, counted from 0 (default: all)")
@@ -198,7 +214,12 @@ def _export(commands: argparse._SubParsersAction) -> None:
         help="first pixel that QuPath shows (openslide.bounds-x,openslide.bounds-y), where the labels are of a TIFF "
         "made from the whole slide; `slide`: as the image tells it (GeoJSON in or out)",
     )
-    parser.add_argument("--pixel-size", type=float, metavar="µm", help="pixel size in µm, where the files are silent")
+    parser.add_argument(
+        "--pixel-size",
+        type=_sizes,
+        metavar="µm",
+        help="pixel size in µm, where the files are silent; of volumes Z,Y,X",
+    )
 
 
 def _synthesize(commands: argparse._SubParsersAction) -> None:

@@ -25,21 +25,23 @@ def command(arguments: argparse.Namespace) -> int:
     """Collect the images, make the run folder, predict, say what was found."""
     if arguments.threads is not None and arguments.threads < 1:
         raise NucleiError(f"--threads must be more than 0, not {arguments.threads}.", "")
-    for name, value, unit in (
-        ("--pixel-size", arguments.pixel_size, "µm"),
-        ("--diameter", arguments.diameter, "pixels"),
-    ):
+    sizes: tuple[float, ...] = arguments.pixel_size or ()
+    given = [("--pixel-size", size, "µm") for size in sizes]
+    for name, value, unit in (*given, ("--diameter", arguments.diameter, "pixels")):
         if value is not None and not _LEAST <= value <= _MOST:
             raise NucleiError(f"{name} must be more than 0 and in {unit}, not {value:g}.", "")
     model = CLASSICAL if arguments.model == CLASSICAL else str(find_model(arguments.model, arguments.project))
     files = collect(arguments.images)
-    understanding: dict[str, Any] | None = None
+    understanding: dict[str, Any] = {}
     if arguments.channels:
-        understanding = {"channels": _numbers(arguments.channels)}
+        understanding["channels"] = _numbers(arguments.channels)
+    if sizes:
+        # The image itself must know it: a method tells by it how far planes are apart.
+        understanding["pixel_size_um"] = sizes[0] if len(sizes) == 1 else list(sizes)
     job = PredictJob(
         model=model,
-        images=[ImageRef(path=str(file.absolute()), understanding=understanding) for file in files],
-        pixel_size_um=arguments.pixel_size,
+        images=[ImageRef(path=str(file.absolute()), understanding=understanding or None) for file in files],
+        pixel_size_um=sizes[-1] if sizes else None,
         diameter_px=arguments.diameter,
         plane=arguments.plane,
         out=str(arguments.out.absolute()),

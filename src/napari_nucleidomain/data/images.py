@@ -287,6 +287,11 @@ class Image:
         return ["You said so."] if self.understanding.kind else list(self.look.reasons)
 
     @property
+    def third_axis_reason(self) -> str:
+        """Why the axis beside rows and columns is what it is taken for; "" where there is none."""
+        return self._meaning.third_axis_reason
+
+    @property
     def nuclei_channel(self) -> int | None:
         """Channel (among those that `read` gives) that shows the nuclei; None for bright-field colours, or if unknown.
 
@@ -327,11 +332,12 @@ class Image:
 
     @property
     def assumptions(self) -> list[str]:
-        """What was taken for granted about pages and series, for a run in which nobody can be asked."""
+        """What was taken for granted about pages, series and voxels, for a run in which nobody can be asked."""
         return [
             f"{question.text} Taken: {question.assumed}."
+            + (" Say it in Images, or with --pixel-size Z,Y,X." if question.topic == "pixel_size" else "")
             for question in self._meaning.questions
-            if question.topic in ("axes", "series")
+            if question.topic in ("axes", "series", "pixel_size")
         ]
 
     @property

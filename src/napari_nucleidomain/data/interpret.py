@@ -42,6 +42,7 @@ class Meaning:
     plane_axes: str = ""
     pixel_size_um: tuple[float, ...] | None = None
     pixel_size_source: Literal["file", "user"] | None = None
+    third_axis_reason: str = ""
     notes: list[str] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
 
@@ -87,6 +88,7 @@ def interpret(raw: RawImage, said: Understanding, name: str) -> Meaning:
     meaning.axes = normalised(kept)
     _channels(raw, said, sizes, meaning)
     _planes(said, meaning)
+    meaning.third_axis_reason = _why_third(raw, said, sizes, meaning)
     _pixel_size(raw, said, meaning)
     if len(raw.series_names) > 1:
         options: dict[str, dict[str, Any]] = {n: {"series": k} for k, n in enumerate(raw.series_names)}
@@ -225,6 +227,28 @@ def _planes(said: Understanding, meaning: Meaning) -> None:
     meaning.plane_axes = "".join(a for a in meaning.axes if a not in meaning.spatial_axes and a != "C")
 
 
+def _why_third(raw: RawImage, said: Understanding, sizes: dict[str, int], meaning: Meaning) -> str:
+    """Why the axis beside rows and columns is what it is taken for, in one sentence."""
+    third = next((axis for axis in "ZT" if axis in meaning.axes), "")
+    if not third:
+        return ""
+    if said.third_axis is not None or said.axes is not None:
+        return "You said so."
+    pages = sizes[third]
+    if UNKNOWN in raw.axes:
+        return f"The file does not name its {pages} pages: more than four are taken as planes."
+    return f"The file calls its {pages} pages {'z, planes of one volume' if third == 'Z' else 'moments in time'}."
+
+
+def _ask_voxel_size(sizes: dict[str, float], source: Literal["file", "user"]) -> Question:
+    """Planes are mostly further apart than pixels; without the distance nuclei look flat."""
+    text = "No voxel size in the file."
+    if "X" in sizes:
+        who = "The file gives" if source == "file" else "You gave"
+        text = f"{who} {sizes['X']:.3g} µm for rows and columns, but not the distance between planes."
+    return Question("pixel_size", text, {"Go on": {"cubic": True}}, "cubes, as deep as they are wide")
+
+
 def _pixel_size(raw: RawImage, said: Understanding, meaning: Meaning) -> None:
     """Micrometres per spatial axis, from the person or else from the file."""
     sizes = dict(raw.pixel_size)
@@ -236,9 +260,6 @@ def _pixel_size(raw: RawImage, said: Understanding, meaning: Meaning) -> None:
             raise NucleiError(f"A pixel size has one to three numbers, not {len(given)}.", "Give µm for z, y, x.")
         given = given * 2 if len(given) == 1 else given
         sizes.update(zip("ZYX"[3 - len(given) :], given, strict=True))
-    elif "Y" in sizes and "X" in sizes and "Z" in meaning.spatial_axes and "Z" not in sizes:
-        text = f"The file gives {sizes['X']:.3g} µm for rows and columns, but not the distance between planes."
-        meaning.questions.append(Question("pixel_size", text, {}, "no pixel size"))
     if all(a in sizes for a in meaning.spatial_axes):
         meaning.pixel_size_um = tuple(float(sizes[a]) for a in meaning.spatial_axes)
         meaning.pixel_size_source = source
@@ -247,3 +268,5 @@ def _pixel_size(raw: RawImage, said: Understanding, meaning: Meaning) -> None:
         meaning.pixel_size_um = tuple(float(sizes.get(a, sizes["X"])) for a in meaning.spatial_axes)
         meaning.pixel_size_source = source
         meaning.notes.append("The distance between planes is not known; it is taken to be the pixel size.")
+    if "Z" in meaning.spatial_axes and "Z" not in sizes and not said.cubic:
+        meaning.questions.append(_ask_voxel_size(sizes, source))

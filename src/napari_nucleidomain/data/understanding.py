@@ -37,6 +37,8 @@ class Understanding(BaseModel):
         Whether the channels are the colours of one picture.
     pixel_size_um : float or tuple of float
         Side of a pixel in micrometres: one number for rows and columns, or one per spatial axis (z, y, x).
+    cubic : bool
+        Whether to go on without the voxel size of a volume: its voxels are taken as deep as they are wide.
     kind : {"h&e", "fluorescence", "other"}
         What the image shows.
     """
@@ -52,6 +54,7 @@ class Understanding(BaseModel):
     nuclei_channel: int | None = Field(None, ge=0, description="channel that shows nuclei")
     rgb: bool | None = Field(None, description="channels are the colours of one picture")
     pixel_size_um: float | tuple[float, ...] | None = Field(None, description="side of a pixel in µm")
+    cubic: bool | None = Field(None, description="a volume's voxels are taken as cubes, their size is not known")
     kind: ImageKind | None = Field(None, description="what the image shows")
 
     @field_validator("pixel_size_um")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,17 @@ from .places import to_real, to_stored
 JOB_FILE = "run.json"
 CLASSICAL = "otsu"
 SCHEMA = 1
+
+
+def pixel_sizes(said_um: float | None, known: Sequence[float] | None, ndim: int) -> tuple[float, ...] | None:
+    """Pixel size per axis of a result: what was said for rows and columns, else what the image knows.
+
+    Planes of a volume keep the distance that the image knows; where it knows none, voxels are cubes.
+    """
+    if not said_um:
+        return tuple(float(size) for size in known[-ndim:]) if known else None
+    depth = float(known[-3]) if known and len(known) > 2 else float(said_um)
+    return (depth, float(said_um), float(said_um))[-ndim:]
 
 
 class ImageRef(BaseModel):

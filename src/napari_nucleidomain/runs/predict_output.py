@@ -22,7 +22,7 @@ from napari_nucleidomain.inference.segment import Segmentation
 
 from .arrays import write_arrays
 from .folder import RunFolder
-from .job import PredictJob
+from .job import PredictJob, pixel_sizes
 
 KEPT = ".labels.tif"
 KEPT_LARGE = ".labels.ome.zarr"
@@ -139,10 +139,7 @@ class Output:
         return out
 
     def _pixel_size(self, ndim: int) -> tuple[float, ...] | None:
-        if self._job.pixel_size_um:
-            return (self._job.pixel_size_um,) * ndim
-        size = self._image.pixel_size_um
-        return tuple(size[-ndim:]) if size else None
+        return pixel_sizes(self._job.pixel_size_um, self._image.pixel_size_um, ndim)
 
 
 def _move(source: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.slide_bounds import qupath_origin
 
 from .background import in_background
+from .contours import filled_in_3d
 from .images_attach import (
     FILE_KINDS,
     LABELS_READABLE,
@@ -249,6 +250,7 @@ class AttachMenu:
     def _show(self, entry: ImageEntry, labels: np.ndarray) -> None:
         def show() -> None:
             layer = put_labels(self._session, entry, OUTLINES, f"{entry.name} · outlines", labels)
+            filled_in_3d()
             layer.contour = 1
 
         self._session.stage.when_ready(entry, show)

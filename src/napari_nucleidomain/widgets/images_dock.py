@@ -27,6 +27,7 @@ from .images_trouble import Trouble
 from .images_understood import Understood, similar
 from .inline import Inline, WhyButton, row
 from .menus import menu_button, plain_text
+from .sizes_typed import size_text
 from .wording import count
 
 _EMPTY = (
@@ -329,7 +330,8 @@ class ImagesDock(Dock):
             correct(self, self.session, entry, changes, lambda error: self._not_corrected(entry, changes, error))
 
         if "pixel_size_um" in changes and (len(entry.layers) > 1 or entry.borrowed):
-            asked = f"Give {changes['pixel_size_um']:g} µm per pixel to all layers of this image ({len(entry.layers)})?"
+            size = size_text(changes["pixel_size_um"])
+            asked = f"Give {size} µm per pixel to all layers of this image ({len(entry.layers)})?"
             trouble.say("info", asked, Change=go, Leave=lambda: (trouble.clear(), self.refresh()))
         else:
             go()

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QSizePolicy, QVBoxLayout, QWidget
 
+from napari_nucleidomain.contracts import NucleiError
+
 from .inline import Inline, WhyButton, row
+from .sizes_typed import read_size, size_text
 
 if TYPE_CHECKING:
     from napari_nucleidomain.data.images import Image
@@ -64,14 +67,18 @@ class Understood(QWidget):
         self.pixel.editingFinished.connect(self._pixel_entered)
         self.pixel_source = QLabel()
         self.third = self._combo("third_axis", list(_AXIS.items()))
+        self.third_reason = QLabel()
+        self.third_reason.setWordWrap(True)
         self.axes = QLineEdit()
         self.axes.setToolTip("One letter for each axis as it lies in the file, slowest first: T, Z, Y, X, C")
         self.axes.editingFinished.connect(self._axes_entered)
         self.form.addRow("Kind", self.kind)
         self.form.addRow(self.reason)
         self.form.addRow("Nuclei in", self.channel)
-        self.form.addRow("Pixel size", row(self.pixel, self.pixel_source, stretch=0))
+        self.pixel_words = QLabel("Pixel size")
+        self.form.addRow(self.pixel_words, row(self.pixel, self.pixel_source, stretch=0))
         self.form.addRow("Third axis", self.third)
+        self.form.addRow(self.third_reason)
         self.form.addRow("Axes", self.axes)
         self.trouble = Inline()
         layout.addWidget(self.trouble)
@@ -98,7 +105,7 @@ class Understood(QWidget):
             self.corrected.emit(changes)
 
     def _pixel_entered(self) -> None:
-        text = self.pixel.text().strip().replace(",", ".").removesuffix("µm").strip()
+        text = self.pixel.text().strip().removesuffix("µm").strip()
         image = self._entry.image if self._entry else None
         if self._filling or image is None:
             return
@@ -106,14 +113,9 @@ class Understood(QWidget):
             self._mended()
             return
         try:
-            value = float(text)
-        except ValueError:
-            self.trouble.say("warning", "A pixel size is a number of µm, for example 0.25.")
-            return
-        if not 0 < value < 1e6:
-            self.trouble.say("warning", "A pixel size is larger than 0 µm.")
-            return
-        self._correct({"pixel_size_um": value})
+            self._correct({"pixel_size_um": read_size(text, image.ndim)})
+        except NucleiError as error:
+            self.trouble.say("warning", error.message, error.hint)
 
     def _axes_entered(self) -> None:
         text = self.axes.text().strip().upper()
@@ -157,11 +159,16 @@ class Understood(QWidget):
             self._filling = False
         for line in self.questions:
             line.clear()
-        asked = [one for one in image.questions if one.topic != "pixel_size"]
-        for line, question in zip(self.questions, asked, strict=False):
+        for line, question in zip(self.questions, image.questions, strict=False):
             text = f"{question.text}" + (f" Taken as {question.assumed} until then." if question.assumed else "")
             options = {name: (lambda fields=fields: answer(dict(fields))) for name, fields in question.options.items()}
+            if question.topic == "pixel_size":
+                options = {"Enter it": self._go_to_size, **options}
             line.say("warning", text, **options)
+
+    def _go_to_size(self) -> None:
+        self.pixel.setFocus()
+        self.pixel.selectAll()
 
     def _fill(self, entry: ImageEntry, image: Image) -> None:
         self.kind.setCurrentIndex(self.kind.findData(image.kind))
@@ -178,13 +185,20 @@ class Understood(QWidget):
         else:
             self.channel.setCurrentIndex(chosen)
         self.pixel.setText(self._pixel_text(image))
-        source = {"file": "from file", "user": "by you"}.get(image.pixel_size_source or "", "⚠ not in the file")
+        deep = image.ndim == 3
+        self.pixel_words.setText("Voxel size" if deep else "Pixel size")
+        self.pixel.setPlaceholderText("z × y × x in µm" if deep else "µm/px")
+        self.pixel.setMinimumWidth(150 if deep else 0)
+        missing = "⚠ not in file" if deep else "⚠ not in the file"
+        source = {"file": "from file", "user": "by you"}.get(image.pixel_size_source or "", missing)
         self.pixel_source.setText(source)
         self.pixel_source.setToolTip(
             "" if image.pixel_size_um else "Areas will be in pixels, and sizes cannot be matched to a model."
         )
         stacked = len(image.axes.replace("C", "")) > 2 or "third_axis" in entry.understanding
         self.form.setRowVisible(self.third, stacked)
+        self.form.setRowVisible(self.third_reason, stacked and bool(image.third_axis_reason))
+        self.third_reason.setText(f"<i>{image.third_axis_reason}</i>")
         said = entry.understanding.get("third_axis")
         present = said or ("volume" if image.ndim == 3 else "time" if "T" in image.plane_axes else "planes")
         self.third.setCurrentIndex(self.third.findData(present))
@@ -192,7 +206,9 @@ class Understood(QWidget):
 
     @staticmethod
     def _pixel_text(image: Image) -> str:
-        return f"{image.pixel_size_um[-1]:.4g}" if image.pixel_size_um else ""
+        if not image.pixel_size_um:
+            return ""
+        return size_text(image.pixel_size_um if image.ndim == 3 else image.pixel_size_um[-1])
 
 
 def similar(one: ImageEntry, other: ImageEntry) -> bool:

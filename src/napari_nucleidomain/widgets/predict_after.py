@@ -114,6 +114,8 @@ class AfterPredict(QWidget):
         if result is None:
             return
         self._filling = True
+        for box in (self.smallest, self.largest):
+            box.setSuffix(" voxels" if len(result.stored.shape) == 3 else " px²")
         chosen = result.filter
         self.least.setValue(chosen.least_score)
         self.smallest.setValue(int(chosen.least_area or 0))
@@ -162,7 +164,7 @@ class AfterPredict(QWidget):
 def summary(result: Shown) -> str:
     """ "1,204 nuclei, 312 / mm²"."""
     number = result.count()
-    density = density_words(number, result.area_px, result.pixel_sizes()) if number else ""
+    density = density_words(number, result.area_px, result.pixel_sizes(), len(result.stored.shape)) if number else ""
     hidden = len(result.loaded.scores) - number if not result.edited else 0
     more = f" ({count(hidden, 'more')} hidden by the limits)".replace("mores", "more") if hidden > 0 else ""
     return count(number, "nucleus", "nuclei") + (f", {density}" if density else "") + more

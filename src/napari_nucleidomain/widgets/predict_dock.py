@@ -114,6 +114,9 @@ class PredictDock(Dock):
         session.read_only_changed.connect(self.refresh)
         session.project_changed.connect(self.left.look)
         session.run_changed.connect(lambda *_: self.models.refresh())
+        ndisplay = session.viewer.dims.events.ndisplay
+        ndisplay.connect(self.refresh)
+        session.closing.connect(lambda: ndisplay.disconnect(self.refresh))
         session.closing.connect(self._close_down)
         self.where.changed.connect(self.refresh)
         self.find.clicked.connect(self.start)
@@ -146,6 +149,8 @@ class PredictDock(Dock):
         misfit = "" if busy else self._misfit()
         why = "It is at work." if busy else locked.message if locked else misfit or self.where.why_not()
         self.after.serve(self.models.model, busy=busy)
+        card = self.models.model_card
+        self.where.tell_depth(card.ndim if card is not None else None)
         self.find.setVisible(not busy)
         self.find.allow(why)
         self.misfit.setVisible(bool(misfit))

@@ -84,6 +84,9 @@ class WherePicker(QWidget):
         for button in self.buttons.values():
             flow.addWidget(button)
         layout.addWidget(places)
+        self.deep = QLabel()
+        self.deep.setWordWrap(True)
+        layout.addWidget(self.deep)
         self.list = QListWidget()
         self.list.setMaximumHeight(120)
         self.list.itemChanged.connect(self.changed)
@@ -125,6 +128,21 @@ class WherePicker(QWidget):
         regions = entry is not None and bool(entry.regions)
         self.buttons["region"].setToolTip("" if regions else "No region is drawn on this image; draw one in Points.")
         self._fill_list()
+
+    def tell_depth(self, ndim: int | None) -> None:
+        """Say what the choice means in a volume.
+
+        Parameters
+        ----------
+        ndim : int or None
+            Axes the model works on; None: as many as the image has.
+        """
+        image = self._session.current.image if self._session.current is not None else None
+        words = ""
+        if image is not None and image.ndim == 3 and self.where in ("view", "region", "image"):
+            words = deep_words(self.where, int(image.spatial_shape[0]), ndim or 3, self._session.viewer.dims.ndisplay)
+        self.deep.setText(words)
+        self.deep.setVisible(bool(words))
 
     def _fill_list(self) -> None:
         ids = [entry.id for entry in self._session.images]
@@ -234,6 +252,18 @@ class WherePicker(QWidget):
             raise NucleiError(f"There are no images in {folder.name}.", "Choose another folder.")
         refs = [ImageRef(path=str(file)) for file in files]
         return Target(refs, out=folder / "nuclei", format=str(self.format.currentData()))
+
+
+def deep_words(where: Where, planes: int, ndim: int, ndisplay: int) -> str:
+    """What a choice means in a volume of `planes` planes for a model of `ndim` axes."""
+    if ndim == 2:
+        return "This model works on flat images: only the plane on screen is segmented."
+    if where == "region":
+        return f"A volume: nuclei with their middle inside the region, down through all {planes} planes."
+    if where == "view":
+        what = "turned in 3D, the box that fits on screen" if ndisplay == 3 else f"through all {planes} planes"
+        return f"A volume: what is on screen, {what}."
+    return f"A volume: all {planes} planes together, in 3D."
 
 
 def images_in(folder: Path) -> list[Path]:

@@ -80,11 +80,10 @@ class Shown:
 
     def pixel_sizes(self) -> tuple[float, ...] | None:
         """Micrometres per pixel for each axis; what the person said for this run goes before the file."""
-        ndim, sizes = len(self.stored.shape), self.entry.pixel_size_um
+        from napari_nucleidomain.runs.job import pixel_sizes
+
         job: Any = self.stored.run.job
-        if job.pixel_size_um:
-            return (float(job.pixel_size_um),) * ndim
-        return tuple(sizes[-ndim:]) if sizes else None
+        return pixel_sizes(job.pixel_size_um, self.entry.pixel_size_um, len(self.stored.shape))
 
     def snapshot(self) -> Snapshot:
         """Everything a thread needs to measure or write it as it is shown now."""

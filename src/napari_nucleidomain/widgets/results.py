@@ -82,10 +82,12 @@ class Stored:
 
         job: Any = self.run.job
         whole = float(np.prod(self.shape))
-        if not job.region or len(self.shape) != 2:
+        if not job.region:
             return whole
+        # A region goes down through all planes of a volume.
+        planes = float(np.prod(self.shape[:-2]))
         try:
-            return min(whole, float(sum(region.area for region in read_regions(job.region)))) or whole
+            return min(whole, planes * float(sum(region.area for region in read_regions(job.region)))) or whole
         except NucleiError:
             # The regions' file was cleared away; the box is the next best.
             return whole

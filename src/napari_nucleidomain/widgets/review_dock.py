@@ -316,7 +316,7 @@ class ReviewDock(Dock):
 
     def _picked_on_canvas(self, position: Any) -> None:
         """A click on a nucleus shows its row; nothing else changes."""
-        number = self.look.nucleus_at(self.subject, position) if self.isVisible() else 0
+        number = self.look.nucleus_at(self.subject, position, self.canvas.ray) if self.isVisible() else 0
         if number:
             self.go_to(number, follow=False)
 

@@ -16,6 +16,7 @@ from .inline import Inline, WhyButton
 from .review_redraw import Redraw
 from .review_show import unmark
 from .review_tools import CanvasTool
+from .review_volumes import is_volume, outline_on, shown_plane
 from .theme import text_colour
 
 if TYPE_CHECKING:
@@ -191,11 +192,11 @@ class EditBar(QWidget):
     def refresh(self, *_: Any) -> None:
         """Enable what can be done; what cannot says why."""
         why = self.why_not()
-        for name in ("keep", "delete", "redraw"):
+        for name in ("keep", "delete"):
             self.buttons[name].allow(why or ("" if self.number else _NONE))
-        for name in ("split", "join"):
+        for name in ("split", "join", "add"):
             self.buttons[name].allow(why or self._why_not_flat())
-        self.buttons["add"].allow(why)
+        self.buttons["redraw"].allow(why or ("" if self.number else _NONE) or self._why_not_flat())
         self.buttons["undo"].allow(why or ("" if self._steps[0] else "Nothing to undo."))
         self.buttons["redo"].allow(why or ("" if self._steps[1] else "Nothing to redo."))
 
@@ -222,7 +223,8 @@ class EditBar(QWidget):
         if self.tool.kind == "line":
             self.tool.leave()
         elif self._may(flat=True) and self._subject is not None:
-            self.message.say("info", "Draw one line across the nucleus.", "Press, drag, let go. Esc leaves.")
+            deep = " It is cut straight through all its planes." if is_volume(self._subject.layer) else ""
+            self.message.say("info", f"Draw one line across the nucleus.{deep}", "Press, drag, let go. Esc leaves.")
             self.tool.draw_line(self._subject.layer, self._cut)
             self._show_tool()
 
@@ -238,19 +240,23 @@ class EditBar(QWidget):
 
     def redraw(self) -> None:
         """Take its outline away; napari's polygon tool is in hand, with the same id."""
-        if not self._may(needs_nucleus=True) or self._subject is None:
+        if not self._may(needs_nucleus=True, flat=True) or self._subject is None:
             return
         number, layer = self.number, self._subject.layer
-        if not self._do(lambda labels: delete(labels, number)):
+        plane = shown_plane(self._session.viewer, layer) if is_volume(layer) else None
+        # Where the nucleus is not on this plane there is nothing to take away: it is drawn here, too.
+        if not self._do(lambda labels: delete(labels, number) if plane is None else outline_on(labels, number, plane)):
             return
         if self._entry is not None:
             unmark(self._session, self._entry)
         self._polygon.begin(layer, number)
-        self.message.say("info", "Click round the nucleus; a double click closes it.", "Undo brings the old one back.")
+        only = "" if plane is None else f" On plane {plane} only; the others stay as they are."
+        what = f"Click round the nucleus; a double click closes it.{only}"
+        self.message.say("info", what, "Undo brings the old one back.")
 
     def add(self) -> None:
         """A new id, and napari's polygon tool in hand."""
-        if not self._may() or self._subject is None:
+        if not self._may(flat=True) or self._subject is None:
             return
         layer = self._subject.layer
         try:
@@ -261,7 +267,9 @@ class EditBar(QWidget):
         if self._entry is not None:
             unmark(self._session, self._entry)
         self._polygon.begin(layer, number)
-        self.message.say("info", "Click round the missed nucleus; a double click closes it.", "Undo takes it away.")
+        deep = " On this plane; then go to its other planes and press Redraw there." if is_volume(layer) else ""
+        what = f"Click round the missed nucleus; a double click closes it.{deep}"
+        self.message.say("info", what, "Undo takes it away.")
 
     def undo(self) -> None:
         """Take the last change back, by napari's own history."""
@@ -293,7 +301,8 @@ class EditBar(QWidget):
         except NucleiError as error:
             self.message.say("warning", error.message, error.hint)
             return None
-        layer.data_setitem(edit.places, edit.values)
+        if len(edit.values):
+            layer.data_setitem(edit.places, edit.values)
         if not self.tool.kind:
             self.message.clear()
         return edit

@@ -72,6 +72,7 @@ def snapshot_of_stored(stored: Stored, name: str, image: Any) -> Snapshot:
     """A stored result with the image under it, opened where it is not."""
     from napari_nucleidomain.data.images import open_image
     from napari_nucleidomain.data.understanding import Understanding
+    from napari_nucleidomain.runs.job import pixel_sizes
 
     loaded = load_result(stored)
     job: Any = stored.run.job
@@ -79,13 +80,11 @@ def snapshot_of_stored(stored: Stored, name: str, image: Any) -> Snapshot:
         ref = next((ref for ref in job.images if ref.path == str(stored.image)), None)
         understood = Understanding.from_json(ref.understanding) if ref is not None and ref.understanding else None
         image = open_image(stored.image, understood)
-    ndim = len(stored.shape)
-    sizes = (job.pixel_size_um,) * ndim if job.pixel_size_um else image.pixel_size_um
     return Snapshot(
         name=name,
         labels=loaded.labels[0] if loaded.large else loaded.labels,
         origin=stored.origin,
-        pixel_size_um=tuple(float(size) for size in sizes[-ndim:]) if sizes else None,
+        pixel_size_um=pixel_sizes(job.pixel_size_um, image.pixel_size_um, len(stored.shape)),
         image=image,
         plane=stored.plane,
         scores=loaded.scores,

@@ -67,10 +67,15 @@ class Look(QObject):
             look_at(self._session.viewer, world, wide, inside=entry.layers.get("image"))
         return True
 
-    def nucleus_at(self, subject: Subject | None, position: Any) -> int:
-        """Id of the nucleus at a world position; 0 where there is none."""
+    def nucleus_at(
+        self, subject: Subject | None, position: Any, ray: tuple[np.ndarray, list[int]] | None = None
+    ) -> int:
+        """Id of the nucleus at a world position, or in 3D the first one that is met from there; 0 for none."""
         if subject is None or subject.layer.multiscale:
             return 0
+        if ray is not None:
+            found = subject.layer.get_value(position, view_direction=ray[0], dims_displayed=ray[1], world=True)
+            return int(found or 0)
         place = np.floor(np.asarray(subject.layer.world_to_data(position)) + 0.5).astype(int)
         data = subject.layer.data
         if ((place < 0) | (place >= np.asarray(data.shape))).any():

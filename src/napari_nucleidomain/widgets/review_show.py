@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from . import layers
+from .contours import filled_in_3d
 from .preferences import dot_size
 from .results import in_dimensions
 
@@ -64,6 +65,7 @@ def _contour(session: Session, layer: Any) -> int:
 
 def _draw_edges(session: Session, layer: Any) -> None:
     """Draw edges as thick as the zoom asks for now; `follow_zoom` goes on from there."""
+    filled_in_3d()
     layer.contour = layer.metadata[_DRAWN] = _contour(session, layer)
 
 
@@ -218,6 +220,7 @@ def frame(session: Session, layer: Any) -> None:
         layer.colormap = CyclicLabelColormap(colors=["transparent", RING])
         layer.editable = False
     width = max(2, _contour(session, layer) + 1)
+    filled_in_3d()
     if layer.contour != width:
         layer.contour = width
     layer.metadata[_DRAWN] = width

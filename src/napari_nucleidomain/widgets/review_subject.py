@@ -198,7 +198,8 @@ def summary_of(subject: Subject, entry: ImageEntry, table: dict[str, np.ndarray]
     shown = subject.shown
     area = shown.area_px if shown is not None else float(np.prod(np.shape(subject.layer.data)))
     sizes = shown.pixel_sizes() if shown is not None else entry.pixel_size_um
-    density = density_words(number, area, sizes) if number else ""
+    ndim = 3 if "volume_px" in table else 2
+    density = density_words(number, area, sizes, ndim) if number else ""
     rest = summary_words(table)
     head = count(number, "nucleus", "nuclei") + (f", {density}" if density else "")
     return f"<b>{head}</b>" + (f"<br>{rest}" if rest else "")

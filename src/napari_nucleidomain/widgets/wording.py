@@ -72,8 +72,8 @@ def checked_sentence(values: dict[str, float]) -> str:
     return ", ".join(parts)
 
 
-def density_words(number: int, area_px: float, pixel_size_um: tuple[float, ...] | None) -> str:
-    """ "312 / mm²" where the pixel size is known, else "41 per 1000 × 1000 px".
+def density_words(number: int, area_px: float, pixel_size_um: tuple[float, ...] | None, ndim: int = 2) -> str:
+    """ "312 / mm²" where the pixel size is known, else "41 per 1000 × 1000 px"; of volumes "/ mm³" or per 100³ voxels.
 
     Parameters
     ----------
@@ -81,6 +81,8 @@ def density_words(number: int, area_px: float, pixel_size_um: tuple[float, ...] 
         Pixels analysed (voxels in 3D: the density is then by volume).
     pixel_size_um : tuple of float or None
         Micrometres per pixel for each spatial axis.
+    ndim : int
+        Axes of the result.
     """
     if area_px <= 0:
         return ""
@@ -90,4 +92,5 @@ def density_words(number: int, area_px: float, pixel_size_um: tuple[float, ...] 
     if pixel_size_um and len(pixel_size_um) == 3:
         volume = area_px * pixel_size_um[0] * pixel_size_um[1] * pixel_size_um[2] * 1e-9
         return f"{number / volume:,.0f} / mm³"
-    return f"{number / area_px * 1e6:,.0f} per 1000 × 1000 px"
+    each = "100 × 100 × 100 voxels" if ndim == 3 else "1000 × 1000 px"
+    return f"{number / area_px * 1e6:,.0f} per {each}"
