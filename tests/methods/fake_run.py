@@ -117,7 +117,7 @@ class FakeRun:
     def preview_request(self) -> dict[str, Any] | None:
         return self.request
 
-    def preview(self, image: str, origin: tuple[int, ...], note: str = "", **arrays: np.ndarray) -> None:
+    def preview(self, image: str, origin: tuple[int, ...], /, note: str = "", **arrays: np.ndarray) -> None:
         self.previews.append((image, origin, arrays["labels"]))
         self.before.append(arrays.get("before"))
 

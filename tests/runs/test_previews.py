@@ -44,7 +44,7 @@ def training(new_training: Any, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
 
     def metric(self: FolderRun, **values: float) -> None:
         real(self, **values)
-        self.preview("a.png", (0, 0), labels=np.zeros((4, 4), np.uint32))
+        self.preview("a.png", (0, 0), labels=np.zeros((4, 4), np.uint32), image=np.zeros((4, 4), np.float32))
 
     monkeypatch.setattr(FolderRun, "metric", metric)
     return new_training(config={"steps": 4})

@@ -8,13 +8,20 @@ import numpy as np
 
 from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.widgets.entry import ImageEntry
-from napari_nucleidomain.widgets.train_checklist import check_data, questions, stops
+from napari_nucleidomain.widgets.train_checklist import check_data, likely_method, questions, stops
 
 
-def image(shape=(100, 100), rgb=True, channels=3, size=None):
-    return SimpleNamespace(
-        spatial_shape=shape, rgb=rgb, n_channels=channels, pixel_size_um=size, axes="YXC", plane_axes=""
-    )
+def image(shape=(100, 100), rgb=True, channels=3, size=None, kind="h&e", nuclei=None):
+    facts = {"spatial_shape": shape, "ndim": len(shape), "rgb": rgb, "n_channels": channels, "pixel_size_um": size}
+    return SimpleNamespace(**facts, kind=kind, nuclei_channel=nuclei, axes="YXC", plane_axes="")
+
+
+def bright(shape=(100, 100), **facts):
+    """An entry with a fluorescence image."""
+    size = (0.5,) * len(shape)
+    known = {"rgb": False, "channels": 1, "kind": "fluorescence", "nuclei": 0, "size": size}
+    use = {name: facts.pop(name) for name in ("use", "labels", "corrections") if name in facts}
+    return entry(0, facts.pop("clicks", 0), image=image(shape, **{**known, **facts}), **use)
 
 
 def entry(number=0, clicks=0, spread=90.0, **facts):
@@ -115,7 +122,6 @@ def test_methods_that_need_outlines_or_nothing():
     held = [entry(1, 0, labels="x.png"), entry(2, 0, labels="y.png", use="check")]
     assert any(check.text == "1 image kept for checking." for check in check_data(held, "labels"))
     assert "set Use" in stops(check_data(held[1:], "labels")).text
-    assert stops(check_data([entry(1)], "nothing")) is None
     assert stops(check_data([entry(1, 0, labels="x.png")], "labels elsewhere")) is not None
 
 
@@ -134,3 +140,44 @@ def test_a_group_on_both_sides_stops_a_training():
     assert "the group p7 are both learned from and kept for checking" in stop.text and stop.goto == "images"
     sides[1].use = "predict"
     assert stops(check_data(sides, "points")) is None
+
+
+def only(*entries):
+    return check_data(list(entries), "nothing")
+
+
+def test_fluorescence_alone_is_enough():
+    checks = only(bright(), bright(), entry(3, use="predict"))
+    assert stops(checks) is None
+    assert "✓ 2 fluorescence images; no clicks or outlines are needed." in texts(checks)
+    assert "set Use" in stops(only(bright(use="check"))).text
+    assert stops(only(bright(rgb=True, channels=3, kind="fluorescence", nuclei=2))) is None
+    assert "not known to be fluorescence" in texts(only(bright(kind="other")))
+
+
+def test_stained_tissue_leads_to_clicks():
+    stop = stops(only(entry(1)))
+    assert "a colour picture of stained tissue" in stop.text and stop.instead == "points"
+    mixed = only(bright(), entry(1))
+    assert "click nuclei in it" in stops(mixed).text and "1 fluorescence image" in texts(mixed)
+
+
+def test_what_the_files_do_not_say_is_asked():
+    assert "which channel shows the nuclei?" in stops(only(bright(channels=3, nuclei=None))).text
+    assert stops(only(bright(channels=3, nuclei=1))) is None
+    assert "distance between planes" in stops(only(bright((9, 90, 90), size=None))).text
+    assert stops(only(bright(size=None))) is None, "flat images need no pixel size"
+    assert "cannot be learned together" in stops(only(bright(), bright((9, 90, 90)))).text
+
+
+def test_the_likely_method():
+    needs = ("points", "labels", "nothing")
+    specs = {name: SimpleNamespace(needs=name) for name in needs}
+    assert likely_method([bright()], specs) == "nothing"
+    assert likely_method([bright()], {"points": specs["points"]}) == ""
+    assert likely_method([bright(), entry(1)], specs) == "", "tissue among them"
+    assert likely_method([bright(), entry(1, image=None)], specs) == "", "not opened yet"
+    assert likely_method([bright(clicks=1)], specs) == "points"
+    assert likely_method([bright(labels="x.png"), bright()], specs) == "labels"
+    assert likely_method([bright(corrections=SimpleNamespace(nuclei=3))], specs) == ""
+    assert likely_method([], specs) == ""

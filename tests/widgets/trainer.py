@@ -67,7 +67,7 @@ class Trainer:
         for event in events:
             self.events.write(event)
 
-    def preview(self, image: Path, labels: np.ndarray, origin=(0, 0), number: int = 1, **more) -> None:
+    def preview(self, image: Path, labels: np.ndarray, /, origin=(0, 0), number: int = 1, **more) -> None:
         """Publish a preview."""
         (self.run.path / "previews").mkdir(exist_ok=True)
         file = f"previews/{number:05d}.npz"

@@ -160,8 +160,12 @@ class RunContext(Protocol):
         """What the user looks at: {"image": path or None, "box": [[start, stop], ...]}, or None."""
         ...
 
-    def preview(self, image: str, origin: tuple[int, ...], note: str = "", **arrays: np.ndarray) -> None:
-        """Publish arrays (`labels` at least) as the live preview."""
+    def preview(self, image: str, origin: tuple[int, ...], /, note: str = "", **arrays: np.ndarray) -> None:
+        """Publish arrays (`labels` at least) as the live preview.
+
+        Beside a question the viewer shows `image`, `painted`, `synthetic_mask` and `synthetic_image` (float32, 2D or
+        z-y-x; masks in [-1, 1] or from 0 on) as small pictures.
+        """
         ...
 
     def ask(self, id: str, text: str, hint: str = "") -> None:  # noqa: A002 - as the event calls it

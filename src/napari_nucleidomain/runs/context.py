@@ -300,7 +300,7 @@ class FolderRun:
         """What the user looks at."""
         return self._run.read_view()
 
-    def preview(self, image: str, origin: tuple[int, ...], note: str = "", **arrays: np.ndarray) -> None:
+    def preview(self, image: str, origin: tuple[int, ...], /, note: str = "", **arrays: np.ndarray) -> None:
         """Publish arrays as the live preview, and plan the next one by what this one cost."""
         self._previews += 1
         # Two files in turn: a reader that is slow still finds the one before whole.

@@ -178,7 +178,7 @@ class FollowerRun:
         """None."""
         return None
 
-    def preview(self, image: str, origin: tuple[int, ...], note: str = "", **arrays: np.ndarray) -> None:
+    def preview(self, image: str, origin: tuple[int, ...], /, note: str = "", **arrays: np.ndarray) -> None:
         """Show nothing."""
 
     def ask(self, id: str, text: str, hint: str = "") -> None:  # noqa: A002 - as the event calls it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import ValidationError
@@ -147,7 +148,7 @@ class _Row(QWidget):
 
 
 class ConfigForm(QWidget):
-    """Every setting of a `MethodConfig`, the everyday ones first.
+    """Every setting of a `MethodConfig`, the everyday ones first; those of `without` are shown elsewhere.
 
     Signals
     -------
@@ -157,9 +158,12 @@ class ConfigForm(QWidget):
 
     changed = Signal()
 
-    def __init__(self, config: type[MethodConfig], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, config: type[MethodConfig], parent: QWidget | None = None, *, without: Sequence[str] = ()
+    ) -> None:
         super().__init__(parent)
         self.config = config
+        self._without = without
         self._base: dict[str, Any] = {}
         self._filter = QLineEdit()
         self._filter.setPlaceholderText("Find a setting")
@@ -185,7 +189,7 @@ class ConfigForm(QWidget):
         self.set_base({})
 
     def _build_rows(self) -> None:
-        fields = self.config.settings()
+        fields = {name: field for name, field in self.config.settings().items() if name not in self._without}
         everyday = [name for name, field in fields.items() if not _advanced(field)]
         for name in everyday + [name for name in fields if name not in everyday]:
             row = _Row(name, fields[name])
@@ -217,7 +221,8 @@ class ConfigForm(QWidget):
 
     def _checked(self) -> MethodConfig | ValidationError:
         try:
-            return self.config.model_validate({name: row.value() for name, row in self.rows.items()})
+            shown = {name: row.value() for name, row in self.rows.items()}
+            return self.config.model_validate({**{name: self._base[name] for name in self._without}, **shown})
         except ValidationError as error:
             return error
 

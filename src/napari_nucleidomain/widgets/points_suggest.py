@@ -85,7 +85,7 @@ def suggest(
         raise NucleiError("There is nothing of this image on screen.", "Move the picture into view, or draw a region.")
     if sum(np.prod([b - a for a, b in box]) for box in boxes) > _MOST_PIXELS:
         raise NucleiError("That is too large a place to look at once.", "Zoom in, or draw a region.")
-    flat = _plane_index(image, plane)
+    flat = plane_index(image, plane)
     parameters = _fitted(image, boxes, flat)
     found, areas = [], []
     for box in boxes:
@@ -127,7 +127,7 @@ def _labels_clicked(labels: np.ndarray, points: np.ndarray, corner: np.ndarray, 
     return np.unique(labels[tuple(at.T)])
 
 
-def _plane_index(image: Image, plane: tuple[int, ...]) -> int | None:
+def plane_index(image: Image, plane: tuple[int, ...]) -> int | None:
     if not plane:
         return None
     if image.plane_axes:

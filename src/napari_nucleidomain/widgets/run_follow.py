@@ -178,6 +178,7 @@ def training_follower(session: Any) -> RunFollower:
         session.closing.connect(follower.unfollow)
         tell = partial(_tell_header, session, follower)
         follower.progressed.connect(tell)
+        follower.told.connect(tell)
         follower.state_changed.connect(tell)
         if session.run is not None:
             follower.change_to(session.run)
@@ -185,7 +186,7 @@ def training_follower(session: Any) -> RunFollower:
 
 
 def _tell_header(session: Any, follower: RunFollower, *_: Any) -> None:
-    """Keep the line in every dock's header: "training 62 %, 3 min"."""
+    """Keep the line in every dock's header: "training 62 %, 3 min", or that it asks something."""
     share = f"{100 * follower.story.overall:.0f} %"
     progress = follower.story.progress
     words = {
@@ -195,4 +196,5 @@ def _tell_header(session: Any, follower: RunFollower, *_: Any) -> None:
         "running": f"training {share}"
         + (f", {duration(progress.eta)}" if progress and progress.eta is not None else ""),
     }
-    session.tell_training(words.get(follower.state, ""))
+    asks = follower.story.question is not None and follower.state in ("running", "paused", "waiting")
+    session.tell_training("a question in Train" if asks else words.get(follower.state, ""))

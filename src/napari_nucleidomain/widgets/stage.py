@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .entry import ImageEntry
     from .session import Session
 
-_ORDER = {"nearby": 5.5, "image": 0, OUTLINES: 2, "nuclei": 3, "preview": 4, REGIONS: 5, CLICKS: 6}
+_ORDER = {"nearby": 5.5, "image": 0, OUTLINES: 2, "nuclei": 3, "preview": 4, "size": 4.5, REGIONS: 5, CLICKS: 6}
 
 
 class Stage(QObject):

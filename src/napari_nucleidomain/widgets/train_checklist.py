@@ -35,12 +35,15 @@ class Check:
         Dock that mends it ("images", "points"), or "".
     ask : str
         Id of the image about which to ask whether every nucleus round its clicks, or in its regions, is clicked; or "".
+    instead : str
+        `MethodSpec.needs` of what would do instead, where this will not.
     """
 
     level: Literal["ok", "warning", "stop"]
     text: str
     goto: str = ""
     ask: str = ""
+    instead: str = ""
 
     @property
     def sign(self) -> str:
@@ -49,11 +52,16 @@ class Check:
 
 
 def likely_method(entries: Iterable[ImageEntry], specs: Mapping[str, MethodSpec]) -> str:
-    """The method for what the images have: clicks where there are some, else outlines; "" where there is neither."""
+    """The method for what the images have: clicks where there are some, else outlines, else fluorescence; or ""."""
+    from .train_images_only import all_fluorescence
+
+    entries = list(entries)
     used = [one for one in entries if one.use == "train" and not one.problem]
     clicks, outlines = any(len(one.points) for one in used), any(one.labels is not None for one in used)
-    needs = "points" if clicks else "labels" if outlines else ""
-    return next((name for name, spec in specs.items() if spec.needs == needs), "")
+    corrected = any(one.corrections is not None for one in used)
+    needs = "points" if clicks else "labels" if outlines else "" if corrected else "nothing"
+    found = next((name for name, spec in specs.items() if spec.needs == needs), "")
+    return found if needs != "nothing" or not found or all_fluorescence(entries) else ""
 
 
 def check_data(entries: Sequence[ImageEntry], needs: str) -> list[Check]:
@@ -68,9 +76,17 @@ def check_data(entries: Sequence[ImageEntry], needs: str) -> list[Check]:
     usable = [entry for entry in entries if not entry.problem]
     if not entries:
         return [Check("stop", "No images yet.", "images")]
-    checks = _check_points(usable) if needs == "points" else _check_labels(usable, needs)
+    if needs == "nothing":
+        from .train_images_only import check_images_only
+
+        checks = check_images_only(usable)
+    else:
+        checks = _check_points(usable) if needs == "points" else _check_labels(usable, needs)
     chosen = [entry for entry in usable if entry.use == "train" and _taught(entry, needs)]
-    checks += _check_channels(chosen) + _check_scale(chosen) + _check_groups(usable)
+    if needs != "nothing":
+        # There one channel is learned from, whatever the image has beside it.
+        checks += _check_channels(chosen)
+    checks += _check_scale(chosen) + _check_groups(usable)
     broken = len(entries) - len(usable)
     if broken:
         checks.append(Check("warning", f"{count(broken, 'image')} cannot be read and will be left out.", "images"))
@@ -193,8 +209,6 @@ def _outside(entry: ImageEntry) -> int:
 
 
 def _check_labels(usable: Sequence[ImageEntry], needs: str) -> list[Check]:
-    if needs == "nothing":
-        return [Check("ok", f"{count(len(usable), 'image')}; no clicks or outlines are needed.")]
     outlined = [entry for entry in usable if _outlined(entry) and entry.use == "train"]
     if not outlined:
         if any(_outlined(entry) for entry in usable):

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_nucleidomain.contracts import MethodSpec, NucleiError, methods
+from napari_nucleidomain.contracts import MethodConfig, MethodSpec, NucleiError, methods
 from napari_nucleidomain.runs.team_devices import check_team, split_devices
 
 from .combos import add_item
@@ -29,6 +29,7 @@ from .devices import devices
 from .folding import Fold
 from .inline import WhyButton, row
 from .number_boxes import FloatBox, IntBox
+from .train_sizes import names_kept_out
 
 if TYPE_CHECKING:
     from napari_nucleidomain.runs.job import TrainJob
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _HAVE = {
     "points": "Clicks inside nuclei",
     "labels": "Outlines of nuclei",
-    "nothing": "Images only, no clicks or outlines",
+    "nothing": "Nothing: fluorescence images only",
     "labels elsewhere": "Outlines in another stain or microscope",
 }
 
@@ -153,6 +154,10 @@ class TrainChoices(QWidget):
         button = self._group.checkedButton()
         return str(button.property("preset")) if button is not None else ""
 
+    def preset_values(self) -> dict[str, Any]:
+        """Settings of the preset chosen."""
+        return self.spec.presets[self.preset].values if self.spec is not None else {}
+
     def planned(self) -> Planned | None:
         """All choices; None where no method is installed."""
         spec = self.spec
@@ -168,15 +173,35 @@ class TrainChoices(QWidget):
             name=self.name.text().strip() or "model",
             device=str(self.device.currentData()),
             seed=self.seed.value(),
-            config=self._form.changes() if self._form is not None else {},
+            config=self._changes(spec),
         )
+
+    def _changes(self, spec: MethodSpec) -> dict[str, Any]:
+        """What differs from the preset: in the form, and what panels of the dock know."""
+        return {**(self._form.changes() if self._form is not None else {}), **self.more(spec.config)}
+
+    @staticmethod
+    def more(config: type[MethodConfig]) -> dict[str, Any]:
+        """Settings that a panel of the dock shows; the dock puts its own function here."""
+        return {}
 
     def problem(self) -> str:
         """Why these choices will not do; empty when they will."""
         if self.spec is None:
             return "No method that can be trained is installed."
         wrong = self._form.problem() if self._form is not None else ""
-        return wrong or self._team_problem(self.planned())
+        planned = self.planned()
+        return wrong or self._size_problem(planned) or self._team_problem(planned)
+
+    def _size_problem(self, planned: Planned | None) -> str:
+        """Why a size of nuclei will not do: beyond what the method can."""
+        if planned is None or not self.more(planned.method.config):
+            return ""
+        try:
+            planned.method.config.build(planned.method.preset(planned.preset).values, planned.config)
+        except NucleiError as error:
+            return error.message
+        return ""
 
     def _team_problem(self, planned: Planned | None) -> str:
         """Why several devices will not do."""
@@ -224,7 +249,7 @@ class TrainChoices(QWidget):
         if spec is None or self.preset not in spec.presets:
             return ""
         known = {name: value for name, value in model.card.config.items() if name in spec.config.model_fields}
-        changes = self._form.changes() if self._form is not None else {}
+        changes = self._changes(spec)
         try:
             old = spec.config.build(known)
             why = spec.config.build(spec.presets[self.preset].values, changes).unlike(old)
@@ -271,6 +296,13 @@ class TrainChoices(QWidget):
         if not self._have_is_theirs and method in self.specs and method != self.have.currentData():
             self.have.setCurrentIndex(self.have.findData(method))
             self._have_is_theirs = False
+
+    def choose_needs(self, needs: str) -> None:
+        """Choose what the person has, by a button: the first method of this supervision."""
+        name = next((name for name, spec in self.specs.items() if spec.needs == needs), "")
+        if name:
+            self.have.setCurrentIndex(self.have.findData(name))
+            self._have_is_theirs = True
 
     def repeat(self, job: TrainJob) -> None:
         """Choose what an earlier training was told."""
@@ -369,7 +401,7 @@ class TrainChoices(QWidget):
         if spec is None:
             raise RuntimeError("no method, no form")
         if self._form is None:
-            self._form = ConfigForm(spec.config)
+            self._form = ConfigForm(spec.config, without=names_kept_out(spec.config))
             self._form.set_base(spec.presets[self.preset].values)
             self._form.changed.connect(lambda: self.show_models(*self._shown))
             self._form.changed.connect(self.changed)

@@ -19,12 +19,15 @@ from .preview import LivePreview
 from .run_follow import training_follower
 from .theme import text_colour
 from .told import mark_told
+from .train_ask import AskImages
 from .train_checklist import Check, check_data, likely_method, questions, stops
 from .train_choices import Planned, TrainChoices
 from .train_forecast import TrainForecast
 from .train_past import PastTrainings
 from .train_portable import PortableJob
 from .train_progress import TrainProgress
+from .train_question import QuestionPanel
+from .train_sizes import FIELD, TrainSizes
 from .train_start import begin, device_in_doubt, draw_area, go_on, in_the_way, look_round
 
 if TYPE_CHECKING:
@@ -74,22 +77,29 @@ class TrainDock(Dock):
 
     def _build(self) -> None:
         self.choices = TrainChoices()
+        self.sizes = TrainSizes(self.session)
+        self.choices.more = self.sizes.changes  # type: ignore[method-assign]
         self.checklist = QLabel()
         self.checklist.setWordWrap(True)
         self.checklist.setTextFormat(Qt.TextFormat.RichText)
         self.checklist.linkActivated.connect(self._link)
+        self.ask = AskImages(self.session)
         self.question = Inline()
         self.train = WhyButton("Train", "Start. You can go on working; it runs beside the viewer.")
         self.train.setMinimumHeight(34)
         self.message = Inline()
         self.progress = TrainProgress(self.follower)
         self.preview = LivePreview(self.session, self.follower)
+        self.asks = QuestionPanel(self.session, self.follower)
         self.past = PastTrainings()
         parts = (
             # On top: how a training ended is what one comes back for.
             self.progress.message,
+            self.asks,
             self.choices,
+            self.sizes,
             self.checklist,
+            self.ask,
             self.progress,
             self.past,
             self.choices.advanced,
@@ -109,6 +119,10 @@ class TrainDock(Dock):
         session.run_changed.connect(self._changed)
         session.read_only_changed.connect(self._changed)
         self.choices.changed.connect(self._changed)
+        self.sizes.changed.connect(self.choices.changed)
+        self.ask.clicks_wanted.connect(self._click_instead)
+        self.asks.adjust_wanted.connect(self._adjust)
+        self.asks.asked.connect(lambda _: self.reveal(self.asks))
         self.choices.have.currentIndexChanged.connect(self._offer_models)
         self.train.clicked.connect(self._pressed)
         self.choices.cluster.clicked.connect(self._ask_cluster_folder)
@@ -122,7 +136,7 @@ class TrainDock(Dock):
         self.preview.before_known.connect(self.progress.offer_before)
         self.past.watch.connect(self._watch)
         self.past.resume.connect(self.resume)
-        self.past.repeat.connect(lambda run: self.choices.repeat(run.job))
+        self.past.repeat.connect(self._repeat)
         self.past.continue_from.connect(self.choices.continue_from)
         self.past.predict.connect(self._predict_with)
         self.past.listed.connect(self._tell_ready)
@@ -192,11 +206,16 @@ class TrainDock(Dock):
         spec = self.choices.spec
         checks = check_data(self.session.images, spec.needs) if spec is not None else []
         planned = self.choices.planned()
+        if self._has_sizes():
+            self.sizes.show_usual(self.choices.preset_values())
+            if wrong := self.sizes.problem():
+                checks.append(Check("stop", wrong))
         little_disk = self.forecast.low_disk(planned)
         if little_disk:
             checks.append(Check("warning", little_disk, "images"))
         self.checks = checks
         self._list_checks()
+        self.ask.show_checks(checks, spec.needs if spec is not None else "")
         self.train.setText(f"Train{self.forecast.button_words(planned)}")
         stop = stops(checks)
         busy = self.follower.state in _ALIVE and self.follower.run is not None
@@ -206,11 +225,55 @@ class TrainDock(Dock):
         self.past.lock(locked.message if locked is not None else "")
         self.train.allow(why or (stop.text if stop is not None else ""))
         # While it runs its bars and curves are what counts; the choices come back when it is over.
-        for widget in (self.choices, self.checklist, self.train, self.question):
+        for widget in (self.choices, self.checklist, self.ask, self.train, self.question):
             widget.setVisible(not busy and (widget is not self.question or bool(self.question.text())))
+        self.sizes.setVisible(not busy and self._has_sizes())
+        if busy or not self._has_sizes():
+            self.sizes.leave()
+
+    def _has_sizes(self) -> bool:
+        """Whether the method wants to know how large nuclei are."""
+        spec = self.choices.spec
+        return spec is not None and FIELD in spec.config.model_fields
 
     def _link(self, target: str) -> None:
         self._goto(target)
+
+    def _click_instead(self) -> None:
+        """Images that cannot be learned from as they are: the method for clicks, and where to click."""
+        self.choices.choose_needs("points")
+        self._goto("points")
+
+    def _repeat(self, run: RunFolder) -> None:
+        """Choose what an earlier training was told, and the size of nuclei it was told."""
+        self.choices.repeat(run.job)
+        if self._has_sizes():
+            self.sizes.set_diameter(run.job.config.get(FIELD))
+
+    _adjusted: RunFolder | None = None
+
+    def _adjust(self, run: RunFolder) -> None:
+        """What it makes of the images does not look right: its settings again, as soon as it has stopped."""
+        self._adjusted = run
+        self._adjust_when_over()
+
+    def _adjust_when_over(self) -> None:
+        run = self._adjusted
+        if run is None or self.follower.run is None or self.follower.run.path != run.path:
+            self._adjusted = None
+            return
+        if self.follower.state in _ALIVE:
+            return
+        self._adjusted = None
+        found = self.follower.story.whole(FIELD).values
+        self._repeat(run)
+        if self._has_sizes() and self.sizes.diameter_px is None and found:
+            # What the run had estimated is what is to be changed.
+            self.sizes.set_diameter(found[-1])
+        if run.job.minutes:
+            self.choices.limit_to(run.job.minutes)
+        self.refresh()
+        self.reveal(self.sizes)
 
     # ---- starting
 
@@ -302,6 +365,7 @@ class TrainDock(Dock):
             self._say_busy(holder, lambda: self._begin(planned, beside=True))
             return
         self.message.clear()
+        self.sizes.leave()
         self.session.run = run
 
     def _ask_cluster_folder(self) -> None:
@@ -375,6 +439,7 @@ class TrainDock(Dock):
         if state in ("finished", "stopped", "failed", "interrupted"):
             self._look_round()
             self.forecast.look()
+        self._adjust_when_over()
 
     def _ended(self, event: Any) -> None:
         """A good end makes the new model the chosen one; after a failure the old one stays."""

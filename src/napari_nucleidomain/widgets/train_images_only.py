@@ -1,0 +1,97 @@
+"""What images without any annotation offer for a training and what they lack. No Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from .train_checklist import Check
+from .wording import count
+
+if TYPE_CHECKING:
+    from .entry import ImageEntry
+
+
+def used_images(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
+    """Those that a training learns from and that can be read."""
+    return [entry for entry in entries if entry.use == "train" and not entry.problem]
+
+
+def all_fluorescence(entries: Iterable[ImageEntry]) -> bool:
+    """Whether there are images to learn from, all of them opened, and every one shows fluorescence."""
+    used = used_images(entries)
+    return bool(used) and all(entry.image is not None and entry.image.kind == "fluorescence" for entry in used)
+
+
+def without_channel(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
+    """Images of several channels of which nobody said which one shows the nuclei."""
+    used = [entry for entry in used_images(entries) if not is_stained(entry)]
+    return [entry for entry in used if entry.image is not None and entry.image.nuclei_channel is None]
+
+
+def without_voxel_size(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
+    """Volumes of which nobody knows how far apart their planes are."""
+    used = used_images(entries)
+    return [
+        entry for entry in used if entry.image is not None and entry.image.ndim == 3 and not entry.image.pixel_size_um
+    ]
+
+
+def is_stained(entry: ImageEntry) -> bool:
+    """Whether an image is a colour picture of stained tissue: what this kind of training cannot learn from."""
+    image = entry.image
+    return image is not None and (image.kind == "h&e" or (bool(image.rgb) and image.kind != "fluorescence"))
+
+
+def check_images_only(usable: Sequence[ImageEntry]) -> list[Check]:
+    """Every line for a method that needs nothing but fluorescence images."""
+    used = used_images(usable)
+    if not used:
+        return [Check("stop", "No image is used for training: set Use to “train and check” in", "images")]
+    stained = [entry for entry in used if is_stained(entry)]
+    checks = [_stained(stained, used)] if stained else []
+    checks += _mixed(used)
+    if asked := without_channel(used):
+        text = f"{_names(asked)}: which channel shows the nuclei?"
+        checks.append(Check("stop", text, "" if stained else "images"))
+    if asked := without_voxel_size(used):
+        text = f"{_names(asked)}: the distance between planes is not known, so that nuclei have no shape."
+        checks.append(Check("stop", text, "images"))
+    good = len(used) - len(stained)
+    if good:
+        said = f"{count(good, 'fluorescence image')}; no clicks or outlines are needed."
+        checks.insert(0, Check("ok", said))
+    unsure = [entry for entry in used if not is_stained(entry) and _kind(entry) == "other"]
+    if unsure:
+        text = f"{_names(unsure)}: not known to be fluorescence. Nuclei must be bright on a dark ground."
+        checks.append(Check("warning", text, "images"))
+    return checks
+
+
+def _kind(entry: ImageEntry) -> str:
+    return entry.image.kind if entry.image is not None else "fluorescence"
+
+
+def _stained(stained: Sequence[ImageEntry], used: Sequence[ImageEntry]) -> Check:
+    what = "a colour picture of stained tissue" if len(stained) == 1 else "colour pictures of stained tissue"
+    text = f"{_names(stained)}: {what}. Without clicks only fluorescence can be learned."
+    if len(stained) < len(used):
+        text += " Give it another Use, or click nuclei in it."
+    return Check("stop", text, "images", instead="points")
+
+
+def _mixed(used: Sequence[ImageEntry]) -> list[Check]:
+    flat = [entry for entry in used if entry.image is not None and entry.image.ndim == 2]
+    deep = [entry for entry in used if entry.image is not None and entry.image.ndim == 3]
+    if not flat or not deep:
+        return []
+    text = (
+        f"Flat images ({_names(flat[:1])}) and volumes ({_names(deep[:1])}) cannot be learned together: give one kind "
+        "another Use in"
+    )
+    return [Check("stop", text, "images")]
+
+
+def _names(entries: Sequence[ImageEntry]) -> str:
+    more = f" and {len(entries) - 2} more" if len(entries) > 2 else ""
+    return ", ".join(entry.name for entry in entries[:2]) + more

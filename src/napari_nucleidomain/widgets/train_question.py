@@ -1,0 +1,228 @@
+"""What a training asks early on: its text, what it makes of an image so far, and three answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QImage, QPixmap
+from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
+from superqt import QFlowLayout
+
+from napari_nucleidomain.contracts import NucleiError
+
+from .inline import Inline, WhyButton
+from .newest import Newest
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.contracts.events import Preview
+
+    from .run_follow import RunFollower
+    from .session import Session
+
+# Array of a preview -> what it is for a person; in pairs of before and after.
+PICTURES = {
+    "image": "your image",
+    "painted": "what it paints",
+    "synthetic_mask": "a drawn mask",
+    "synthetic_image": "the image it makes of it",
+}
+_SIDE = 128
+_OPEN_IN = ("running", "paused", "waiting", "interrupted")
+
+
+def read_pictures(file: Path) -> dict[str, np.ndarray]:
+    """The pictures of a preview, small and in grey.
+
+    Returns
+    -------
+    dict of str to ndarray (H, W) uint8
+        By names of `PICTURES`; those that the preview lacks are left out. Of volumes the middle plane.
+
+    Raises
+    ------
+    OSError, ValueError
+        The file is gone or cut short.
+    """
+    with np.load(file, allow_pickle=False) as content:
+        return {name: _grey(np.asarray(content[name], np.float32), name) for name in PICTURES if name in content}
+
+
+def _grey(pixels: np.ndarray, name: str) -> np.ndarray:
+    while pixels.ndim > 2:
+        pixels = pixels[len(pixels) // 2]
+    # Twice the side on the screen is enough also where its pixels are small.
+    step = max(1, min(pixels.shape) // (2 * _SIDE))
+    pixels = np.nan_to_num(pixels[::step, ::step])
+    if "image" in name:
+        low, high = (float(one) for one in np.percentile(pixels, (0.5, 99.8)))
+    else:
+        # Masks keep their range: stretched, an empty one would be all noise.
+        low, high = (-1.0, 1.0) if pixels.size and pixels.min() < 0 else (0.0, max(1.0, float(pixels.max(initial=0))))
+    return np.ascontiguousarray(255 * np.clip((pixels - low) / max(high - low, 1e-9), 0, 1), np.uint8)
+
+
+class QuestionPanel(QFrame):
+    """Shown as long as the training that is followed asks something; the training goes on meanwhile.
+
+    Signals
+    -------
+    adjust_wanted(object)
+        [Adjust] of a run, which was asked to stop: its settings are to be shown for a new one.
+    asked(str)
+        The question that was shown just now.
+    """
+
+    adjust_wanted = Signal(object)
+    asked = Signal(str)
+
+    def __init__(self, session: Session, follower: RunFollower) -> None:
+        super().__init__()
+        self._follower = follower
+        self._background = Newest(self)
+        # Answered here; the run reads it within a second.
+        self._answered: tuple[Path, float] | None = None
+        self._shown: tuple[Path, float] | None = None
+        self._build()
+        for signal in (follower.told, follower.progressed, follower.state_changed):
+            signal.connect(self.refresh)
+        follower.previewed.connect(self._look)
+        session.closing.connect(self._background.close)
+        self.refresh()
+
+    def _build(self) -> None:
+        self.text, self.hint = QLabel(), QLabel()
+        self.pictures: dict[str, QLabel] = {}
+        self._grid = QWidget()
+        grid = QGridLayout(self._grid)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setVerticalSpacing(1)
+        for number, (name, words) in enumerate(PICTURES.items()):
+            picture, caption = QLabel(), QLabel(words)
+            picture.setFixedSize(_SIDE, _SIDE)
+            caption.setFixedWidth(_SIDE)
+            caption.setWordWrap(True)
+            grid.addWidget(picture, 2 * (number // 2), number % 2)
+            grid.addWidget(caption, 2 * (number // 2) + 1, number % 2, Qt.AlignmentFlag.AlignTop)
+            self.pictures[name] = picture
+        grid.setColumnStretch(2, 1)
+        self._grid.setVisible(False)
+        self.go_on = WhyButton("Looks right, go on", "The training goes on, and its model is marked as looked at.")
+        self.adjust = WhyButton("Adjust", "Stop it, change the size of nuclei or other settings, and begin anew.")
+        self.stop = WhyButton("Stop", "End this training.")
+        self.go_on.clicked.connect(self._go_on)
+        self.adjust.clicked.connect(lambda: self._stop(adjust=True))
+        self.stop.clicked.connect(lambda: self._stop())
+        buttons = QWidget()
+        flow = QFlowLayout(buttons)
+        flow.setContentsMargins(0, 0, 0, 0)
+        for button in (self.go_on, self.adjust, self.stop):
+            button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            flow.addWidget(button)
+        self.trouble = Inline()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 4, 4)
+        for label in (self.text, self.hint):
+            label.setWordWrap(True)
+        for widget in (self.text, self._grid, self.hint, buttons, self.trouble):
+            layout.addWidget(widget)
+        self.setStyleSheet("QuestionPanel { border: none; border-left: 3px solid #E69F00; }")
+
+    # ---- showing
+
+    def refresh(self, *_: Any) -> None:
+        """Show what is asked, if anything is and it can still be answered."""
+        key = self._key()
+        question = self._follower.story.question
+        if key is None or question is None or key == self._answered:
+            self.setVisible(False)
+            self._shown = None
+            return
+        if key == self._shown:
+            return
+        self._shown = key
+        self.trouble.clear()
+        self.text.setText(f"<b>{_escaped(question.text)}</b>")
+        waits = "It goes on meanwhile, and waits for no answer."
+        self.hint.setText(f"{question.hint} {waits}".strip())
+        for button in (self.go_on, self.adjust, self.stop):
+            button.allow()
+        self._clear_pictures()
+        self.setVisible(True)
+        if self._follower.story.preview is not None:
+            self._look([self._follower.story.preview])
+        self.asked.emit(question.text)
+
+    def _key(self) -> tuple[Path, float] | None:
+        """Which question of which run is open."""
+        run, story = self._follower.run, self._follower.story
+        if run is None or story.question is None or story.end is not None or self._follower.state not in _OPEN_IN:
+            return None
+        return run.path, story.question.time
+
+    def _clear_pictures(self) -> None:
+        for picture in self.pictures.values():
+            picture.clear()
+        self._grid.setVisible(False)
+
+    def _look(self, previews: list[Preview]) -> None:
+        run = self._follower.run
+        if run is None or self._shown is None:
+            return
+        self._background.run(
+            "pictures",
+            read_pictures,
+            run.path / previews[-1].file,
+            done=self._show_pictures,
+            # Overtaken and removed, or still being copied by a sync client: the next one comes soon.
+            failed=lambda error: None,
+        )
+
+    def _show_pictures(self, found: dict[str, np.ndarray]) -> None:
+        for name, grey in found.items():
+            height, width = grey.shape
+            image = QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8)
+            pixmap = QPixmap.fromImage(image)
+            self.pictures[name].setPixmap(
+                pixmap.scaled(
+                    _SIDE, _SIDE, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+                )
+            )
+        self._grid.setVisible(bool(found))
+
+    # ---- answering
+
+    def _go_on(self) -> None:
+        run = self._follower.run
+        if run is None:
+            return
+        try:
+            run.answer()
+        except NucleiError as error:
+            self.trouble.say_error(error)
+            return
+        self._answered = self._key()
+        self.refresh()
+
+    def _stop(self, *, adjust: bool = False) -> None:
+        run = self._follower.run
+        if run is None:
+            return
+        try:
+            if self._follower.state != "interrupted":
+                run.request("stop")
+        except NucleiError as error:
+            self.trouble.say_error(error)
+            return
+        self._answered = self._key()
+        self.refresh()
+        if adjust:
+            self.adjust_wanted.emit(run)
+
+
+def _escaped(text: str) -> str:
+    from html import escape
+
+    return escape(text)

@@ -1,0 +1,233 @@
+"""Training without annotation in the Train dock: what is asked of the images, and what the training asks."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_nucleidomain.contracts import MethodConfig, setting
+from napari_nucleidomain.contracts.events import Answered, Finished, Metric, Question, Stopped
+from napari_nucleidomain.data.images import open_image
+from napari_nucleidomain.data.understanding import Understanding
+from napari_nucleidomain.runs import launch
+from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.widgets import train_choices, train_dock
+from napari_nucleidomain.widgets.train_question import PICTURES, read_pictures
+
+from .buttons import offered, press
+from .trainer import TOY, Trainer
+
+
+class SizedConfig(MethodConfig):
+    """Settings of a method that wants to know how large nuclei are."""
+
+    diameter_px: float | None = setting(None, "Diameter.", unit="px", ge=4, le=400)
+    rate: float = setting(1e-3, "Learning rate.", gt=0, le=1)
+
+
+PAINTER = replace(TOY, name="painter", needs="nothing", config=SizedConfig, presets={"quick": TOY.presets["paper"]})
+ASKED = Question(id="first_look", text="Does it paint nuclei <here>?", hint="Look at the sizes.")
+
+
+@pytest.fixture
+def started(monkeypatch):
+    runs = []
+    monkeypatch.setattr(launch, "start", lambda run: runs.append(run))
+    return runs
+
+
+@pytest.fixture
+def dock(session, monkeypatch, started, qtbot):
+    monkeypatch.setattr(train_choices, "methods", lambda: {"toy": TOY, "painter": PAINTER})
+    opened = []
+    monkeypatch.setattr(train_dock, "open_dock", lambda session, which: opened.append(which))
+    made = train_dock.TrainDock(session.viewer)
+    made.opened = opened
+    session.viewer.window.add_dock_widget(made, name="Train")
+    qtbot.waitUntil(lambda: not made._background.busy and not made.past._background.busy)
+    return made
+
+
+def ready(dock):
+    dock._refresh_soon.stop()
+    dock.refresh()
+    return dock
+
+
+def understood(session, entry, pixels, **said):
+    """Give an entry other pixels."""
+    entry.image = open_image(pixels, Understanding(**said))
+    entry.path = None
+    entry.understanding = Understanding(**said).to_json()
+    session.entry_changed.emit(entry, "understanding")
+
+
+# ---- what do you have?
+
+
+def test_fluorescence_without_anything_is_trained_with_the_size_said(dock, bare_entry, session, started, qtbot):
+    assert ready(dock).choices.spec.name == "painter"
+    assert dock.choices.have.currentText() == "Nothing: fluorescence images only"
+    assert "1 fluorescence image; no clicks or outlines are needed." in dock.checklist.text()
+    assert dock.train.isEnabled() and dock.sizes.isVisible()
+    dock.sizes.px.setValue(2)
+    assert "diameter_px = 2.0" in ready(dock).train.toolTip()
+    dock.sizes.px.setValue(300)
+    assert "do not fit into cells 1" in ready(dock).train.toolTip()
+    dock.sizes.px.setValue(19)
+    qtbot.waitUntil(lambda: "size" in bare_entry.layers)
+    dock.choices.advanced.open()
+    assert "diameter_px" not in dock.choices._form.rows, "one place for one number"
+    dock.choices._form.set_changes({"rate": 0.25})
+    ready(dock).train.click()
+    assert started[0].job.config == {"rate": 0.25, "diameter_px": 19.0}
+    assert "size" not in bare_entry.layers, "the circles go when it starts"
+    assert not ready(dock).sizes.isVisible()
+
+
+def test_clicks_change_what_is_suggested(dock, bare_entry, session, nuclei):
+    assert ready(dock).choices.spec.name == "painter"
+    session.set_points(bare_entry, nuclei[1])
+    assert ready(dock).choices.spec.name == "toy"
+    assert not dock.sizes.isVisible() and dock.ask.instead.text() == ""
+
+
+def test_stained_tissue_leads_to_clicks_with_one_button(dock, bare_entry, session):
+    pink = np.random.default_rng(0).integers(150, 255, (90, 90, 3), dtype=np.uint8)
+    understood(session, bare_entry, pink, kind="h&e")
+    assert ready(dock).choices.spec.name == "toy", "clicks are what is likely"
+    dock.choices.have.setCurrentIndex(dock.choices.have.findData("painter"))
+    assert "colour picture of stained tissue" in ready(dock).train.toolTip()
+    press(dock.ask.instead, "Click nuclei instead")
+    assert dock.choices.spec.name == "toy" and dock.opened == ["points"]
+    assert ready(dock).ask.instead.text() == ""
+
+
+def test_the_channel_of_the_nuclei_is_asked(dock, bare_entry, session, nuclei, qtbot):
+    noise = np.random.default_rng(0).integers(0, 60, nuclei[0].shape, dtype=np.uint8)
+    understood(session, bare_entry, np.stack([noise, nuclei[0]], axis=-1), axes="YXC", kind="fluorescence")
+    ready(dock)
+    assert "which channel shows the nuclei?" in dock.train.toolTip()
+    names = bare_entry.image.channel_names
+    assert offered(dock.ask.channel) == list(names)
+    press(dock.ask.channel, names[1])
+    qtbot.waitUntil(lambda: bare_entry.image.nuclei_channel == 1)
+    assert ready(dock).train.isEnabled() and dock.ask.channel.text() == ""
+
+
+def test_the_size_of_voxels_is_asked(dock, bare_entry, session, qtbot):
+    understood(session, bare_entry, np.zeros((8, 40, 40), np.uint8), axes="ZYX", kind="fluorescence")
+    assert "distance between planes" in ready(dock).train.toolTip()
+    assert dock.ask.voxels.isVisible() and not dock.ask.take.isEnabled()
+    dock.ask.between.setValue(2.0)
+    dock.ask.pixel.setValue(0.5)
+    dock.ask.take.click()
+    qtbot.waitUntil(lambda: bare_entry.image.pixel_size_um == (2.0, 0.5, 0.5))
+    assert ready(dock).train.isEnabled() and not dock.ask.voxels.isVisible()
+
+
+# ---- the question of a training
+
+
+@pytest.fixture
+def trainer(dock, session, bare_entry):
+    config = {"diameter_px": 21.0}
+    run = session.project.new_run(
+        TrainJob(method="painter", preset="quick", data="d", name="first", minutes=7.0, config=config)
+    )
+    session.run = run
+    return Trainer(run)
+
+
+def pictures():
+    """As the training publishes them: of a flat image and of a volume."""
+    rng = np.random.default_rng(0)
+    flat = {name: rng.uniform(-1, 1, (64, 96)).astype(np.float32) for name in PICTURES}
+    return {**flat, "synthetic_image": np.zeros((9, 64, 64), np.float32)}
+
+
+def poll(dock):
+    dock.follower.poll()
+    return dock.asks
+
+
+def test_question_is_shown_with_pictures_and_answered(dock, trainer, session, bare_entry, qtbot):
+    assert not poll(dock).isVisible()
+    trainer.preview(bare_entry.path, np.ones((64, 96), np.uint32), **pictures())
+    trainer.say(ASKED)
+    asks = poll(dock)
+    assert asks.isVisible() and "&lt;here&gt;" in asks.text.text() and "waits for no answer" in asks.hint.text()
+    assert session.training_line == "a question in Train"
+    assert dock.header.training.text() == "● a question in Train"
+    qtbot.waitUntil(asks._grid.isVisible)
+    assert all(not label.pixmap().isNull() for label in asks.pictures.values())
+    qtbot.waitUntil(lambda: "preview" in bare_entry.layers)
+    asks.go_on.click()
+    assert not asks.isVisible()
+    assert trainer.run.open_question() is None and trainer.run.read_control() is None
+    trainer.say(Answered(id=ASKED.id, answer="go_on"), Metric(stage="a", step=3, values={"loss": 1.0}))
+    assert not poll(dock).isVisible() and "question" not in session.training_line
+    trainer.leave(Finished(summary={}))
+    assert not poll(dock).isVisible()
+
+
+def test_question_is_there_again_after_napari_was_closed(dock, trainer, session, bare_entry, qtbot):
+    trainer.preview(bare_entry.path, np.ones((8, 8), np.uint32), **pictures())
+    trainer.say(ASKED)
+    session.run = None
+    assert not dock.asks.isVisible()
+    session.run = trainer.run
+    qtbot.waitUntil(dock.asks.isVisible)
+    qtbot.waitUntil(dock.asks._grid.isVisible)
+    other = train_dock.TrainDock(session.viewer)
+    session.viewer.window.add_dock_widget(other, name="Train again")
+    assert other.asks.text.text() == dock.asks.text.text()
+    trainer.leave(Finished(summary={}))
+    assert not poll(dock).isVisible(), "nobody answered, and no harm is done"
+
+
+def test_adjust_stops_it_and_opens_the_same_settings(dock, trainer, session, bare_entry):
+    trainer.say(ASKED)
+    poll(dock).adjust.click()
+    assert trainer.run.read_control()["request"] == "stop" and not dock.asks.isVisible()
+    assert not dock.sizes.isVisible(), "not while it still runs"
+    trainer.leave(Stopped())
+    poll(dock)
+    assert dock.sizes.isVisible() and dock.sizes.diameter_px == 21.0
+    assert dock.choices.spec.name == "painter" and dock.choices.planned().minutes == 7.0
+
+
+def test_adjust_begins_with_what_the_training_had_estimated(dock, trainer, session):
+    path = trainer.run.path / "run.json"
+    job = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**job, "config": {}}), encoding="utf-8")
+    trainer.run._job = None
+    trainer.say(Metric(stage="look", step=0, values={"diameter_px": 17.0}), ASKED)
+    poll(dock).adjust.click()
+    trainer.leave(Stopped())
+    poll(dock)
+    assert dock.sizes.diameter_px == 17.0
+
+
+def test_stop_is_a_stop(dock, trainer):
+    trainer.say(ASKED)
+    poll(dock).stop.click()
+    assert trainer.run.read_control()["request"] == "stop"
+    trainer.leave(Stopped())
+    poll(dock)
+    assert not dock.asks.isVisible()
+
+
+def test_pictures_of_a_preview(tmp_path):
+    file = tmp_path / "p.npz"
+    volume = np.zeros((5, 600, 700), np.float32)
+    volume[2, :, 350:] = 1.0
+    np.savez(file, labels=np.zeros((4, 4)), image=volume, painted=np.full((40, 60), -1, np.float32))
+    found = read_pictures(file)
+    assert set(found) == {"image", "painted"}
+    assert found["image"].shape == (300, 350), "the middle plane, every second pixel"
+    assert found["image"][0, 0] == 0 and found["image"][0, -1] == 255
+    assert found["painted"].max() == 0, "a mask of nothing is black, not stretched"
