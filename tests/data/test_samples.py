@@ -18,6 +18,7 @@ from napari_nucleidomain.data.points import check_points, pixels_of
         ("hne", (512, 512, 3), 95, "h&e"),
         ("fluorescence", (520, 696), 120, "fluorescence"),
         ("volume", (31, 61, 57), 51, "fluorescence"),
+        ("ovule", (100, 100, 100), 54, "fluorescence"),
     ],
 )
 def test_sample(name: str, shape: tuple[int, ...], nuclei: int, kind: str) -> None:
@@ -31,6 +32,14 @@ def test_sample(name: str, shape: tuple[int, ...], nuclei: int, kind: str) -> No
     np.testing.assert_array_equal(sample.labels[tuple(pixels_of(sample.points).T)], np.arange(1, nuclei + 1))
     assert not [f for f in check_points(sample.points, sample.labels.shape) if f.severity == "error"]
     assert samples.sample_path(name) == sample.path
+
+
+def test_the_3d_sample_is_one_volume_and_knows_its_voxels() -> None:
+    with samples.sample_example("ovule").open() as image:
+        assert image.spatial_axes == "ZYX" and image.pixel_size_um == pytest.approx(
+            (0.28372, 0.12679, 0.12679), rel=1e-4
+        )
+        assert not image.questions and "z, planes of one volume" in image.third_axis_reason
 
 
 def test_samples_are_small_attributed_and_free() -> None:

@@ -116,7 +116,9 @@ def test_clicks_and_regions_are_saved_for_qupath(make_napari_viewer, nuclei, tmp
     assert region.area == pytest.approx(2000)
 
 
-@pytest.mark.parametrize(("key", "ndim", "nuclei_count"), [("hne", 2, 95), ("fluorescence", 2, 120), ("volume", 3, 51)])
+@pytest.mark.parametrize(
+    ("key", "ndim", "nuclei_count"), [("hne", 2, 95), ("fluorescence", 2, 120), ("volume", 3, 51), ("ovule", 3, 54)]
+)
 def test_samples_open_from_the_file_menu(make_napari_viewer, key, ndim, nuclei_count):
     viewer = make_napari_viewer()
     viewer.open_sample("napari-nucleidomain", key)

@@ -22,7 +22,7 @@ def add_sample(session: Session, name: str, *, with_clicks: bool = False) -> Ima
 
     Parameters
     ----------
-    name : {"hne", "fluorescence", "volume"}
+    name : {"hne", "fluorescence", "volume", "ovule"}
     with_clicks : bool
         Also its clicks (added to those there are, as one step that can be undone) and outlines.
 
@@ -62,6 +62,11 @@ def fluorescence() -> list[LayerData]:
 def volume() -> list[LayerData]:
     """Nuclei in 3D with outlines and clicks."""
     return _layers("volume")
+
+
+def ovule() -> list[LayerData]:
+    """A confocal volume with its voxel size, outlines and clicks."""
+    return _layers("ovule")
 
 
 def _layers(name: str) -> list[LayerData]:

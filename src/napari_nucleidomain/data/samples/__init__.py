@@ -1,4 +1,4 @@
-"""Three bundled images with outlines and clicks, as plain data. Sources and licences: `README.md` beside this file."""
+"""Four bundled images with outlines and clicks, as plain data. Sources and licences: `README.md` beside this file."""
 
 from __future__ import annotations
 
@@ -96,6 +96,15 @@ SAMPLES: dict[str, SampleInfo] = {
             "BSD 3-Clause, © 2018-2023 Uwe Schmidt, Martin Weigert",
             "Weigert et al., WACV, 2020 (StarDist)",
         ),
+        SampleInfo(
+            "ovule",
+            "Fluorescent nuclei in 3D, confocal (54 nuclei)",
+            "ovule.tif",
+            "ovule_labels.tif",
+            "ovule_points.csv",
+            "MIT, © the authors of github.com/kreshuklab/go-nuclear",
+            "Vijayan et al., Development, 2024 (Arabidopsis ovule, S-BIAD1026)",
+        ),
     )
 }
 
@@ -112,7 +121,7 @@ def sample_path(name: str) -> Path:
 
     Parameters
     ----------
-    name : {"hne", "fluorescence", "volume"}
+    name : {"hne", "fluorescence", "volume", "ovule"}
 
     Returns
     -------

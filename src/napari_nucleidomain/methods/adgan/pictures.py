@@ -107,7 +107,9 @@ def _refuse_mixed(images: Sequence[tuple[Example, Image]], z_step: float) -> Non
             f"{_some(flat)} is flat and {_some(deep)} is a volume: one model cannot learn from both.",
             "Train on the flat images or on the volumes, or look at single planes of the volumes.",
         )
-    unsaid = [example.name for example, image in images if image.ndim == 3 and not (image.pixel_size_um or z_step)]
+    # Who said to go on without it takes voxels for cubes.
+    known = [bool(z_step or image.pixel_size_um or image.understanding.cubic) for _, image in images]
+    unsaid = [one.name for (one, image), said in zip(images, known, strict=True) if image.ndim == 3 and not said]
     if unsaid:
         raise NucleiError(
             f"{_some(unsaid)} does not say how far apart its planes are.",
