@@ -18,6 +18,7 @@ from napari_nucleidomain.widgets import train_choices, train_dock
 from napari_nucleidomain.widgets.train_question import PICTURES, read_pictures
 
 from .buttons import offered, press
+from .canvas import settle
 from .trainer import TOY, Trainer
 
 
@@ -231,3 +232,21 @@ def test_pictures_of_a_preview(tmp_path):
     assert found["image"].shape == (300, 350), "the middle plane, every second pixel"
     assert found["image"][0, 0] == 0 and found["image"][0, -1] == 255
     assert found["painted"].max() == 0, "a mask of nothing is black, not stretched"
+
+
+def test_of_many_presets_those_for_single_datasets_are_folded(monkeypatch, qtbot):
+    names = ["quick", "balanced", "paper", "code", "paper-a", "paper-b", "paper-c"]
+    many = replace(PAINTER, presets={name: replace(TOY.presets["paper"], title=name) for name in names})
+    monkeypatch.setattr(train_choices, "methods", lambda: {"many": many, "toy": TOY})
+    choices = train_choices.TrainChoices()
+    qtbot.addWidget(choices)
+    choices.show()
+    choices.choose_needs("nothing")
+    settle()
+    seen = [button.text() for button in choices._group.buttons() if button.isVisible()]
+    assert seen == names[:4]
+    choices.repeat(TrainJob(method="many", preset="paper-b", data="d"))
+    settle()
+    assert choices.preset == "paper-b" and choices._group.checkedButton().isVisible()
+    choices.choose_needs("points")
+    assert not choices._special.isVisible() and choices.preset == "quick"

@@ -126,8 +126,13 @@ class TrainChoices(QWidget):
         layout.addWidget(_bold("What do you have?"))
         layout.addWidget(self.have)
         layout.addWidget(self.sentence)
+        # What a method has to be told first: the dock puts a panel here.
+        self.first = QVBoxLayout()
+        layout.addLayout(self.first)
         layout.addWidget(_bold("How long?"))
         layout.addLayout(self._presets)
+        self._special = Fold("For one kind of images")
+        layout.addWidget(self._special)
         self.room = QVBoxLayout()
         layout.addLayout(self.room)
         layout.addLayout(row(self.limit, self.minutes, stretch=1))
@@ -358,16 +363,25 @@ class TrainChoices(QWidget):
             button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             button.toggled.connect(self._preset_chosen)
             self._group.addButton(button)
-            self._presets.addWidget(button)
+            self._group_of(name).addWidget(button)
+        self._special.setVisible(self._special.content.count() > 0)
+        self._special.open(False)
         if self._group.buttons():
             self._group.buttons()[0].setChecked(True)
         if self.advanced.is_open():
             self._make_form()
         self.changed.emit()
 
+    def _group_of(self, preset: str) -> QVBoxLayout:
+        """Where a preset is listed: of many the first few in sight, those for a paper's single datasets folded."""
+        names = list(self.spec.presets) if self.spec is not None else []
+        return self._special.content if len(names) > _MANY and preset in names[_FEW:] else self._presets
+
     def _preset_chosen(self, on: bool) -> None:
         if not on or self.spec is None:
             return
+        if self._group_of(self.preset) is self._special.content:
+            self._special.open()
         preset = self.spec.presets[self.preset]
         if preset.minutes and not self.limit.isChecked():
             self.minutes.setValue(preset.minutes)
@@ -409,6 +423,7 @@ class TrainChoices(QWidget):
         return self._form
 
 
+_MANY, _FEW = 6, 4
 _TOOLTIP = 3  # Qt.ItemDataRole.ToolTipRole
 
 

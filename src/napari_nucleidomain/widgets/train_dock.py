@@ -97,7 +97,6 @@ class TrainDock(Dock):
             self.progress.message,
             self.asks,
             self.choices,
-            self.sizes,
             self.checklist,
             self.ask,
             self.progress,
@@ -106,6 +105,7 @@ class TrainDock(Dock):
         )
         for widget in parts:
             self.body.addWidget(widget)
+        self.choices.first.addWidget(self.sizes)
         self.body.addStretch(1)
         # Always in sight: with the choices and the list of checks the dock is longer than a small screen.
         for widget in (self.message, self.question, self.train):
