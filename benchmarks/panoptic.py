@@ -19,19 +19,14 @@ from typing import Any
 import numpy as np
 from child import work
 from common import HERE, data_folder, print_table, write_results
+from rows import rows_so_far, scores_of
 
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts.events import Metric
 from napari_nucleidomain.contracts.files import write_json
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
-from napari_nucleidomain.data.images import open_image
-from napari_nucleidomain.data.labels_io import read_labels
-from napari_nucleidomain.inference.scale import Scale
-from napari_nucleidomain.inference.segment import segment
-from napari_nucleidomain.instances.scores import score_labels
 from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import TrainJob
-from napari_nucleidomain.runs.predict import LoadedModels
 from napari_nucleidomain.runs.store import Project
 
 # Rows of the paper's Table 3.
@@ -58,18 +53,6 @@ def joined(root: Path, name: str, folder: Path) -> Path:
 def test_images(root: Path, name: str) -> list[Path]:
     """Images nobody has looked at."""
     return [path for part in name.split("+") for path in sorted((root / part / "test" / "images").iterdir())]
-
-
-def scores_of(model: str, images: list[Path]) -> dict[str, dict[str, float]]:
-    """A model's scores by image."""
-    segmenter, _ = LoadedModels().get(model, "auto", {})
-    made = {}
-    for path in images:
-        truth = read_labels(next((path.parent.parent / "labels").glob(f"{path.stem}.*"))).labels
-        found = segment(open_image(path), segmenter, Scale(1.0, "as it is")).labels
-        row = score_labels(found, truth, hausdorff=False).as_dict()
-        made[f"{path.parents[2].name}/{path.stem}"] = {key: float(row[key]) for key in _KEPT}
-    return made
 
 
 def train(project: Project, name: str, dataset: Path, arguments: argparse.Namespace, row: str, seed: int) -> RunFolder:
@@ -122,23 +105,6 @@ def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def rows_so_far(file: Path, settings: dict[str, Any]) -> dict[str, Any]:
-    """Rows of an earlier call with the same settings.
-
-    Raises
-    ------
-    SystemExit
-        They are of other settings.
-    """
-    if not file.exists():
-        return {}
-    content = json.loads(file.read_text())
-    if content["settings"] != settings:
-        raise SystemExit(f"{file} holds rows of {content['settings']}; name another folder with --work.")
-    rows: dict[str, Any] = content["rows"]
-    return rows
-
-
 def main() -> None:
     """Rows of every set; table and JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -169,12 +135,12 @@ def main() -> None:
                 continue
             made: dict[str, Any] = {"set": name, "row": row, "seed": seed}
             if row == "otsu":
-                made["images"] = scores_of("otsu", images)
+                made["images"] = scores_of("otsu", images, _KEPT)
             else:
                 run = train(project, key.replace(" ", "-"), dataset, arguments, row, seed)
                 card = json.loads((run.model_folder / "card.json").read_text())
                 made |= {"steps": card["steps"], "train_s": card["seconds"], "curve": curve(run)}
-                made["images"] = scores_of(str(run.model_folder), images)
+                made["images"] = scores_of(str(run.model_folder), images, _KEPT)
             rows[key] = made
             write_json(file, {"settings": settings_of(arguments), "rows": rows})
     shown = []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -16,7 +18,7 @@ def test_windows_cover_an_axis_and_share_the_overlap(length: int, window: int, o
     starts = window_starts(length, window, overlap)
     assert starts[0] == 0
     assert starts[-1] + window >= length
-    for before, after in zip(starts, starts[1:], strict=False):
+    for before, after in itertools.pairwise(starts):
         assert before < after <= before + window - overlap
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 
 from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
 from napari_nucleidomain.data.images import Image
@@ -32,6 +33,8 @@ METHOD = "adgan"
 # Sides of a tile in work pixels.
 _TILE = {2: (640, 640), 3: (96, 160, 160)}
 _HALO = 2.0
+# Of a nucleus' diameter.
+_SMOOTH = 0.15
 _LEAST = 0.1
 
 
@@ -163,9 +166,13 @@ class AdganSegmenter:
         return resize(painted, unit.shape)
 
     def _is_empty(self, unit: np.ndarray, scene: Scene) -> bool:
-        bright = int((unit > scene.brightness.empty_below).sum())
+        if scene.brightness.blank or float(unit.max(initial=0)) <= scene.brightness.empty_below:
+            return True
+        # Single bright pixels of noise are no nuclei.
+        smooth = gaussian_filter(unit, [_SMOOTH * self._diameter / side for side in scene.spacing])
+        bright = int((smooth > scene.brightness.empty_below).sum())
         least = PaintSettings(diameter=self._diameter, spacing=scene.spacing, least=_LEAST).least_pixels(unit.ndim)
-        return scene.brightness.blank or bright < least
+        return bright < least
 
     @torch.inference_mode()
     def paint_work(self, work: np.ndarray) -> np.ndarray:
