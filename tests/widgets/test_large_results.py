@@ -12,11 +12,12 @@ import tifffile
 
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.labels_io import read_labels
+from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.runs.execute import ExitCode, execute
 from napari_nucleidomain.runs.job import ImageRef, PredictJob
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.widgets.export import Snapshot, measure_result, save_labels
-from napari_nucleidomain.widgets.results import load_result, results_of
+from napari_nucleidomain.widgets.results import _pyramid, load_result, results_of
 
 SHAPE = (700, 620)
 
@@ -88,3 +89,12 @@ def test_it_is_measured_and_saved_like_any_other(tmp_path: Path, picture: Path, 
     assert found[0].shape == SHAPE
     without = replace(large, image=None)
     assert "mean_intensity" not in measure_result(without)
+
+
+def test_a_large_volume_is_a_pyramid_along_all_its_axes(tmp_path: Path) -> None:
+    labels = np.random.default_rng(0).integers(0, 9, (10, 21, 2100), dtype=np.uint32)
+    full, *coarse = _pyramid(write_labels(labels, tmp_path / "deep.tif", format="tif"))
+    np.testing.assert_array_equal(full[:], labels)
+    np.testing.assert_array_equal(coarse[0], labels[::4, ::4, ::4])
+    flat, *coarse = _pyramid(write_labels(labels[0], tmp_path / "flat.tif", format="tif"))
+    np.testing.assert_array_equal(coarse[0], labels[0, ::4, ::4])

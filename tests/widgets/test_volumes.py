@@ -7,6 +7,8 @@ import warnings
 import numpy as np
 import pytest
 import tifffile
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.events import StageEvent
@@ -24,7 +26,7 @@ from napari_nucleidomain.widgets.sizes_typed import read_size, size_text
 from napari_nucleidomain.widgets.wording import density_words
 
 from .buttons import offered, press
-from .canvas import click, drag, settle
+from .canvas import click, drag, native, settle
 from .test_predict_dock import begin, finish, poll
 from .test_review_dock import dock, ready  # noqa: F401
 from .trainer import Predictor, Worker
@@ -245,4 +247,9 @@ def test_a_click_in_3d_chooses_the_nucleus_that_is_met_first(result, dock, sessi
     assert found == 3
     nothing = np.asarray(layer.data_to_world((-5.0, 25.0, 27.0)))
     assert dock.look.nucleus_at(dock.subject, nothing, (np.array([1.0, 0.0, 0.0]), [0, 1, 2])) == 0
-    assert layers.in_viewer(session, result.entry, "selected") is None
+    dock.go_to(3, follow=True)
+    dock.go_to(1, follow=False)
+    canvas = native(session.viewer)
+    QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, canvas.rect().center())
+    settle()
+    assert dock.hand.edit.number == 3, "a real click, in the middle of the canvas where nucleus 3 was brought"

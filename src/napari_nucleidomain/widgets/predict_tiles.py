@@ -43,7 +43,7 @@ class GrowingLabels:
         flat = shape[-2:] if job.plane is not None else shape
         self._box = job.box or [[0, side] for side in flat]
         size = [stop - start for start, stop in self._box]
-        self._step = max(1, int(np.ceil((np.prod(size) / _MOST_PIXELS) ** 0.5)))
+        self._step = max(1, int(np.ceil((np.prod(size) / _MOST_PIXELS) ** (1 / len(size)))))
         self._origin = tuple(start for start, _ in self._box)
         understood = (job.images[0].understanding or {}) if job.images else {}
         self._lead = lead_of(plane_of(job, understood), len(size), image)

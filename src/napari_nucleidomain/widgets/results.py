@@ -253,16 +253,17 @@ def _pyramid(path: Path) -> list[Any]:
     from napari_nucleidomain.data.readers import read_file
 
     full = read_file(path).levels[0]
-    rows, columns = full.shape[-2:]
     step = 4
-    coarse = np.zeros((-(-rows // step), -(-columns // step)), dtype=np.uint32)
-    band = step * 256
-    for start in range(0, rows, band):
+    coarse = np.zeros([-(-side // step) for side in full.shape], dtype=np.uint32)
+    # Of a volume each plane that is kept is read alone: a band of them may not fit into memory.
+    band = step * 256 if full.ndim == 2 else 1
+    for start in range(0, full.shape[0], band if full.ndim == 2 else step):
         block = np.asarray(full[start : start + band])
-        coarse[start // step : start // step + -(-len(block) // step)] = block[::step, ::step]
+        kept = block[(slice(None, None, step),) * full.ndim]
+        coarse[start // step : start // step + len(kept)] = kept
     levels = [full, coarse]
     while max(levels[-1].shape) > 2048:
-        levels.append(levels[-1][::2, ::2])
+        levels.append(levels[-1][(slice(None, None, 2),) * full.ndim])
     return levels
 
 
