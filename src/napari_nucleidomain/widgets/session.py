@@ -18,6 +18,7 @@ from .entry import ImageEntry
 from .points_layers import Annotations
 from .points_region import grown
 from .project_hold import Hold
+from .software_gl import keep_programs
 from .stage import Stage
 from .window_watch import WindowWatch
 
@@ -108,6 +109,7 @@ class Session(QObject):
 
     def __init__(self, viewer: napari.Viewer, project: Path | str | None = None) -> None:
         super().__init__()
+        keep_programs()
         # Weak, because the dictionary of sessions is keyed by the viewer and would else keep it alive.
         self._viewer = weakref.ref(viewer)
         self._project_folder = Path(project) if project is not None else None

@@ -145,8 +145,7 @@ class SizeCircles(QObject):
             layer.size = self._diameter
 
     def _make(self, entry: ImageEntry) -> Any:
-        """Rings are points of that size. A layer of shapes would do as well, but napari 0.9.2 frees what it draws
-        with while it is still in use once such a layer is removed: software OpenGL crashes."""
+        """Rings are points of that size."""
         from napari.layers import Points
 
         layer = Points(

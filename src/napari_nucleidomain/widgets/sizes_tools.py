@@ -85,7 +85,7 @@ class SizeTool(QObject):
         )
         layer.current_size, layer.current_face_color = self._dot, _COLOUR
         if gesture == "line":
-            # Dots along the line. Not a layer of shapes: see `sizes_circles`.
+            # Dots along the line.
             layer.mouse_drag_callbacks.append(self._draw_line)
         else:
             layer.events.data.connect(lambda _: QTimer.singleShot(0, self._clicked))
