@@ -14,6 +14,7 @@ from PIL import Image as Picture
 
 import napari_nucleidomain as nd
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.labels_io import write_labels
 from napari_nucleidomain.data.points import write_points
 
 TINY = {"width": 8, "depth": 2, "crop_px": 64, "halo_px": 16, "batch": 2, "precision": "32-true"}
@@ -120,3 +121,13 @@ def test_the_example_in_the_documentation_calls_what_there_is(root: Path) -> Non
         function = inspect.signature(getattr(nd, call.func.attr))
         function.bind(*call.args, **{str(word.arg): word.value for word in call.keywords})
     assert used == set(nd.__all__) - {"__version__"}
+
+
+def test_a_volume_is_scored_without_a_distance_that_means_nothing(tmp_path: Path) -> None:
+    truth = np.zeros((6, 20, 20), np.uint32)
+    truth[2:4, 5:15, 5:15] = 1
+    mine = np.roll(truth, 1, axis=0)
+    assert "object_hausdorff" not in nd.evaluate(mine, truth)
+    assert nd.evaluate(mine, truth)["op_csb"] == 0, "half of it covered is not more than half"
+    sized = write_labels(mine, tmp_path / "a.ome.tif", format="ome-tif", pixel_size_um=(2, 0.5, 0.5))
+    assert nd.evaluate(sized, truth)["object_hausdorff_um"] == pytest.approx(2)

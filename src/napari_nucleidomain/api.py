@@ -17,7 +17,7 @@ from napari_nucleidomain.cli.train import new_job
 from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, load_card
 from napari_nucleidomain.contracts.events import Failed
 from napari_nucleidomain.data.images import Image, open_image
-from napari_nucleidomain.data.labels_io import read_labels, separated
+from napari_nucleidomain.data.labels_io import read_labels, separated, voxel_size
 from napari_nucleidomain.data.points import read_points
 from napari_nucleidomain.inference.scale import choose_scale
 from napari_nucleidomain.inference.segment import Hooks, Segmentation, segment
@@ -235,7 +235,8 @@ def evaluate(predicted: Any, truth: Any = None, *, points: Any = None) -> dict[s
     Returns
     -------
     dict
-        Scores by name, as ``nucleidomain evaluate`` writes them: `aji`, `pq`, `f1@0.5`, ... against outlines;
+        Scores by name, as ``nucleidomain evaluate`` writes them: `aji`, `pq`, `f1@0.5`, ... against outlines (of
+        volumes a distance only where a file says its voxel size);
         `point_f1`, `merged`, `missed`, ... against clicks.
 
     Raises
@@ -252,7 +253,12 @@ def evaluate(predicted: Any, truth: Any = None, *, points: Any = None) -> dict[s
         truth, points = None, read_points(Path(truth))
     if points is not None:
         return dict(score_points(labels, points).as_dict())
-    return dict(score_labels(labels, _labels_of(truth, labels.shape)).as_dict())
+    reference = _labels_of(truth, labels.shape)
+    sizes = [voxel_size(one) for one in (predicted, truth) if isinstance(one, str | Path)] if labels.ndim == 3 else []
+    spacing = next((size for size in sizes if size), None)
+    # Planes lie further apart than pixels: without the voxel size a distance through them means nothing.
+    distance = labels.ndim == 2 or spacing is not None
+    return dict(score_labels(labels, reference, hausdorff=distance, spacing=spacing).as_dict())
 
 
 def _labels_of(source: Any, shape: tuple[int, ...] | None = None) -> np.ndarray:

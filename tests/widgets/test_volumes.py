@@ -16,11 +16,13 @@ from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.runs.job import ImageRef, PredictJob
 from napari_nucleidomain.widgets import layers, predict_dock, predict_run
+from napari_nucleidomain.widgets.export import save_labels
 from napari_nucleidomain.widgets.image_layers import make_layers, read_for_show
 from napari_nucleidomain.widgets.images_dock import ImagesDock
 from napari_nucleidomain.widgets.predict_run import read_for_show as read_result
 from napari_nucleidomain.widgets.result_layers import result_layers
 from napari_nucleidomain.widgets.results import find_results
+from napari_nucleidomain.widgets.review_figure import FigureStyle, draw_figure
 from napari_nucleidomain.widgets.review_volumes import outline_on
 from napari_nucleidomain.widgets.sizes_typed import read_size, size_text
 from napari_nucleidomain.widgets.wording import density_words
@@ -253,3 +255,23 @@ def test_a_click_in_3d_chooses_the_nucleus_that_is_met_first(result, dock, sessi
     QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, canvas.rect().center())
     settle()
     assert dock.hand.edit.number == 3, "a real click, in the middle of the canvas where nucleus 3 was brought"
+
+
+def test_what_comes_out_of_a_volume(result, dock, session, qtbot, tmp_path):  # noqa: F811
+    from napari_nucleidomain.data.labels_io import voxel_size
+
+    ready(dock, qtbot)
+    dock.export._show_what_fits()
+    assert not dock.export._geojson.isEnabled() and "not for volumes" in dock.export._geojson.text()
+    snapshot = dock._snapshot()
+    for name in ("a.tif", "a.ome.tif", "a.ome.zarr"):
+        assert voxel_size(save_labels(snapshot, tmp_path / name)) == pytest.approx(SPACING), name
+    dock.go_to(3, follow=True)
+    assert dock._colours()["plane"] == CENTRES[2][0]
+    picture = draw_figure(snapshot, FigureStyle(plane=CENTRES[2][0], enlarge=1, least_side=1))
+    assert picture.shape == (50, 54, 3)
+    outlined = (picture[: 50 - 8] == (240, 228, 66)).all(axis=-1)
+    _, row, column = CENTRES[2]
+    assert outlined[row - 10 : row + 10, column - 10 : column + 10].any() and not outlined[:20].any()
+    with pytest.raises(NucleiError, match="does not reach"):
+        draw_figure(snapshot, FigureStyle(plane=99))

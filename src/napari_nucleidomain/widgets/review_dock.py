@@ -15,6 +15,7 @@ from .dock import Dock, open_dock
 from .inline import Inline, row
 from .mode_buttons import ModeButtons
 from .newest import Newest
+from .predict_where import plane_for
 from .result_layers import result_layers
 from .review_compute import Assessment, assess_against, with_errors
 from .review_corrections import UseCorrections
@@ -337,7 +338,9 @@ class ReviewDock(Dock):
         return replace(snapshot_of(subject, entry), checked=self.hand.checked)
 
     def _colours(self) -> dict[str, Any]:
-        return figure_colours(self.session, self.session.current, self.subject, self.modes.mode, self.found)
+        entry = self.session.current
+        plane = plane_for(self.session, entry, 2) if entry is not None else None
+        return {**figure_colours(self.session, entry, self.subject, self.modes.mode, self.found), "plane": plane}
 
     def _view(self) -> Any:
         entry = self.session.current

@@ -44,7 +44,9 @@ class ExportButton(QPushButton):
         menu = QMenu(self)
         menu.addAction("Measurements (CSV) …", lambda: self._ask("measurements", "-nuclei.csv", "CSV (*.csv)"))
         menu.addAction("Outlines: TIFF, PNG, OME-Zarr …", lambda: self._ask("labels", "-nuclei.tif", SAVE_FILTERS))
-        menu.addAction("QuPath GeoJSON …", lambda: self._ask("labels", "-nuclei.geojson", "GeoJSON (*.geojson)"))
+        self._geojson = menu.addAction(
+            "QuPath GeoJSON …", lambda: self._ask("labels", "-nuclei.geojson", "GeoJSON (*.geojson)")
+        )
         self._for_slide = menu.addAction(
             "QuPath GeoJSON for the original slide …",
             lambda: self._ask("slide", "-nuclei-slide.geojson", "GeoJSON (*.geojson)"),
@@ -76,6 +78,10 @@ class ExportButton(QPushButton):
         entry = self._session.current
         known = entry is not None and entry.image is not None and qupath_origin(entry.image) is not None
         self._for_slide.setVisible(known)
+        result = self._take()
+        deep = result is not None and len(result.labels.shape) == 3
+        self._geojson.setEnabled(not deep)
+        self._geojson.setText("QuPath GeoJSON: not for volumes" if deep else "QuPath GeoJSON …")
 
     def _ask(self, what: str, ending: str, kinds: str) -> None:
         result = self._take()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,8 @@ class FigureStyle:
         Colour of each number, 0 to 1, as on screen; None: outlines only.
     least_side : int
         Pixels of the figure's longer side; smaller parts are enlarged further.
+    plane : int or None
+        Of a volume: the plane of the image to draw.
     """
 
     dpi: int = 300
@@ -47,6 +49,7 @@ class FigureStyle:
     classes: np.ndarray | None = None
     table: np.ndarray | None = None
     least_side: int = 1000
+    plane: int | None = None
 
 
 def write_figure(result: Snapshot, file: Path, style: FigureStyle) -> Path:
@@ -55,7 +58,8 @@ def write_figure(result: Snapshot, file: Path, style: FigureStyle) -> Path:
     Raises
     ------
     NucleiError
-        There is no image under the result, it is a volume, the part is too large, or the file cannot be written.
+        There is no image under the result, it does not reach into the plane, the part is too large, or the file cannot
+        be written.
     """
     from PIL import Image as Picture
 
@@ -72,7 +76,9 @@ def draw_figure(result: Snapshot, style: FigureStyle) -> np.ndarray:
     NucleiError
         As `write_figure`.
     """
-    if result.image is None or result.labels.ndim != 2:
+    if result.image is not None and len(result.labels.shape) == 3 and style.plane is not None:
+        result, style = _plane_of(result, style, style.plane)
+    if result.image is None or len(result.labels.shape) != 2:
         raise NucleiError("A figure needs a flat image under the result.", "Choose a result of a flat image.")
     box = style.box or [[o, o + n] for o, n in zip(result.origin, result.labels.shape, strict=True)]
     inner = [(max(a, o), min(b, o + n)) for (a, b), o, n in zip(box, result.origin, result.labels.shape, strict=True)]
@@ -95,6 +101,21 @@ def draw_figure(result: Snapshot, style: FigureStyle) -> np.ndarray:
         picture = np.round(picture * (1 - part) + colours[..., :3] * 255 * part).astype(np.uint8)
     size = result.pixel_size_um[-1] / enlarge if result.pixel_size_um else None
     return draw_scale_bar(picture, size)
+
+
+def _plane_of(result: Snapshot, style: FigureStyle, plane: int) -> tuple[Snapshot, FigureStyle]:
+    """One plane of a result in 3D, as the flat result it would be alone."""
+    at = plane - result.origin[0]
+    if not 0 <= at < result.labels.shape[0]:
+        raise NucleiError("The result does not reach into this plane.", "Move the slider to a plane of the result.")
+    flat = replace(
+        result,
+        labels=np.asarray(result.labels[at]),
+        origin=result.origin[1:],
+        plane=plane,
+        pixel_size_um=result.pixel_size_um[1:] if result.pixel_size_um else None,
+    )
+    return flat, replace(style, classes=None if style.classes is None else style.classes[at])
 
 
 def display_pixels(pixels: np.ndarray, result: Snapshot) -> np.ndarray:
