@@ -31,7 +31,7 @@ class Perfect:
         self.seen: list[int] = []
         self.prepared = 0
 
-    def prepare(self, image: object, plane: int | None) -> float:
+    def prepare(self, image: object, plane: int | None, factor: float = 1.0) -> float:
         self.prepared += 1
         return 0.5
 
@@ -103,7 +103,7 @@ class Card:
         self.pixels = pixels
         self.shapes: list[tuple[int, ...]] = []
 
-    def prepare(self, image: object, plane: int | None) -> float:
+    def prepare(self, image: object, plane: int | None, factor: float = 1.0) -> float:
         return 0.5
 
     def forward(self, tiles: Sequence[np.ndarray], constants: float) -> list[TileInstances]:

@@ -1,4 +1,4 @@
-"""AD-GAN on made-up images, flat and deep: runs, resumes exactly, continues, asks, chooses, stops where it collapses."""
+"""AD-GAN on made-up images, flat and deep: runs, resumes exactly, continues, asks, chooses, stops on collapse."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def _seen(**changes: float) -> Consistency:
     ],
 )
 def test_a_collapse_is_recognised_and_says_what_to_do(changes: dict[str, float], says: str) -> None:
-    drawn = Drawn(20, 15, 25, 1.0, (2, 9), 50, 2)
+    drawn = Drawn(20, 15, 25, 1.0, (2, 9), (20.0,), 50, 2)
     assert collapse(_seen(), drawn) is None
     wrong = collapse(_seen(**changes), drawn)
     assert wrong is not None

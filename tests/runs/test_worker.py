@@ -26,7 +26,7 @@ class Recorder:
     def __init__(self, spec: SegmenterSpec) -> None:
         self.spec, self.seen = spec, []
 
-    def prepare(self, image, plane):
+    def prepare(self, image, plane, factor=1.0):
         """No constants."""
 
     def forward(self, tiles, constants):

@@ -57,7 +57,7 @@ class Segmenter(Protocol):
 
     spec: SegmenterSpec
 
-    def prepare(self, image: Image, plane: int | None) -> Any:
+    def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> Any:
         """Constants of one image: intensity range, threshold, whatever must not differ between its tiles.
 
         Parameters
@@ -66,6 +66,8 @@ class Segmenter(Protocol):
             Opened lazily; `image.overview()` is a small version of all of it.
         plane : int or None
             The z plane that is segmented, where a 2D model looks at a volume.
+        factor : float
+            Pixels of a tile per pixel of the image.
 
         Returns
         -------

@@ -12,8 +12,7 @@ from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.instances.classical import ClassicalParameters, fit_classical, segment_classical
 from napari_nucleidomain.instances.stitching import TileInstances
 
-_SAMPLE_SIDE = 512
-_SAMPLES = 12
+from .pieces import varied_pieces
 
 
 class ClassicalSegmenter:
@@ -33,7 +32,7 @@ class ClassicalSegmenter:
         tile, halo = ((1024, 1024), (64, 64)) if ndim == 2 else ((128, 256, 256), (16, 32, 32))
         self.spec = SegmenterSpec(ndim=ndim, channels=0, tile=tile, halo=halo, fixed=False)
 
-    def prepare(self, image: Image, plane: int | None) -> ClassicalParameters:
+    def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> ClassicalParameters:
         """Range, threshold and size of the image's nuclei."""
         overview = image.overview(plane=plane, exact=True)
         ndim = self.spec.ndim
@@ -50,7 +49,7 @@ class ClassicalSegmenter:
             channel=image.nuclei_channel if not image.rgb and image.n_channels > 1 else None,
             scale=overview.shape[ndim - 1] / shape[-1],
             # An overview of a slide shows no nuclei: threshold and size are read off pieces at full resolution.
-            samples=_samples(image, shape, plane, overview) if reduced else (),
+            samples=varied_pieces(image, shape, plane, overview) if reduced else (),
         )
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
@@ -60,20 +59,3 @@ class ClassicalSegmenter:
             labels, scores, uncertainty = segment_classical(tile, constants)
             found.append(TileInstances(labels, scores, uncertainty))
         return found
-
-
-def _samples(image: Image, shape: tuple[int, ...], plane: int | None, overview: np.ndarray) -> list[np.ndarray]:
-    """Pieces of the image at full resolution, where its overview varies most."""
-    side = [min(_SAMPLE_SIDE if axis >= len(shape) - 2 else 64, n) for axis, n in enumerate(shape)]
-    grid = [range(0, max(1, n - s + 1), s) for n, s in zip(shape, side, strict=True)]
-    corners = np.stack(np.meshgrid(*grid, indexing="ij"), -1).reshape(-1, len(shape))
-    ratio = np.array(overview.shape[: len(shape)]) / np.array(shape)
-    contrast = []
-    for corner in corners:
-        low = np.floor(corner * ratio).astype(int)
-        high = np.maximum(low + 1, np.ceil((corner + side) * ratio).astype(int))
-        piece = overview[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-        contrast.append(float(np.nanstd(piece.astype(np.float32))))
-    best = np.argsort(contrast)[::-1][:_SAMPLES]
-    boxes = [tuple((int(c), int(c + s)) for c, s in zip(corners[k], side, strict=True)) for k in best]
-    return [image.read(box, plane=plane) for box in boxes]

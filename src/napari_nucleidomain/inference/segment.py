@@ -148,7 +148,7 @@ def segment(
     reader = TileReader(image, scale.factor, plane, shape)
     grid = Grid(model_shape(shape, scale.factor), segmenter.spec.tile, segmenter.spec.halo)
     tiles = _tiles_of(grid, shape, wanted)
-    constants = segmenter.prepare(image, plane)
+    constants = segmenter.prepare(image, plane, scale.factor)
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
     labels, painted, kept = assemble(grid, tiles, store, reader, wanted, wishes or Wishes(), segmenter.spec.least_px)
     return Segmentation(

@@ -57,6 +57,10 @@ class AdganConfig(MethodConfig):
         ge=0,
         le=100,
     )
+    own_scale: bool = setting(
+        False,
+        "Every image is scaled by the size of its own nuclei, where that can be estimated, unless a diameter is given.",
+    )
     resize: float = setting(1.0, "Images are scaled by this.", gt=0, le=16, source="Table 9")
     # networks
     width: int = setting(64, "Channels after the first convolution, flat images.", ge=4, le=256, source="Table 5")

@@ -10,6 +10,7 @@ from napari_nucleidomain.instances.synthesis.settings import semi_major_of
 
 _QUICK: dict[str, Any] = {
     "work_diameter_px": 16.0,
+    "own_scale": True,
     "width": 16,
     "width_volume": 8,
     "style_width": 64,

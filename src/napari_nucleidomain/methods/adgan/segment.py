@@ -28,11 +28,12 @@ from .config import AdganConfig
 from .facts import read_facts
 from .lessons import channels_last
 from .pictures import spacing_of, to_work, work_factors
+from .sizes import own_diameter
 
 METHOD = "adgan"
 # Sides of a tile in work pixels.
 _TILE = {2: (640, 640), 3: (96, 160, 160)}
-_HALO = 2.0
+_HALO = 3.0
 # Of a nucleus' diameter.
 _SMOOTH = 0.15
 _LEAST = 0.1
@@ -47,10 +48,13 @@ class Scene:
     brightness : Brightness
     spacing : tuple of float
         Pixel size per axis in units of the last one's.
+    diameter : float
+        Typical nucleus, in pixels of a tile's last axis.
     """
 
     brightness: Brightness
     spacing: tuple[float, ...]
+    diameter: float
 
 
 class AdganSegmenter:
@@ -88,7 +92,7 @@ class AdganSegmenter:
         ndim = len(crop)
         self._generator, self._config, self._device = generator, config, device
         self._diameter, self._stretch, self._crop = diameter_px, stretch, crop
-        factors = self._factors(spacing)
+        factors = self._factors(spacing, diameter_px)
         tile = tuple(max(side, 2 * c) for side, c in zip(_TILE[ndim], crop, strict=True))
         halo = [_HALO * diameter_px * (stretch if axis < ndim - 2 else 1.0) / s for axis, s in enumerate(spacing)]
         sides = tuple(max(16, round(side / f)) for side, f in zip(tile, factors, strict=True))
@@ -115,13 +119,20 @@ class AdganSegmenter:
         """Where the network lies."""
         return self._device
 
-    def _factors(self, spacing: Sequence[float]) -> tuple[float, ...]:
+    def _factors(self, spacing: Sequence[float], diameter: float) -> tuple[float, ...]:
         config = self._config
-        return work_factors(self._diameter, config.work_diameter_px, config.resize, spacing, self._stretch)
+        return work_factors(diameter, config.work_diameter_px, config.resize, spacing, self._stretch)
 
-    def prepare(self, image: Image, plane: int | None) -> Scene:
-        """The image's brightness and pixel sizes."""
-        return Scene(brightness_of(image, plane), spacing_of(image, self.spec.ndim, self._config.z_step))
+    def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> Scene:
+        """The image's brightness, pixel sizes, and how large its nuclei are; see `contracts.Segmenter`.
+
+        Where somebody had the image scaled, nuclei are taken to be as large as in training.
+        """
+        spacing = spacing_of(image, self.spec.ndim, self._config.z_step)
+        brightness, diameter = brightness_of(image, plane), self._diameter
+        if self._config.own_scale and not self._config.diameter_px and factor == 1.0 and not brightness.blank:
+            diameter = own_diameter(image, plane, brightness, spacing, self._diameter)
+        return Scene(brightness, spacing, diameter)
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         """Segment tiles; see `contracts.Segmenter`."""
@@ -133,7 +144,7 @@ class AdganSegmenter:
         settings = PaintSettings(
             low=self._config.low,
             high=max(self._config.high, self._config.low + 0.01),
-            diameter=self._diameter,
+            diameter=scene.diameter,
             spacing=scene.spacing,
             least=_LEAST,
         )
@@ -158,7 +169,7 @@ class AdganSegmenter:
         """
         if self._is_empty(unit, scene):
             return np.full(unit.shape, -1.0, np.float32)
-        work = to_work(unit, self._factors(scene.spacing), self._config.gamma)
+        work = to_work(unit, self._factors(scene.spacing, scene.diameter), self._config.gamma)
         shape = work.shape
         short = [max(c, -(-n // 4) * 4) - n for n, c in zip(shape, (4,) * len(shape), strict=True)]
         work = np.pad(work, [(0, s) for s in short], mode="symmetric")
@@ -169,9 +180,9 @@ class AdganSegmenter:
         if scene.brightness.blank or float(unit.max(initial=0)) <= scene.brightness.empty_below:
             return True
         # Single bright pixels of noise are no nuclei.
-        smooth = gaussian_filter(unit, [_SMOOTH * self._diameter / side for side in scene.spacing])
+        smooth = gaussian_filter(unit, [_SMOOTH * scene.diameter / side for side in scene.spacing])
         bright = int((smooth > scene.brightness.empty_below).sum())
-        least = PaintSettings(diameter=self._diameter, spacing=scene.spacing, least=_LEAST).least_pixels(unit.ndim)
+        least = PaintSettings(diameter=scene.diameter, spacing=scene.spacing, least=_LEAST).least_pixels(unit.ndim)
         return bright < least
 
     @torch.inference_mode()

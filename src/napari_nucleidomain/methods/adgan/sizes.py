@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.telling import Warn
+from napari_nucleidomain.inference.pieces import varied_pieces
 from napari_nucleidomain.instances.sizes import NucleusSizes, estimate_sizes
 from napari_nucleidomain.instances.synthesis import MaskSettings, draw_mask, shortfall
 from napari_nucleidomain.instances.synthesis.settings import semi_major_of
 
+from .brightness import Brightness
 from .config import AdganConfig
 from .pictures import Picture, work_factors
 
@@ -22,6 +25,11 @@ _USUAL = (0.75, 1.25)
 # Nuclei whose depth and width differ by more hint at a wrong voxel size.
 _STRETCH = (0.7, 1.4)
 _LOOKED_AT = 24
+# Fewer blobs do not tell an image's own size; it lies in these bounds of the typical one of all.
+_FEWEST = 4
+_FARTHEST = 4.0
+# So much images must differ before it is told.
+_VARY = 1.25
 # The discriminator sees nothing of shorter crops; images that are shorter are mirrored.
 _SHORTEST = 24
 _LOOKS = 200
@@ -42,6 +50,8 @@ class Drawn:
         How much longer than wide nuclei are along z.
     count : tuple of int
         Fewest and most nuclei in a drawn mask.
+    own : tuple of float
+        Typical nucleus of each image, by which it is scaled; all alike where images are not scaled each by its own.
     blobs, images : int
         What an estimate rests on; 0 where there was none.
     """
@@ -51,6 +61,7 @@ class Drawn:
     high: float
     stretch: float
     count: tuple[int, int]
+    own: tuple[float, ...]
     blobs: int
     images: int
 
@@ -63,13 +74,17 @@ class Drawn:
         """What `to_arrays` gave."""
         count = tuple(int(n) for n in kept["count"])
         numbers: dict[str, Any] = {name: float(kept[name]) for name in ("diameter", "low", "high", "stretch")}
-        return cls(**numbers, count=(count[0], count[1]), blobs=int(kept["blobs"]), images=int(kept["images"]))
+        own = tuple(float(one) for one in kept["own"])
+        seen = {name: int(kept[name]) for name in ("blobs", "images")}
+        return cls(**numbers, count=(count[0], count[1]), own=own, **seen)
 
     def says(self) -> str:
         """In words."""
         said = f"nuclei of about {self.diameter:.3g} px ({self.low:.3g} to {self.high:.3g})"
         if self.blobs:
             said += f", estimated from {self.blobs} in {self.images} image{'s' * (self.images != 1)}"
+        if max(self.own) > _VARY * min(self.own):
+            said += f"; images are scaled each by its own, {min(self.own):.3g} to {max(self.own):.3g} px"
         return said
 
 
@@ -104,11 +119,13 @@ def find_sizes(pictures: Sequence[Picture], config: AdganConfig, warn: Warn) -> 
         )
     diameter = config.diameter_px or (found.diameter if found else 0.0)
     _refuse_too_large(pictures, diameter)
-    spread = (found.low / found.diameter, found.high / found.diameter) if found else _USUAL
+    alone = [_alone(one) for one in pictures] if config.own_scale and not config.diameter_px else []
+    own = tuple(bounded(one, diameter) for one in alone) or (diameter,) * len(pictures)
+    spread = _spread([one for one in alone if one is not None and one.blobs >= _FEWEST] or ([found] if found else []))
     low, high = config.size_least or min(spread[0], 1.0), config.size_most or max(spread[1], 1.0)
     stretch = _stretch(found, warn)
     seen = (found.blobs, found.images) if found and not config.diameter_px else (0, 0)
-    drawn = Drawn(diameter, diameter * low, diameter * high, stretch, (0, 0), *seen)
+    drawn = Drawn(diameter, diameter * low, diameter * high, stretch, (0, 0), own, *seen)
     return Drawn(**{**asdict(drawn), "count": _count(pictures, config, drawn)})
 
 
@@ -116,6 +133,49 @@ def _estimate(pictures: Sequence[Picture]) -> NucleusSizes | None:
     step = max(1, -(-len(pictures) // _LOOKED_AT))
     some = pictures[::step]
     return estimate_sizes([one.pixels for one in some], [one.spacing for one in some])
+
+
+def _alone(one: Picture) -> NucleusSizes | None:
+    return estimate_sizes([one.pixels], [one.spacing])
+
+
+def bounded(found: NucleusSizes | None, typical: float) -> float:
+    """An image's own diameter: what was found in it, not far from the typical one; that one where little was found."""
+    if found is None or found.blobs < _FEWEST:
+        return typical
+    return float(np.clip(found.diameter, typical / _FARTHEST, typical * _FARTHEST))
+
+
+def own_diameter(
+    image: Image, plane: int | None, brightness: Brightness, spacing: Sequence[float], typical: float
+) -> float:
+    """Typical nucleus of an image that was not learned from, in pixels of its last axis.
+
+    Parameters
+    ----------
+    image : Image
+    plane : int or None
+        z plane of a volume that is looked at as a flat image.
+    brightness : Brightness
+    spacing : sequence of float
+        Pixel size per axis.
+    typical : float
+        That of the training images.
+    """
+    ndim = len(spacing)
+    shape = tuple(image.spatial_shape)[-ndim:]
+    overview = image.overview(plane=plane, exact=True)
+    whole = overview.shape[:ndim] == shape
+    pieces = [overview] if whole else varied_pieces(image, shape, plane, overview, _LOOKED_AT)
+    return bounded(estimate_sizes([brightness.to_unit(one) for one in pieces], [spacing] * len(pieces)), typical)
+
+
+def _spread(found: Sequence[NucleusSizes]) -> tuple[float, float]:
+    """Smallest and largest nuclei of an image as parts of its typical one; the median over images."""
+    if not found:
+        return _USUAL
+    low, high = ([getattr(one, name) / one.diameter for one in found] for name in ("low", "high"))
+    return float(np.median(low)), float(np.median(high))
 
 
 def _refuse_too_large(pictures: Sequence[Picture], diameter: float) -> None:
@@ -152,9 +212,9 @@ def _count(pictures: Sequence[Picture], config: AdganConfig, drawn: Drawn) -> tu
         return config.count_least, config.count_most
     rng = np.random.default_rng(0)
     shares = []
-    side = crop_shape(config, [work_shape(one, config, drawn) for one in pictures])
-    for one in pictures:
-        factors = factors_of(one, config, drawn)
+    all_factors = factors_of(pictures, config, drawn)
+    side = crop_shape(config, [scaled_shape(one, by) for one, by in zip(pictures, all_factors, strict=True)])
+    for one, factors in zip(pictures, all_factors, strict=True):
         bright = one.pixels > threshold_otsu(one.pixels)
         shape = [min(n, max(1, round(c / f))) for n, c, f in zip(one.pixels.shape, side, factors, strict=True)]
         for _ in range(max(1, _LOOKS // len(pictures))):
@@ -174,14 +234,17 @@ def _covers(config: AdganConfig, drawn: Drawn, side: tuple[int, ...]) -> float:
     return float(np.mean([(draw_mask(alone, rng).labels > 0).mean() for _ in range(_TRIED)]))
 
 
-def factors_of(one: Picture, config: AdganConfig, drawn: Drawn) -> tuple[float, ...]:
-    """Work pixels per pixel of an image, per axis."""
-    return work_factors(drawn.diameter, config.work_diameter_px, config.resize, one.spacing, drawn.stretch)
+def factors_of(pictures: Sequence[Picture], config: AdganConfig, drawn: Drawn) -> list[tuple[float, ...]]:
+    """Work pixels per pixel of each image, per axis."""
+    return [
+        work_factors(own, config.work_diameter_px, config.resize, one.spacing, drawn.stretch)
+        for one, own in zip(pictures, drawn.own, strict=True)
+    ]
 
 
-def work_shape(one: Picture, config: AdganConfig, drawn: Drawn) -> tuple[int, ...]:
+def scaled_shape(one: Picture, factors: Sequence[float]) -> tuple[int, ...]:
     """Sides of an image in work pixels."""
-    return tuple(max(1, round(n * f)) for n, f in zip(one.pixels.shape, factors_of(one, config, drawn), strict=True))
+    return tuple(max(1, round(n * f)) for n, f in zip(one.pixels.shape, factors, strict=True))
 
 
 def mask_settings(config: AdganConfig, drawn: Drawn, shape: tuple[int, ...], warn: Warn) -> MaskSettings:

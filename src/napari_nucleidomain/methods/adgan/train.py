@@ -29,7 +29,7 @@ from .facts import Facts
 from .lessons import Crops, as_batch, channels_last, draw_masks
 from .pictures import load_pictures, to_work
 from .segment import METHOD, AdganSegmenter, network_settings, read_config
-from .sizes import Drawn, crop_shape, factors_of, find_sizes, mask_settings, work_shape
+from .sizes import Drawn, crop_shape, factors_of, find_sizes, mask_settings
 from .watching import Watcher
 
 STAGE = "translate"
@@ -105,10 +105,11 @@ class _Training:
             if stage.needed:
                 stage.save("drawn", **find_sizes(self.pictures, config, run.warn).to_arrays())
             self.drawn = Drawn.from_arrays(stage.load("drawn"))
-        self.works = [to_work(one.pixels, factors_of(one, config, self.drawn), config.gamma) for one in self.pictures]
-        self.crop = crop_shape(config, [work_shape(one, config, self.drawn) for one in self.pictures])
+        factors = factors_of(self.pictures, config, self.drawn)
+        self.works = [to_work(one.pixels, by, config.gamma) for one, by in zip(self.pictures, factors, strict=True)]
+        self.crop = crop_shape(config, [one.shape for one in self.works])
         self.masks = mask_settings(config, self.drawn, self.crop, run.warn)
-        work_diameter = self.drawn.diameter * factors_of(self.pictures[0], config, self.drawn)[-1]
+        work_diameter = self.drawn.own[0] * factors[0][-1]
         judge = Judge(self.works, self.masks, config, work_diameter, self.device)
         self.watcher.prepare(self.drawn, judge, self.masks)
         run.offer(self._build)

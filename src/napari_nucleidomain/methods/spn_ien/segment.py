@@ -88,7 +88,7 @@ class SpnIenSegmenter:
         """Where the networks lie."""
         return self._device
 
-    def prepare(self, image: Image, plane: int | None) -> IntensityRange:
+    def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> IntensityRange:
         """The image's intensity range."""
         return IntensityRange.fit(image.overview(plane=plane, exact=True), image.dtype, rgb=image.rgb)
 
