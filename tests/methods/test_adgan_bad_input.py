@@ -138,7 +138,7 @@ def test_sizes_that_cannot_be_are_refused(tmp_path: Path) -> None:
 
 def test_what_the_user_says_is_obeyed_and_the_rest_estimated(tmp_path: Path) -> None:
     made = load_pictures(flat(tmp_path / "data"), 0.0, Heard())
-    found = find_sizes(made, config(), Heard())
+    found = find_sizes(made, config(own_scale=False), Heard())
     assert 14 < found.diameter < 20
     assert found.blobs >= 15
     said = find_sizes(made, config(diameter_px=30.0), Heard())
