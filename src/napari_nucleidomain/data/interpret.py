@@ -242,11 +242,11 @@ def _why_third(raw: RawImage, said: Understanding, sizes: dict[str, int], meanin
 
 def _ask_voxel_size(sizes: dict[str, float], source: Literal["file", "user"]) -> Question:
     """Planes are mostly further apart than pixels; without the distance nuclei look flat."""
-    text = "No voxel size in the file."
+    text = "No voxel size in the file: planes are mostly further apart than pixels."
     if "X" in sizes:
         who = "The file gives" if source == "file" else "You gave"
         text = f"{who} {sizes['X']:.3g} µm for rows and columns, but not the distance between planes."
-    return Question("pixel_size", text, {"Go on": {"cubic": True}}, "cubes, as deep as they are wide")
+    return Question("pixel_size", text, {"Go on": {"cubic": True}}, "cubes")
 
 
 def _pixel_size(raw: RawImage, said: Understanding, meaning: Meaning) -> None:

@@ -188,13 +188,13 @@ class Understood(QWidget):
         deep = image.ndim == 3
         self.pixel_words.setText("Voxel size" if deep else "Pixel size")
         self.pixel.setPlaceholderText("z × y × x in µm" if deep else "µm/px")
-        self.pixel.setMinimumWidth(150 if deep else 0)
-        missing = "⚠ not in file" if deep else "⚠ not in the file"
-        source = {"file": "from file", "user": "by you"}.get(image.pixel_size_source or "", missing)
-        self.pixel_source.setText(source)
-        self.pixel_source.setToolTip(
-            "" if image.pixel_size_um else "Areas will be in pixels, and sizes cannot be matched to a model."
-        )
+        # Three numbers need the room; where they come from is said shortly then.
+        self.pixel.setMinimumWidth(148 if deep else 0)
+        source = {"file": "from file", "user": "by you"}.get(image.pixel_size_source or "", "⚠ not in the file")
+        words = {"file": "file", "user": "you"}.get(image.pixel_size_source or "", "⚠") if deep else source
+        self.pixel_source.setText(words)
+        missing = "" if image.pixel_size_um else " Sizes will be in pixels, and cannot be matched to a model."
+        self.pixel_source.setToolTip(source.removeprefix("⚠ ") + "." + missing)
         stacked = len(image.axes.replace("C", "")) > 2 or "third_axis" in entry.understanding
         self.form.setRowVisible(self.third, stacked)
         self.form.setRowVisible(self.third_reason, stacked and bool(image.third_axis_reason))

@@ -52,4 +52,4 @@ def read_size(text: str, ndim: int) -> float | tuple[float, ...]:
 def size_text(size: float | Sequence[float]) -> str:
     """ "0.25", or "0.5 × 0.13 × 0.13"."""
     sides = (size,) if isinstance(size, int | float) else size
-    return " × ".join(f"{float(side):.4g}" for side in sides)
+    return " × ".join(f"{float(side):.{3 if len(sides) > 1 else 4}g}" for side in sides)
