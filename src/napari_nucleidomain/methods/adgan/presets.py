@@ -28,7 +28,7 @@ _QUICK: dict[str, Any] = {
     "quarter_turns": True,
     "turn": 0.0,
     "mirrored": True,
-    "low": -0.35,
+    "low": -0.45,
 }
 # What the paper says and nothing else: the last state, no running average.
 _PAPER: dict[str, Any] = {"precision": "32-true", "choose": False, "window_crops": 32.0}
