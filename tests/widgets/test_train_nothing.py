@@ -130,6 +130,16 @@ def test_the_size_of_voxels_is_asked(dock, bare_entry, session, qtbot):
     assert ready(dock).train.isEnabled() and not dock.ask.voxels.isVisible()
 
 
+def test_the_plane_on_screen_stays_when_voxels_get_their_size(session):
+    from napari_nucleidomain.widgets.images_correct import rescale
+
+    entry = session.add_entry("deep")
+    layer = entry.layers["image"] = session.viewer.add_image(np.zeros((9, 40, 40), np.uint8))
+    session.viewer.dims.point = (6, 0, 0)
+    rescale(session, entry, open_image(np.zeros((9, 40, 40)), Understanding(axes="ZYX", pixel_size_um=(2, 0.5, 0.5))))
+    assert layer.world_to_data(session.viewer.dims.point)[0] == 6
+
+
 # ---- the question of a training
 
 

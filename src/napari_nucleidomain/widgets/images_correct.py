@@ -89,6 +89,8 @@ def rescale(session: Session, entry: ImageEntry, image: Image) -> None:
     layer = entry.layers["image"]
     camera = viewer.scene.camera
     at = layer.world_to_data((0,) * (layer.ndim - 2) + tuple(camera.center[-2:]))
+    # Of a stack the plane, too: its slider counts in the unit of the pixel size.
+    plane = layer.world_to_data(viewer.dims.point)
     old = float(layer.scale[-1])
     for one in entry.layers.values():
         ndim = one.ndim
@@ -101,3 +103,5 @@ def rescale(session: Session, entry: ImageEntry, image: Image) -> None:
         centre = list(camera.center)
         centre[-2:] = [float(one) for one in layer.data_to_world(at)[-2:]]
         camera.center, camera.zoom = tuple(centre), camera.zoom * old / float(layer.scale[-1])
+        hidden = viewer.dims.ndim - layer.ndim
+        viewer.dims.point = (*viewer.dims.point[:hidden], *(float(one) for one in layer.data_to_world(plane)))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ROLE = "size"
 NAME = "nucleus size"
 _COLOUR = "#E69F00"
+_RIM_PX = 2.0
 _MOST = 640
 _AFTER_MS = 400
 
@@ -143,6 +144,9 @@ class SizeCircles(QObject):
             layer.current_size = self._diameter
             layer.data = self._centres
             layer.size = self._diameter
+            # Two pixels of the screen.
+            scale = float(np.abs(layer.scale[-1]))
+            layer.border_width = _RIM_PX / (self._session.viewer.scene.camera.zoom * scale)
 
     def _make(self, entry: ImageEntry) -> Any:
         """Rings are points of that size."""
@@ -154,7 +158,7 @@ class SizeCircles(QObject):
             size=self._diameter,
             face_color=[0, 0, 0, 0],
             border_color=_COLOUR,
-            border_width=0.06,
+            border_width_is_relative=False,
             canvas_size_limits=(2, 10000),
             **layers.geometry(entry),
         )

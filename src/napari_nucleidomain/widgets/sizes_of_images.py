@@ -102,8 +102,9 @@ def centres_of_nuclei(image: Image, box: Sequence[tuple[int, int]], plane: int |
     blobs = find_blobs(part, np.ones(2))
     apart = np.abs(np.log2(2 * np.sqrt(2) * blobs.sigma / diameter)) if len(blobs.sigma) else np.zeros(0)
     kept: list[np.ndarray] = []
-    # Those twice too large or small come last: they may be clumps or specks.
-    for k in np.lexsort((-blobs.answer, apart > 1)):
+    margin = np.minimum(blobs.place, np.array(part.shape) - 1 - blobs.place).min(axis=1, initial=np.inf)
+    # Those twice too large or small come last, as do those cut by the edge: they may be clumps, specks or parts.
+    for k in np.lexsort((-blobs.answer, (apart > 1) | (margin < diameter / 2))):
         place = blobs.place[k]
         if all(np.hypot(*(place - other)) > 1.5 * diameter for other in kept):
             kept.append(place)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Gesture = Literal["line", "circle"]
 _NAMES: dict[Gesture, str] = {"line": "line across a nucleus", "circle": "edge of a nucleus"}
 _COLOUR = "#E69F00"
-_DOT_PX: dict[Gesture, float] = {"line": 3.0, "circle": 8.0}
+_DOT_PX: dict[Gesture, float] = {"line": 4.0, "circle": 8.0}
 _MOST_DOTS = 200
 # A shorter line is a click whose mouse slipped.
 _SLIP_PX = 4.0

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
 
 from .images_correct import correct
 from .inline import Inline, WhyButton, row
@@ -43,7 +43,7 @@ class AskImages(QWidget):
         self.pixel = FloatBox({"gt": 0.0, "le": 1e5}, "µm")
         for box, words in ((self.between, "From one plane to the next"), (self.pixel, "Side of a pixel in the plane")):
             box.setToolTip(f"{words}, in micrometres; the microscope's settings tell it.")
-            box.setSpecialValueText("?")
+            box.setSpecialValueText("? µm")
             box.setMinimum(0.0)
             box.valueChanged.connect(self._typed)
         self.take = WhyButton("Take these sizes", "For all volumes that have none")
@@ -53,7 +53,10 @@ class AskImages(QWidget):
         layout = QVBoxLayout(self.voxels)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._words)
-        layout.addLayout(row(QLabel("planes"), self.between, QLabel("apart, pixels"), self.pixel))
+        form = QFormLayout()
+        form.addRow("From plane to plane", self.between)
+        form.addRow("Side of a pixel", self.pixel)
+        layout.addLayout(form)
         layout.addLayout(row(self.take, QWidget(), stretch=1))
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)

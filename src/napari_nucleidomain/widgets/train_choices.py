@@ -121,12 +121,16 @@ class TrainChoices(QWidget):
         seed.setLayout(row(QLabel("Seed"), self.seed, stretch=1))
         self.advanced.add(self.cluster)
         self.advanced.add(seed)
+        self._lay_out(form)
+        self._connect()
+
+    def _lay_out(self, form: QFormLayout) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(_bold("What do you have?"))
         layout.addWidget(self.have)
         layout.addWidget(self.sentence)
-        # What a method has to be told first: the dock puts a panel here.
+        # What a method has to be told first: the dock puts panels here.
         self.first = QVBoxLayout()
         layout.addLayout(self.first)
         layout.addWidget(_bold("How long?"))
@@ -137,6 +141,8 @@ class TrainChoices(QWidget):
         layout.addLayout(self.room)
         layout.addLayout(row(self.limit, self.minutes, stretch=1))
         layout.addLayout(form)
+
+    def _connect(self) -> None:
         self.have.currentIndexChanged.connect(self._method_chosen)
         self.have.currentIndexChanged.connect(self._have_chosen)
         self.limit.toggled.connect(self._limit_toggled)

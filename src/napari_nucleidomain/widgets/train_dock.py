@@ -98,14 +98,14 @@ class TrainDock(Dock):
             self.asks,
             self.choices,
             self.checklist,
-            self.ask,
             self.progress,
             self.past,
             self.choices.advanced,
         )
         for widget in parts:
             self.body.addWidget(widget)
-        self.choices.first.addWidget(self.sizes)
+        for widget in (self.ask, self.sizes):
+            self.choices.first.addWidget(widget)
         self.body.addStretch(1)
         # Always in sight: with the choices and the list of checks the dock is longer than a small screen.
         for widget in (self.message, self.question, self.train):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
 from .inline import Inline, WhyButton, row
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 FIELD = "diameter_px"
 # Nuclei are about round; where they seem this much longer or flatter in volumes, the voxel size may be wrong.
 _STRETCHES = (0.7, 1.4)
-_UNSET = "?"
 _HOW = {
     "line": "Press at one edge of a typical nucleus, drag to the other edge and let go.",
     "circle": "Click three places all round the edge of a typical nucleus.",
@@ -66,8 +65,8 @@ class TrainSizes(QWidget):
     def _build(self) -> None:
         self.px = FloatBox({"ge": 0.0, "le": 1e4}, "px")
         self.um = FloatBox({"ge": 0.0, "le": 1e5}, "µm")
-        for box in (self.px, self.um):
-            box.setSpecialValueText(_UNSET)
+        for box, unit in ((self.px, "px"), (self.um, "µm")):
+            box.setSpecialValueText(f"? {unit}")
             box.setToolTip("Across a typical nucleus. Not set (0): estimated from the images when the training starts.")
             box.setKeyboardTracking(False)
         self.px.valueChanged.connect(self._px_typed)
@@ -97,10 +96,18 @@ class TrainSizes(QWidget):
                 flow.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(QLabel("<b>How large are the nuclei?</b>"))
-        layout.addLayout(row(QLabel("about"), self.px, self.um, QLabel("across"), QWidget(), stretch=4))
+        layout.addWidget(QLabel("<b>How large are nuclei, across?</b>"))
+        layout.addLayout(self._number())
         for widget in (ways, self.told, self.seen, end):
             layout.addWidget(widget)
+
+    def _number(self) -> QHBoxLayout:
+        """The two boxes share what a narrow dock has."""
+        line = row(self.px, self.um)
+        for place, box in enumerate((self.px, self.um)):
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            line.setStretch(place, 1)
+        return line
 
     # ---- what is meant
 
@@ -255,10 +262,9 @@ class TrainSizes(QWidget):
         if low <= found.stretch <= high:
             self.told.say("ok", said)
         else:
-            shape = "longer" if found.stretch > 1 else "flatter"
             self.told.say(
                 "warning",
-                f"{said} But along z they seem {shape} than wide, by {found.stretch:.2g}.",
+                f"{said} But along z they seem {found.stretch:.2g} times as long as wide.",
                 "Check the voxel size in Images: the distance between planes may be wrong.",
             )
         self.set_diameter(float(f"{found.diameter:.2g}"))
