@@ -175,7 +175,7 @@ def test_the_likely_method():
     specs = {name: SimpleNamespace(needs=name) for name in needs}
     assert likely_method([bright()], specs) == "nothing"
     assert likely_method([bright()], {"points": specs["points"]}) == ""
-    assert likely_method([bright(), entry(1)], specs) == "", "tissue among them"
+    assert likely_method([bright(), entry(1)], specs) == "points", "tissue among them"
     assert likely_method([bright(), entry(1, image=None)], specs) == "", "not opened yet"
     assert likely_method([bright(clicks=1)], specs) == "points"
     assert likely_method([bright(labels="x.png"), bright()], specs) == "labels"

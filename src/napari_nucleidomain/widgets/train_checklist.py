@@ -52,16 +52,22 @@ class Check:
 
 
 def likely_method(entries: Iterable[ImageEntry], specs: Mapping[str, MethodSpec]) -> str:
-    """The method for what the images have: clicks where there are some, else outlines, else fluorescence; or ""."""
-    from .train_images_only import all_fluorescence
+    """The method for what the images have: clicks where there are some, else outlines; or "".
 
-    entries = list(entries)
+    Without either: nothing is needed where all are fluorescence; stained tissue will be clicked.
+    """
+    from .train_images_only import all_fluorescence, is_stained
+
     used = [one for one in entries if one.use == "train" and not one.problem]
-    clicks, outlines = any(len(one.points) for one in used), any(one.labels is not None for one in used)
-    corrected = any(one.corrections is not None for one in used)
-    needs = "points" if clicks else "labels" if outlines else "" if corrected else "nothing"
+    needs = ""
+    if any(len(one.points) for one in used):
+        needs = "points"
+    elif any(one.labels is not None for one in used):
+        needs = "labels"
+    elif not any(one.corrections is not None for one in used):
+        needs = "points" if any(map(is_stained, used)) else "nothing"
     found = next((name for name, spec in specs.items() if spec.needs == needs), "")
-    return found if needs != "nothing" or not found or all_fluorescence(entries) else ""
+    return found if needs != "nothing" or not found or all_fluorescence(used) else ""
 
 
 def check_data(entries: Sequence[ImageEntry], needs: str) -> list[Check]:
