@@ -121,7 +121,7 @@ class FakeRun:
         self.previews.append((image, origin, arrays["labels"]))
         self.before.append(arrays.get("before"))
 
-    def ask(self, id: str, text: str, hint: str = "") -> None:
+    def ask(self, id: str, text: str, hint: str = "", **taken: float) -> None:
         self.asked.setdefault(id, text)
 
     def answer_to(self, id: str) -> str | None:

@@ -216,7 +216,7 @@ def test_adjust_begins_with_what_the_training_had_estimated(dock, trainer, sessi
     job = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps({**job, "config": {}}), encoding="utf-8")
     trainer.run._job = None
-    trainer.say(Metric(stage="look", step=0, values={"diameter_px": 17.0}), ASKED)
+    trainer.say(ASKED.model_copy(update={"taken": {"diameter_px": 17.0}}))
     poll(dock).adjust.click()
     trainer.leave(Stopped())
     poll(dock)
@@ -236,11 +236,11 @@ def test_pictures_of_a_preview(tmp_path):
     file = tmp_path / "p.npz"
     volume = np.zeros((5, 600, 700), np.float32)
     volume[2, :, 350:] = 1.0
-    np.savez(file, labels=np.zeros((4, 4)), image=volume, painted=np.full((40, 60), -1, np.float32))
+    np.savez(file, labels=np.zeros((4, 4)), picture=volume, painted=np.full((40, 60), -1, np.float32))
     found = read_pictures(file)
-    assert set(found) == {"image", "painted"}
-    assert found["image"].shape == (300, 350), "the middle plane, every second pixel"
-    assert found["image"][0, 0] == 0 and found["image"][0, -1] == 255
+    assert set(found) == {"picture", "painted"}
+    assert found["picture"].shape == (300, 350), "the middle plane, every second pixel"
+    assert found["picture"][0, 0] == 0 and found["picture"][0, -1] == 255
     assert found["painted"].max() == 0, "a mask of nothing is black, not stretched"
 
 

@@ -92,7 +92,9 @@ def _busy(parser: argparse.ArgumentParser) -> None:
 
 def _train(commands: argparse._SubParsersAction) -> None:
     trainable = [name for name, spec in methods().items() if spec.trainable]
-    parser = _add(commands, "train", "train", "Train a model on clicks (spn-ien), outlines (panoptic) or images alone (adgan).")
+    parser = _add(
+        commands, "train", "train", "Train a model on clicks (spn-ien), outlines (panoptic) or images alone (adgan)."
+    )
     parser.add_argument("--method", default="spn-ien", help=f"one of: {', '.join(trainable)} (default: spn-ien)")
     parser.add_argument("--preset", help="named settings, e.g. quick, balanced, paper (default: the method's first)")
     parser.add_argument(

@@ -113,13 +113,15 @@ class Acknowledged(_Event):
 class Question(_Event):
     """The run asks the person something and goes on meanwhile; it never waits for an answer.
 
-    What it is about is the latest preview. `id` names the question within the run.
+    What it is about is the latest preview. `id` names the question within the run; `taken` are settings that the run
+    chose itself where the person had said nothing, to begin with where they are to be adjusted.
     """
 
     kind: Literal["question"] = "question"
     id: str
     text: str
     hint: str = ""
+    taken: dict[str, float] = Field(default_factory=dict)
 
 
 class Answered(_Event):

@@ -163,12 +163,12 @@ class RunContext(Protocol):
     def preview(self, image: str, origin: tuple[int, ...], /, note: str = "", **arrays: np.ndarray) -> None:
         """Publish arrays (`labels` at least) as the live preview.
 
-        Beside a question the viewer shows `image`, `painted`, `synthetic_mask` and `synthetic_image` (float32, 2D or
+        Beside a question the viewer shows `picture`, `painted`, `synthetic_mask` and `synthetic_image` (float32, 2D or
         z-y-x; masks in [-1, 1] or from 0 on) as small pictures.
         """
         ...
 
-    def ask(self, id: str, text: str, hint: str = "") -> None:  # noqa: A002 - as the event calls it
+    def ask(self, id: str, text: str, hint: str = "", **taken: float) -> None:  # noqa: A002 - as the event calls it
         """Ask the person something about the latest preview, and go on; nobody waits for the answer.
 
         A question of the same `id` is asked once, also over a resume.
@@ -181,6 +181,8 @@ class RunContext(Protocol):
             The question in a biologist's words. The viewer offers *Looks right, go on*, *Adjust* and *Stop*.
         hint : str
             What to look for.
+        **taken : float
+            Settings that the run chose itself where the person had said nothing, e.g. `diameter_px`.
         """
         ...
 

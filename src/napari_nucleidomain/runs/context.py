@@ -324,9 +324,9 @@ class FolderRun:
         )
 
     # -- questions -------------------------------------------------------------------------------------------
-    def ask(self, id: str, text: str, hint: str = "") -> None:  # noqa: A002 - as the event calls it
+    def ask(self, id: str, text: str, hint: str = "", **taken: float) -> None:  # noqa: A002 - as the event calls it
         """Ask the person something, once; nobody waits for the answer."""
-        self._requests.questions.ask(Question(id=id, text=text, hint=hint))
+        self._requests.questions.ask(Question(id=id, text=text, hint=hint, taken=taken))
 
     def answer_to(self, id: str) -> str | None:  # noqa: A002 - as the event calls it
         """The answer, or None as long as there is none."""

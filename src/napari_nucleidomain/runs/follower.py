@@ -181,7 +181,7 @@ class FollowerRun:
     def preview(self, image: str, origin: tuple[int, ...], /, note: str = "", **arrays: np.ndarray) -> None:
         """Show nothing."""
 
-    def ask(self, id: str, text: str, hint: str = "") -> None:  # noqa: A002 - as the event calls it
+    def ask(self, id: str, text: str, hint: str = "", **taken: float) -> None:  # noqa: A002 - as the event calls it
         """Ask nobody: the owner has asked."""
 
     def answer_to(self, id: str) -> str | None:  # noqa: A002 - as the event calls it

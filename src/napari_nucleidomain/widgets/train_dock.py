@@ -265,11 +265,11 @@ class TrainDock(Dock):
         if self.follower.state in _ALIVE:
             return
         self._adjusted = None
-        found = self.follower.story.whole(FIELD).values
+        question = self.follower.story.question
         self._repeat(run)
-        if self._has_sizes() and self.sizes.diameter_px is None and found:
+        if self._has_sizes() and self.sizes.diameter_px is None and question is not None:
             # What the run had estimated is what is to be changed.
-            self.sizes.set_diameter(found[-1])
+            self.sizes.set_diameter(question.taken.get(FIELD))
         if run.job.minutes:
             self.choices.limit_to(run.job.minutes)
         self.refresh()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # Array of a preview -> what it is for a person; in pairs of before and after.
 PICTURES = {
-    "image": "your image",
+    "picture": "your image",
     "painted": "what it paints",
     "synthetic_mask": "a drawn mask",
     "synthetic_image": "the image it makes of it",
@@ -56,7 +56,7 @@ def _grey(pixels: np.ndarray, name: str) -> np.ndarray:
     # Twice the side on the screen is enough also where its pixels are small.
     step = max(1, min(pixels.shape) // (2 * _SIDE))
     pixels = np.nan_to_num(pixels[::step, ::step])
-    if "image" in name:
+    if name in ("picture", "synthetic_image"):
         low, high = (float(one) for one in np.percentile(pixels, (0.5, 99.8)))
     else:
         # Masks keep their range: stretched, an empty one would be all noise.
