@@ -11,7 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.events import StageEvent
+from napari_nucleidomain.contracts.events import StageEvent, Warned
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.runs.job import ImageRef, PredictJob
@@ -275,3 +275,22 @@ def test_what_comes_out_of_a_volume(result, dock, session, qtbot, tmp_path):  # 
     assert outlined[row - 10 : row + 10, column - 10 : column + 10].any() and not outlined[:20].any()
     with pytest.raises(NucleiError, match="does not reach"):
         draw_figure(snapshot, FigureStyle(plane=99))
+
+
+def test_a_run_without_voxel_size_offers_to_say_it(session, entry, volume_file, monkeypatch, qtbot):
+    opened, worker = [], Worker()
+    for module in (predict_run, predict_dock):
+        monkeypatch.setattr(module, "worker_of", lambda project: worker)
+    monkeypatch.setattr(predict_dock, "open_dock", lambda session, which: opened.append(which))
+    entry.image, entry.understanding = open_image(volume_file), {}
+    made = predict_dock.PredictDock(session.viewer)
+    session.viewer.window.add_dock_widget(made, name="Predict")
+    made._warned(Warned(message=f"{entry.name}: {entry.image.assumptions[0]}"))
+    assert offered(made.message) == ["Enter it", "Go on"]
+    press(made.message, "Enter it")
+    assert opened == ["images"]
+    press(made.message, "Go on")
+    qtbot.waitUntil(lambda: entry.understanding.get("cubic") is True, timeout=8000)
+    assert not made.message.isVisible() and not entry.image.assumptions
+    made._warned(Warned(message="Something else."))
+    assert not offered(made.message)

@@ -14,6 +14,7 @@ from .devices import devices
 from .dock import Dock, open_dock
 from .export import SAVE_FILTERS, save_labels
 from .folding import Fold
+from .images_correct import correct
 from .inline import Inline, WhyButton, row
 from .newest import Newest
 from .predict_after import AfterPredict, default_name
@@ -292,7 +293,20 @@ class PredictDock(Dock):
 
     def _warned(self, event: Any) -> None:
         if event.kind == "warning":
-            self.message.say("warning", event.message, event.hint)
+            self.message.say("warning", event.message, event.hint, **self._answers(event.message))
+
+    def _answers(self, message: str) -> dict[str, Any]:
+        """What can be done at once about a volume that does not say how far its planes are apart."""
+        entry = self.session.current
+        asked = entry.image.questions if entry is not None and entry.image is not None else []
+        if entry is None or not any(one.topic == "pixel_size" and one.text in message for one in asked):
+            return {}
+
+        def go_on() -> None:
+            self.message.clear()
+            correct(self, self.session, entry, {"cubic": True}, self.message.say_error)
+
+        return {"Enter it": lambda: open_dock(self.session, "images"), "Go on": go_on}
 
     def _ended(self, outcome: Outcome) -> None:
         self._over()
