@@ -15,6 +15,7 @@ from napari_nucleidomain.instances.synthesis import (
     MaskSettings,
     SyntheticMask,
     draw_mask,
+    labels_on,
     semi_major_of,
     shortfall,
 )
@@ -182,3 +183,17 @@ def test_semi_major_of_a_diameter_gives_nuclei_of_that_diameter(ndim: int) -> No
     a = semi_major_of(20, ndim)
     drawn = random_ellipsoids(MaskSettings((64,) * ndim, (1, 1), (a, a)), 4000, np.random.default_rng(0))
     assert 2 * np.mean(np.prod(drawn.axes, axis=1) ** (1 / ndim)) == pytest.approx(20, rel=0.01)
+
+
+def test_nuclei_are_drawn_anew_on_a_finer_and_a_coarser_grid() -> None:
+    mask = draw_mask(MaskSettings((60, 80), (15, 15), (5, 9)), np.random.default_rng(0))
+    assert np.array_equal(labels_on(mask.nuclei, (1, 1), (60, 80)), mask.labels)
+    fine = labels_on(mask.nuclei, (0.25, 0.5), (240, 160))
+    assert fine.max() == len(mask.nuclei)
+    # Every pixel of the mask is a block of pixels about the same place.
+    blocks = fine.reshape(60, 4, 80, 2)
+    assert (np.median(blocks.transpose(0, 2, 1, 3).reshape(60, 80, 8), -1) == mask.labels).mean() > 0.97
+    coarse = labels_on(mask.nuclei, (30, 40), (2, 2))
+    assert np.unique(coarse[coarse > 0]).tolist() == list(range(1, coarse.max() + 1))
+    cut = labels_on(mask.nuclei, (1, 1), (30, 40))
+    assert np.unique(cut).tolist() == list(range(len(np.unique(mask.labels[:30, :40]))))

@@ -13,6 +13,8 @@ from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import NucleiError, methods
 from napari_nucleidomain.runs.execute import ExitCode
 
+from .ranges import sides, span
+
 EXIT_CODES = """exit status:
   0  done; also where an image is blank or holds no nuclei, which is said
   1  a fault of this program (please report it, with the log)
@@ -225,10 +227,46 @@ def _export(commands: argparse._SubParsersAction) -> None:
 
 
 def _synthesize(commands: argparse._SubParsersAction) -> None:
-    parser = _add(
-        commands, "synthesize", "synthesize", "Reserved: make labelled images (comes with the AD-GAN method)."
+    parser = _add(commands, "synthesize", "synthesize", "Make labelled images with a model of the method adgan.")
+    parser.add_argument("model", metavar="MODEL", help="folder of a model that was trained with adgan")
+    parser.add_argument(
+        "--out",
+        required=True,
+        type=_path,
+        metavar="FOLDER",
+        help="dataset that is made, train/images and train/labels; one begun before with the same settings is gone on "
+        "with",
     )
-    parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("--count", required=True, type=int, metavar="N", help="images the folder holds in the end")
+    parser.add_argument(
+        "--size", type=sides, metavar="Y,X", help="of an image in pixels, of volumes Z,Y,X (default: 512,512)"
+    )
+    parser.add_argument(
+        "--diameter",
+        type=span(float),
+        metavar="A-B",
+        help="of nuclei in pixels, as in 20-30 (default: as in training)",
+    )
+    parser.add_argument(
+        "--nuclei", type=span(int), metavar="A-B", help="in an image, as in 20-60 (default: as densely as in training)"
+    )
+    parser.add_argument(
+        "--eccentricity",
+        type=span(float),
+        metavar="A-B",
+        help="0 is a circle, near 1 a needle (default: as in training)",
+    )
+    parser.add_argument("--bits", type=int, choices=[8, 16], default=8, help="of the images (default: 8)")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
+    _device(parser)
+    parser.add_argument(
+        "--project",
+        type=_path,
+        default=Path(DEFAULT_PROJECT),
+        metavar="DIR",
+        help=f"where the run folder is made (default: ./{DEFAULT_PROJECT})",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def _folder_commands(commands: argparse._SubParsersAction) -> None:

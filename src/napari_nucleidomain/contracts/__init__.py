@@ -8,6 +8,7 @@ from .errors import DiskFull, NucleiError, WriteError
 from .method import MethodSpec, Preset, find_method, methods
 from .run import Checkpoints, Interrupted, RunContext, Step, StopRun
 from .segmenter import Segmenter, SegmenterSpec
+from .synthesis import Synthesis, SynthesisWish, SyntheticImage
 from .team import TeamLink
 
 __all__ = [
@@ -25,6 +26,9 @@ __all__ = [
     "SegmenterSpec",
     "Step",
     "StopRun",
+    "Synthesis",
+    "SynthesisWish",
+    "SyntheticImage",
     "TeamLink",
     "WriteError",
     "find_method",

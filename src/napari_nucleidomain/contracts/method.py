@@ -66,6 +66,9 @@ class MethodSpec:
         "module:function" (torch-free) called as `forecast(config)`, giving (reference, steps, cost): the reference
         training it is like ("small", "large": what the speed test measures), the steps it is made for, and what one
         of them costs in steps of that reference. Empty where nobody knows.
+    synthesis : str
+        "module:function" (torch-free) called as `synthesis(card, wish)` and giving a `Synthesis`: labelled images from
+        a trained model. Empty where the method cannot make any.
     several_devices : bool
         Whether its training uses `RunContext.team`; its config then has a `batch`.
     """
@@ -81,6 +84,7 @@ class MethodSpec:
     ndims: tuple[int, ...] = (2,)
     forecast: str = ""
     paper: str = ""
+    synthesis: str = ""
     several_devices: bool = False
 
     @property

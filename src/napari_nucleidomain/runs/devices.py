@@ -25,7 +25,7 @@ from napari_nucleidomain.contracts.files import remove_with_retry, write_json
 
 from .event_log import EventWriter
 from .folder import RunFolder
-from .job import CLASSICAL, PredictJob, TrainJob
+from .job import CLASSICAL, Job, PredictJob, TrainJob
 from .lock import exclusive
 from .ownership import process_alive, process_key
 from .places import PROJECT_FILE
@@ -104,7 +104,7 @@ class Holder:
 
     def sentence(self) -> str:
         """Who has what since when, for a person."""
-        what = "training" if self.kind == "train" else "prediction"
+        what = {"train": "training", "synthesize": "making of images"}.get(self.kind, "prediction")
         paused = "" if self.computes else ", which is paused,"
         day = "%H:%M" if time.time() - self.since < 12 * 3600 else "%Y-%m-%d %H:%M"
         since = time.strftime(day, time.localtime(self.since))
@@ -156,12 +156,12 @@ def _same(holder: Holder, run: Path | None) -> bool:
     return run is not None and Path(holder.run) == run.absolute()
 
 
-def in_use(job: TrainJob | PredictJob) -> Holder | None:
+def in_use(job: Job) -> Holder | None:
     """Who has the device that a job would compute on. torch is imported only where anybody computes at all."""
     return _first_met(_me(job, Path())) if holders() else None
 
 
-def refuse_if_in_use(job: TrainJob | PredictJob, busy: Busy) -> None:
+def refuse_if_in_use(job: Job, busy: Busy) -> None:
     """Say that a job cannot begin before a folder is made for it.
 
     Raises
@@ -241,7 +241,7 @@ def _record(holder: Holder) -> Path:
     return registry() / f"{holder.token}.json"
 
 
-def _me(job: TrainJob | PredictJob, folder: Path) -> Holder:
+def _me(job: Job, folder: Path) -> Holder:
     import psutil
 
     process = psutil.Process()
@@ -265,16 +265,16 @@ def _me(job: TrainJob | PredictJob, folder: Path) -> Holder:
     )
 
 
-def _devices_of(job: TrainJob | PredictJob) -> tuple[list[str], str]:
+def _devices_of(job: Job) -> tuple[list[str], str]:
     """Keys of all devices of a job, and words for them."""
-    if isinstance(job, PredictJob):
+    if not isinstance(job, TrainJob):
         key, words = _device_of(job)
         return [key], words
     found = [_device_of(job.model_copy(update={"device": one})) for one in split_devices(job.device)]
     return list(dict.fromkeys(key for key, _ in found)), several_words([words for _, words in found])
 
 
-def _device_of(job: TrainJob | PredictJob) -> tuple[str, str]:
+def _device_of(job: Job) -> tuple[str, str]:
     if job.device.lower() == "cpu" or (isinstance(job, PredictJob) and job.model == CLASSICAL):
         return "cpu", "the processor"
     key, words = importlib.import_module(_NAMING).name_device(job.device)

@@ -23,13 +23,14 @@ from .devices import Busy, hold
 from .event_log import EventWriter, last_event
 from .folder import RunFolder
 from .inputs import needed_to_train
-from .job import CLASSICAL, Job, TrainJob
+from .job import CLASSICAL, Job, SynthesizeJob, TrainJob
 from .log import open_log
 from .ownership import Ownership
 from .places import summary_to_stored
 from .predict import LoadedModels, predict
 from .requests import Requests
 from .spare import Spare
+from .synthesize import is_made, synthesize
 from .train import train
 
 GO_ON = "Resume it then: it goes on from what was saved last."
@@ -37,6 +38,7 @@ _LESS_MEMORY = {
     "train": "End other programs that use it, and resume: it goes on from what was saved last. Or start a new training "
     "with smaller crops (crop_px) or batches.",
     "predict": "End other programs that use it, or choose a smaller part of the image.",
+    "synthesize": "End other programs that use it, or make smaller images.",
 }
 _INTERRUPTED = (
     "The computer asked the program to end (time limit, shutdown): all was saved, and it can go on from here."
@@ -127,6 +129,8 @@ def is_complete(run: RunFolder) -> bool:
         kept = [Path(job.publish) / CARD_FILE] if job.publish else []
         kept += [Path(job.pack)] if job.pack else []
         return run.model_folder is not None and all(path.exists() for path in kept)
+    if isinstance(job, SynthesizeJob):
+        return is_made(job)
     summary = run.summary()
     return not summary.get("problems") and not _lost(summary)
 
@@ -149,6 +153,8 @@ def _refuse_without_inputs(run: RunFolder) -> None:
     job = run.job
     if isinstance(job, TrainJob):
         needed = needed_to_train(run, job)
+    elif isinstance(job, SynthesizeJob):
+        needed = [Path(job.model)]
     else:
         lost = _lost(run.summary())
         needed = [Path(entry["image"]) for entry in lost] + (
@@ -192,6 +198,8 @@ def _work(
         if isinstance(run.job, TrainJob):
             # The time it waited for the device is not counted.
             return train(run, events, requests, started + waited)
+        if isinstance(run.job, SynthesizeJob):
+            return synthesize(run, events, requests, models or LoadedModels())
         return predict(run, events, requests, models or LoadedModels())
 
 

@@ -12,7 +12,7 @@ from napari_nucleidomain.contracts.events import GO_ON, Event, Failed, Finished,
 from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
 
 from .event_log import last_event, read_events
-from .job import PredictJob, TrainJob, load_job, save_job
+from .job import Job, load_job, save_job
 from .ownership import is_alive
 from .places import summary_to_real
 from .questions import open_question, write_answer
@@ -32,7 +32,7 @@ _OVER = ("finished", "failed", "stopped")
 
 
 class RunFolder:
-    """A folder that holds all of one training or prediction.
+    """A folder that holds all of one training, prediction or synthesis.
 
     Parameters
     ----------
@@ -42,10 +42,10 @@ class RunFolder:
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        self._job: TrainJob | PredictJob | None = None
+        self._job: Job | None = None
 
     @classmethod
-    def create(cls, path: Path | str, job: TrainJob | PredictJob) -> RunFolder:
+    def create(cls, path: Path | str, job: Job) -> RunFolder:
         """Make the folder and write what to do.
 
         Raises
@@ -60,7 +60,7 @@ class RunFolder:
         return run
 
     @property
-    def job(self) -> TrainJob | PredictJob:
+    def job(self) -> Job:
         """What it is asked to do (read once)."""
         if self._job is None:
             self._job = load_job(self.path)

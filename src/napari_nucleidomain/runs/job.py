@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import NucleiError, SynthesisWish
 from napari_nucleidomain.contracts.files import check_version, read_json, write_json
 
 from .places import to_real, to_stored
@@ -85,11 +85,21 @@ class PredictJob(_Job):
     settings: dict[str, Any] = Field(default_factory=dict, description="Thresholds the segmenter can change.")
 
 
-Job = Annotated[TrainJob | PredictJob, Field(discriminator="kind")]
+class SynthesizeJob(_Job):
+    """Make labelled images with one model."""
+
+    kind: Literal["synthesize"] = "synthesize"
+    model: str = Field(description="Folder of the model.")
+    out: str = Field(description="Folder of the dataset that is made.")
+    count: int = Field(description="Images that it holds in the end.")
+    wish: SynthesisWish = SynthesisWish()
+
+
+Job = Annotated[TrainJob | PredictJob | SynthesizeJob, Field(discriminator="kind")]
 _ADAPTER: TypeAdapter[Job] = TypeAdapter(Job)
 
 
-def save_job(job: TrainJob | PredictJob, folder: Path) -> Path:
+def save_job(job: Job, folder: Path) -> Path:
     """Write `run.json`; paths inside the project relative to the run folder, so that the project can be moved."""
     job = _with_paths(job, lambda path: to_stored(path, folder))
     job = job.model_copy(update={"written_in": str(folder.absolute())})
@@ -108,10 +118,12 @@ def change_device(folder: Path, device: str) -> None:
     write_json(folder / JOB_FILE, {**read_json(folder / JOB_FILE), "device": device})
 
 
-def _with_paths(job: TrainJob | PredictJob, change: Callable[[str], str]) -> TrainJob | PredictJob:
+def _with_paths(job: Job, change: Callable[[str], str]) -> Job:
     """A copy with every path changed."""
     if isinstance(job, TrainJob):
         names: tuple[str, ...] = ("data", "parent", "publish", "pack")
+    elif isinstance(job, SynthesizeJob):
+        names = ("model", "out")
     else:
         names = ("region", "out") if job.model == CLASSICAL else ("model", "region", "out")
     changes: dict[str, Any] = {name: change(getattr(job, name)) for name in names if getattr(job, name)}
@@ -120,7 +132,7 @@ def _with_paths(job: TrainJob | PredictJob, change: Callable[[str], str]) -> Tra
     return job.model_copy(update=changes)
 
 
-def load_job(folder: Path) -> TrainJob | PredictJob:
+def load_job(folder: Path) -> Job:
     """Read `run.json`; its paths are those of where the folder is now.
 
     Raises

@@ -8,6 +8,8 @@ from typing import Any
 from napari_nucleidomain.data.example import real_path, stored_path
 
 PROJECT_FILE = "project.json"
+# Of a summary: where a model was published, where images were made.
+_FOLDERS = ("published", "synthetic")
 
 
 def project_of(folder: Path) -> Path | None:
@@ -56,8 +58,9 @@ def summary_to_real(summary: dict[str, Any], folder: Path, was: str | None = Non
     real = dict(summary)
     if isinstance(summary.get("images"), list):
         real["images"] = [record_to_real(one, folder, was) for one in summary["images"]]
-    if isinstance(summary.get("published"), str):
-        real["published"] = to_real(summary["published"], folder, was)
+    for key in _FOLDERS:
+        if isinstance(summary.get(key), str):
+            real[key] = to_real(summary[key], folder, was)
     return real
 
 
@@ -71,6 +74,5 @@ def summary_to_stored(summary: dict[str, Any], folder: Path) -> dict[str, Any]:
     stored = dict(summary)
     if summary.get("images"):
         stored["images"] = [record_to_stored(one, folder) for one in summary["images"]]
-    if summary.get("published"):
-        stored["published"] = to_stored(summary["published"], folder)
+    stored |= {key: to_stored(summary[key], folder) for key in _FOLDERS if summary.get(key)}
     return stored

@@ -16,7 +16,7 @@ from napari_nucleidomain.contracts.files import check_version, disk_error, read_
 from napari_nucleidomain.inference.model_files import mend_models, pack_model, unpack_model
 
 from .folder import RunFolder
-from .job import JOB_FILE, PredictJob, TrainJob
+from .job import JOB_FILE, Job, TrainJob
 from .places import PROJECT_FILE
 
 SCHEMA = 1
@@ -133,7 +133,7 @@ class Project:
         # A dot in front: a run that is being deleted.
         return [RunFolder(job.parent) for job in jobs if not job.parent.name.startswith(".")]
 
-    def new_run(self, job: TrainJob | PredictJob) -> RunFolder:
+    def new_run(self, job: Job) -> RunFolder:
         """Make a run folder for a job, named by date, kind and name."""
         job = job.model_copy(update={"program": __version__, "created": _now()})
         base = file_name(f"{time.strftime('%Y%m%d-%H%M%S')}-{job.kind}-{job.name or 'unnamed'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .ellipsoids import Ellipsoids
+from .grids import labels_on
 from .masks import SyntheticMask, draw_mask, shortfall
 from .presets import TABLE_9, PaperMasks
 from .settings import MaskSettings, semi_major_of
@@ -14,6 +15,7 @@ __all__ = [
     "PaperMasks",
     "SyntheticMask",
     "draw_mask",
+    "labels_on",
     "semi_major_of",
     "shortfall",
 ]

@@ -53,7 +53,7 @@ class SyntheticMask:
             first, inside = pixels_inside(centre, form, reach, step)
             depth = distance_transform_edt(inside, sampling=step)
             grey = depth < self.settings.rim * depth.max()
-            box, part = _cut(first, inside.shape, self.labels.shape)
+            box, part = cut(first, inside.shape, self.labels.shape)
             values = np.where(grey[part], np.uint8(GREY), np.uint8(WHITE))
             np.copyto(result[box], values, where=inside[part])
         return result
@@ -117,7 +117,7 @@ def _place(
 ) -> bool:
     """Draw one nucleus if all its pixels are free and at least one is in the image."""
     first, inside = pixels_inside(centre, form, reach, step)
-    box, part = _cut(first, inside.shape, labels.shape)
+    box, part = cut(first, inside.shape, labels.shape)
     inside, view = inside[part], labels[box]
     if not inside.any() or view[inside].any():
         return False
@@ -125,7 +125,7 @@ def _place(
     return True
 
 
-def _cut(first: np.ndarray, size: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+def cut(first: np.ndarray, size: Sequence[int], shape: Sequence[int]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """Where a box lies in the image, and the part of the box that does."""
     box, part = [], []
     for start, length, side in zip(first.tolist(), size, shape, strict=True):

@@ -33,6 +33,8 @@ from .sizes import own_diameter
 METHOD = "adgan"
 # Sides of a tile in work pixels.
 _TILE = {2: (640, 640), 3: (96, 160, 160)}
+# Longest side of an image that is painted as a whole, work pixels.
+_WHOLE = {2: 1024, 3: 160}
 _HALO = 3.0
 # Of a nucleus' diameter.
 _SMOOTH = 0.15
@@ -207,11 +209,25 @@ class AdganSegmenter:
 
     @torch.inference_mode()
     def image_of(self, mask: np.ndarray) -> np.ndarray:
-        """A drawn mask (*spatial) in [-1, 1] at work scale, sides multiples of 4 -> an image, likewise."""
-        x = torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(self._device)
+        """A drawn mask (*spatial) in [-1, 1] at work scale, sides multiples of 4 -> an image, likewise.
+
+        A large one is made of windows that are blended.
+        """
+        most = _WHOLE[mask.ndim]
+        window = [min(int(self._config.window_crops * c), max(most, c)) // 4 * 4 for c in self._crop]
+        try:
+            x = torch.from_numpy(np.ascontiguousarray(mask))[None, None].to(self._device)
+            seen = x.contiguous(memory_format=channels_last(mask.ndim))
+            logits = blend(seen, self._image_logits, window, self._crop)
+            return np.asarray(torch.tanh(logits)[0, 0].cpu().numpy())
+        except RuntimeError as error:
+            if is_memory_full(error):
+                raise MemoryError from error
+            raise
+
+    def _image_logits(self, x: torch.Tensor) -> torch.Tensor:
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
-            made = self._generator(x.contiguous(memory_format=channels_last(mask.ndim)), self._to, self._from)
-        return np.asarray(made[0, 0].float().cpu().numpy())
+            return self._generator.decoder.logits(self._generator.encoder(x, self._to), self._from)
 
     def _flips(self, ndim: int) -> list[list[int]]:
         last = [ndim + 1, ndim]
