@@ -29,7 +29,7 @@ PICTURES = {
     "synthetic_mask": "a drawn mask",
     "synthetic_image": "the image it makes of it",
 }
-_SIDE = 128
+_SIDE = 120
 _OPEN_IN = ("running", "paused", "waiting", "interrupted")
 
 
