@@ -124,6 +124,7 @@ class Watcher:
                 QUESTION,
                 f"Does this begin to look right? It is looking for {self._drawn.says()}.",
                 "Painted nuclei should lie on yours and be about as large. If sizes are wrong, choose Adjust.",
+                diameter_px=round(self._drawn.diameter, 1),
             )
         if self._marks.due(step) and self._marks.take(step):
             with self._marks.timed():
