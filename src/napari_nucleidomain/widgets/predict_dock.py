@@ -27,6 +27,7 @@ from .predict_space import too_little
 from .predict_turn import Turn
 from .predict_where import WherePicker
 from .run_follow import training_follower
+from .synthesis_panel import SynthesisPanel
 from .wording import count, duration
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class PredictDock(Dock):
         runs_on = QWidget()
         runs_on.setLayout(row(QLabel("Runs on"), self.device, stretch=1))
         self.advanced.add(runs_on)
+        self.synthesis = SynthesisPanel(self.session, self.training, lambda: str(self.device.currentData()))
         for widget in (
             self.models,
             self.where,
@@ -101,6 +103,7 @@ class PredictDock(Dock):
             self.working,
             self.message,
             self.after,
+            self.synthesis,
             self.advanced,
         ):
             self.body.addWidget(widget)
@@ -122,7 +125,7 @@ class PredictDock(Dock):
         self.where.changed.connect(self.refresh)
         self.find.clicked.connect(self.start)
         self.stop.clicked.connect(self._stop)
-        for message in (self.message, self.models.message):
+        for message in (self.message, self.models.message, self.synthesis.message):
             message.said.connect(self._reveal_message)
         self.prediction.began.connect(self._began)
         self.prediction.progressed.connect(self._progressed)
@@ -150,6 +153,7 @@ class PredictDock(Dock):
         misfit = "" if busy else self._misfit()
         why = "It is at work." if busy else locked.message if locked else misfit or self.where.why_not()
         self.after.serve(self.models.model, busy=busy)
+        self.synthesis.serve(self.models.model, self.models.model_card)
         card = self.models.model_card
         self.where.tell_depth(card.ndim if card is not None else None)
         self.find.setVisible(not busy)

@@ -31,11 +31,13 @@ class Turn(QObject):
         Of this project's training; one of another project is found among the jobs of this computer.
     message : Inline
         Where to ask.
+    verb : str
+        What is to be done, for the buttons.
     """
 
-    def __init__(self, training: RunFollower, message: Inline, parent: QObject) -> None:
+    def __init__(self, training: RunFollower, message: Inline, parent: QObject, verb: str = "predict") -> None:
         super().__init__(parent)
-        self._training, self._message = training, message
+        self._training, self._message, self._verb = training, message, verb
         self._go: Callable[[], object] = lambda: None
         self._on_processor, self._what = False, ""
         self._waits_for: RunFolder | None = None
@@ -92,8 +94,10 @@ class Turn(QObject):
             sentence,
             "Both at once are slower, and on a graphics card the memory may not do for both.",
             Wait=lambda: self._wait(run),
-            **{"Pause the training, predict, go on": lambda: self._pause(run)},
-            Predict_beside_it=self._go,
+            **{
+                f"Pause the training, {self._verb}, go on": lambda: self._pause(run),
+                f"{self._verb.capitalize()} beside it": self._go,
+            },
         )
 
     def done(self) -> None:
