@@ -38,6 +38,9 @@ class ImagePool:
             As `images`.
         """
         result = images.detach().clone()
+        if self.images is not None:
+            # A checkpoint is read to the processor.
+            self.images = self.images.to(images.device)
         for k in range(len(result) if self.size else 0):
             image = images[k : k + 1].detach()
             held = 0 if self.images is None else len(self.images)
