@@ -54,8 +54,8 @@ def click(viewer, layer, point, button=Qt.MouseButton.LeftButton, modifier=Qt.Ke
     settle()
 
 
-def drag(viewer, layer, start, stop) -> None:
-    """Press, move, release."""
+def drag(viewer, layer, start, stop, before_release=None) -> None:
+    """Press, move, do `before_release()` where given, release."""
     target = native(viewer)
     a, b = pixel(viewer, layer, start), pixel(viewer, layer, stop)
     _move(target, a)
@@ -64,6 +64,8 @@ def drag(viewer, layer, start, stop) -> None:
     for part in (0.3, 0.6, 1.0):
         at = QPoint(round(a.x() + (b.x() - a.x()) * part), round(a.y() + (b.y() - a.y()) * part))
         _move(target, at, Qt.MouseButton.LeftButton)
+    if before_release is not None:
+        before_release()
     QTest.mouseRelease(target, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, b)
     settle()
 

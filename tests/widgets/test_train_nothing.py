@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
-from napari_nucleidomain.contracts import MethodConfig, setting
+from napari_nucleidomain.contracts import MethodConfig, NucleiError, setting
 from napari_nucleidomain.contracts.events import Answered, Finished, Metric, Question, Stopped
+from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.runs import launch
@@ -85,8 +88,31 @@ def test_fluorescence_without_anything_is_trained_with_the_size_said(dock, bare_
     dock.choices._form.set_changes({"rate": 0.25})
     ready(dock).train.click()
     assert started[0].job.config == {"rate": 0.25, "diameter_px": 19.0}
+    assert len(open_dataset(started[0].job.data)) == 1
     assert "size" not in bare_entry.layers, "the circles go when it starts"
     assert not ready(dock).sizes.isVisible()
+
+
+def test_a_training_without_annotation_is_given_the_images(session, bare_entry, image_file, nuclei):
+    (example,) = open_dataset(session.training_data("nothing")).examples(split="train")
+    assert Path(example.image) == image_file and not example.has("points")
+    session.set_points(bare_entry, nuclei[1])
+    (example,) = open_dataset(session.training_data("nothing")).examples(split="train")
+    assert not example.has("points"), "clicks are not read"
+    session.touch(bare_entry, "use", use="predict")
+    with pytest.raises(NucleiError, match="no images"):
+        open_dataset(session.training_data("nothing"))
+
+
+def test_of_a_film_several_moments_are_learned_from(session, bare_entry, nuclei, tmp_path):
+    film = tmp_path / "film.tif"
+    tifffile.imwrite(film, np.stack([nuclei[0]] * 20))
+    understood(session, bare_entry, film, third_axis="time")
+    bare_entry.path = film
+    session.touch(bare_entry, "understanding")
+    examples = open_dataset(session.training_data("nothing")).examples(split="train")
+    assert [one.understanding.plane for one in examples] == [0, 3, 5, 8, 11, 14, 16, 19]
+    assert all(one.open().ndim == 2 for one in examples)
 
 
 def test_clicks_change_what_is_suggested(dock, bare_entry, session, nuclei):

@@ -309,8 +309,13 @@ class Session(QObject):
         """Save at once what is not on disk yet. Failures come through `save_failed`."""
         self.autosave.flush()
 
-    def training_data(self) -> Path:
+    def training_data(self, needs: str = "points") -> Path:
         """Save at once and give the dataset file for a training.
+
+        Parameters
+        ----------
+        needs : str
+            As `MethodSpec.needs`. For "nothing" the file holds images alone, annotated or not.
 
         Raises
         ------
@@ -321,7 +326,14 @@ class Session(QObject):
         self.autosave.flush()
         if self.autosave.error is not None:
             raise self.autosave.error
-        return Path(self.project.data) / "dataset.json"
+        folder = Path(self.project.data)
+        if needs != "nothing":
+            return folder / "dataset.json"
+        from .storage import read_list
+        from .train_images_only import planes_to_learn_from
+        from .training_files import write_images_only
+
+        return write_images_only(folder, read_list(folder)["images"], planes_to_learn_from(self.images))
 
     # Model and run ---------------------------------------------------------------------------------------------
 

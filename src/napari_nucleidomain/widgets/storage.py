@@ -95,13 +95,15 @@ def _write(content: Content) -> None:
     from napari_nucleidomain.data.points import write_points
     from napari_nucleidomain.data.regions import write_regions
 
+    from .training_files import write_dataset
+
     plane_axes = {item["id"]: item["plane_axes"] for item in content.items}
     for name, points in content.points.items():
         write_points(points, content.folder / "points" / f"{name}.csv")
     for name, regions in content.regions.items():
         write_regions(as_regions(regions, plane_axes[name]), content.folder / "regions" / f"{name}.geojson")
     known = {item["id"] for item in (*content.items, *content.removed)}
-    stored = _read_list(content.folder)
+    stored = read_list(content.folder)
     items = [*content.items, *(item for item in stored["images"] if item["id"] not in known)]
     removed = [*content.removed, *(item for item in stored["removed"] if item["id"] not in known)]
     write_json(content.folder / LIST_FILE, {"schema_version": SCHEMA, "images": items, "removed": removed})
@@ -119,7 +121,7 @@ def read_entries(project: Project) -> tuple[list[ImageEntry], list[ImageEntry]]:
         The list was made by a later version, or is damaged; a damaged one is kept under another name.
     """
     folder = Path(project.data)
-    stored = _read_list(folder)
+    stored = read_list(folder)
     return [_entry(item, folder) for item in stored["images"]], [_entry(item, folder) for item in stored["removed"]]
 
 
@@ -128,7 +130,7 @@ def ids_on_disk(project: Project) -> set[str]:
     return {path.stem for path in (Path(project.data) / "points").glob("*.csv")}
 
 
-def _read_list(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def read_list(folder: Path) -> dict[str, list[dict[str, Any]]]:
     path = folder / LIST_FILE
     if not path.exists():
         return {"images": [], "removed": []}
@@ -223,9 +225,9 @@ def _entry(item: dict[str, Any], folder: Path) -> ImageEntry:
     from napari_nucleidomain.data.regions import read_regions
 
     entry = ImageEntry(id=str(item["id"]), name=str(item.get("name") or item["id"]))
-    entry.path = _real_path(item.get("path"), folder)
-    entry.labels = _real_path(item.get("labels"), folder)
-    entry.corrections = _real_corrections(item.get("corrections"), folder)
+    entry.path = real_file(item.get("path"), folder)
+    entry.labels = real_file(item.get("labels"), folder)
+    entry.corrections = real_corrections(item.get("corrections"), folder)
     entry.understanding = dict(item.get("understanding") or {})
     entry.complete, entry.use = bool(item.get("complete", False)), item.get("use", "train")
     entry.group, entry.domain = str(item.get("group", "")), str(item.get("domain", ""))
@@ -259,63 +261,18 @@ def _stored_corrections(entry: ImageEntry, folder: Path) -> dict[str, Any] | Non
     return {**files, "nuclei": kept.nuclei}
 
 
-def _real_corrections(stored: Any, folder: Path) -> StoredCorrections | None:
+def real_corrections(stored: Any, folder: Path) -> StoredCorrections | None:
     from napari_nucleidomain.data.corrections import StoredCorrections
 
     if not isinstance(stored, dict):
         return None
-    labels, regions = _real_path(stored.get("labels"), folder), _real_path(stored.get("regions"), folder)
+    labels, regions = real_file(stored.get("labels"), folder), real_file(stored.get("regions"), folder)
     if labels is None or regions is None:
         return None
     return StoredCorrections(labels, regions, int(stored.get("nuclei", 0)))
 
 
-def _real_path(stored: Any, folder: Path) -> Path | None:
+def real_file(stored: Any, folder: Path) -> Path | None:
     from napari_nucleidomain.data.example import real_path
 
     return real_path(str(stored), folder) if stored else None
-
-
-def write_dataset(folder: Path, items: Sequence[dict[str, Any]]) -> Path:
-    """Write `dataset.json`, what a training reads, from the list of images.
-
-    Left out are images that are only predicted, that cannot be read, or that have neither clicks nor outlines nor
-    corrections. Of an image whose planes are segmented each for itself, every plane with clicks becomes one example.
-
-    Parameters
-    ----------
-    folder : Path
-        The project's data folder.
-    items : sequence of dict
-        As in `images.json`.
-    """
-    from napari_nucleidomain.data.dataset import FILE_NAME, Dataset
-    from napari_nucleidomain.data.example import Example
-    from napari_nucleidomain.data.understanding import Understanding
-
-    examples = []
-    for item in items:
-        image = _real_path(item["path"], folder)
-        known = item.get("clicks") or item.get("labels") or item.get("corrections")
-        if image is None or not known or item.get("use") == "predict" or not item.get("readable", True):
-            continue
-        points, regions = folder / "points" / f"{item['id']}.csv", folder / "regions" / f"{item['id']}.geojson"
-        corrected = _real_corrections(item.get("corrections"), folder)
-        said = Understanding.from_json(item["understanding"])
-        one = Example(
-            image=image,
-            points=points if item["clicks"] else None,
-            labels=_real_path(item["labels"], folder),
-            regions=regions if item["regions"] else None,
-            corrected=corrected.labels if corrected is not None else None,
-            corrected_in=corrected.regions if corrected is not None else None,
-            split="val" if item.get("use") == "check" else "train",
-            domain="source" if item["domain"] == "source" else "target",
-            group=item["group"],
-            # Without a region nothing was said about the whole image.
-            complete=item["complete"] if item["regions"] else None,
-            understanding=said,
-        )
-        here = item.get("planes")
-        examples += [one.changed(understanding=said.changed(plane=plane)) for plane in here] if here else [one]
-    return Dataset(folder / FILE_NAME, examples).save(home=folder.parent)

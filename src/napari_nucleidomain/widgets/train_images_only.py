@@ -5,16 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .train_checklist import Check
 from .wording import count
 
 if TYPE_CHECKING:
     from .entry import ImageEntry
 
+_MOST_PLANES = 8
+
 
 def used_images(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
     """Those that a training learns from and that can be read."""
     return [entry for entry in entries if entry.use == "train" and not entry.problem]
+
+
+def planes_to_learn_from(entries: Iterable[ImageEntry]) -> dict[str, list[int]]:
+    """Of images whose planes are pictures each for itself: id -> up to eight planes, evenly through all of them."""
+    several = [entry for entry in entries if entry.image is not None and entry.image.plane_axes]
+    return {
+        entry.id: [int(one) for one in np.linspace(0, number - 1, min(_MOST_PLANES, number)).round()]
+        for entry in several
+        if entry.image is not None and entry.image.understanding.plane is None and (number := entry.image.n_planes)
+    }
 
 
 def all_fluorescence(entries: Iterable[ImageEntry]) -> bool:

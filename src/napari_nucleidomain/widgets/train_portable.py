@@ -40,7 +40,7 @@ class PortableJob(QObject):
         from napari_nucleidomain.runs.portable import portable_size
 
         try:
-            job = make_job(self._session.project, planned, self._session.training_data())
+            job = make_job(self._session.project, planned, self._session.training_data(planned.method.needs))
         except NucleiError as error:
             self._message.say_error(error)
             return

@@ -74,7 +74,7 @@ def begin(session: Session, planned: Planned) -> RunFolder:
     from napari_nucleidomain.runs.launch import start
 
     project = session.project
-    data = session.training_data()
+    data = session.training_data(planned.method.needs)
     run = project.new_run(make_job(project, planned, data))
     start(run)
     return run
