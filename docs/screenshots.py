@@ -3,7 +3,8 @@
 Run by `python dev.py screenshots`, which makes a screen of a fixed size where it can. Writes `docs/images/*.png`.
 Region and clicks are made with the mouse, on the canvas, at the places where the sample's own clicks lie.
 With `--outlines` the road with outlines is walked instead (the pictures of the page on the panoptic method), with
-`--docks` every dock is shown, from its top to its end, in the dark and in the light theme: to look at.
+`--nothing` the one without any annotation, flat and in 3D; with `--docks` every dock is shown, from its top to its
+end, in the dark and in the light theme: to look at.
 """
 
 from __future__ import annotations
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="how long to train (default: 2)")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--outlines", action="store_true", help="walk the road with outlines instead")
+    parser.add_argument("--nothing", action="store_true", help="walk the road without any annotation instead")
     parser.add_argument("--docks", action="store_true", help="show every dock in both themes instead")
     parser.add_argument("--out", type=Path, default=DOCS / "images", help="folder for the pictures")
     options = parser.parse_args()
@@ -166,6 +168,10 @@ def _tour(options: argparse.Namespace) -> type[Tour]:
         from screenshots_outlines import OutlinesTour
 
         return OutlinesTour
+    if options.nothing:
+        from screenshots_nothing import NothingTour
+
+        return NothingTour
     return DockTour if options.docks else TutorialTour
 
 
