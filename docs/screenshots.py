@@ -146,7 +146,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0, help="how long to train (default: 2)")
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--outlines", action="store_true", help="walk the road with outlines instead")
-    parser.add_argument("--nothing", action="store_true", help="walk the road without any annotation instead")
+    parser.add_argument(
+        "--nothing",
+        nargs="?",
+        const="both",
+        choices=("flat", "volume", "both"),
+        help="walk the road without any annotation instead, or one half of it",
+    )
     parser.add_argument("--docks", action="store_true", help="show every dock in both themes instead")
     parser.add_argument("--out", type=Path, default=DOCS / "images", help="folder for the pictures")
     options = parser.parse_args()
@@ -171,6 +177,7 @@ def _tour(options: argparse.Namespace) -> type[Tour]:
     if options.nothing:
         from screenshots_nothing import NothingTour
 
+        NothingTour.part = options.nothing
         return NothingTour
     return DockTour if options.docks else TutorialTour
 

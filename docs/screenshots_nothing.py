@@ -16,17 +16,21 @@ _METHOD = "adgan"
 class NothingTour(Tour):
     """The fluorescence sample from *Train* to *Review*, then the volume."""
 
+    part = "both"
+
     def everything(self) -> None:
         """All steps, in their order."""
-        self.flat()
-        self.volume()
+        if self.part != "volume":
+            self.flat()
+        if self.part != "flat":
+            self.volume()
 
     def flat(self) -> None:
         """One fluorescence image: its size, the training with its question, the result."""
         self.open("fluorescence")
         self.picture("nothing-1-images")
         self.sizes()
-        self.train()
+        self.train("nothing-5-question", "nothing-6-training", "nothing-7-trained")
         self.predict("nothing-8-predict", trained=True)
         self.compare()
 
@@ -75,8 +79,8 @@ class NothingTour(Tour):
         wait(lambda: dock.tool.gesture is None, 10, "the measure")
         rest(0.5)
 
-    def train(self) -> None:
-        """Train, answer the question, wait for the end."""
+    def train(self, question: str, middle: str, end: str) -> None:
+        """Train, answer the question, wait for the end; a picture of each that has a name."""
         dock = open_dock(self.session, "train")
         dock.choices.limit.setChecked(True)
         dock.choices.minutes.setValue(self.minutes)
@@ -84,12 +88,14 @@ class NothingTour(Tour):
         dock.train.click()
         wait(dock.asks.isVisible, 300, "the question")
         wait(lambda: all(one.pixmap() for one in dock.asks.pictures.values()), 60, "its pictures")
-        self.picture("nothing-5-question")
+        rest(1)
+        self.picture(question)
         dock.asks.go_on.click()
         wait(lambda: dock.follower.story.overall > 0.7, self.minutes * 60 + 240, "most of the training")
-        self.picture("nothing-6-training")
+        if middle:
+            self.picture(middle)
         wait(lambda: dock.follower.state == "finished", self.minutes * 60 + 240, "the end of the training")
-        self.picture("nothing-7-trained")
+        self.picture(end)
 
     def compare(self) -> None:
         """The result against the sample's outlines, which the training never saw."""
@@ -100,11 +106,10 @@ class NothingTour(Tour):
 
     def volume(self) -> None:
         """A volume: its voxel size, a training, nuclei on a plane and in 3D."""
-        listed = open_dock(self.session, "images")
-        for entry in list(self.session.images):
+        # One model learns from flat images or from volumes.
+        for entry in self.session.images:
             self.session.touch(entry, "use", use="predict")
         self.open("ovule")
-        rest(1)
         self.picture("volumes-1-images")
         dock = open_dock(self.session, "train")
         dock.choices.have.setCurrentIndex(dock.choices.have.findData(_METHOD))
@@ -112,5 +117,17 @@ class NothingTour(Tour):
         dock.sizes.set_diameter(None)
         dock.sizes.estimate.click()
         wait(lambda: dock.sizes.circles.on, 60, "circles of the estimated size")
-        self.picture("volumes-2-circles")
-        del listed
+        self.picture("volumes-2-size")
+        dock.sizes.fits.click()
+        self.train("volumes-3-question", "", "volumes-4-trained")
+        self.predict("volumes-5-plane", trained=True)
+        self.turn()
+        self.picture("volumes-6-3d")
+
+    def turn(self) -> None:
+        """Look at the volume in 3D, a little from above."""
+        self.viewer.dims.ndisplay = 3
+        rest(1)
+        self.viewer.fit_to_view()
+        self.viewer.scene.camera.angles = (10.0, 25.0, 60.0)
+        rest(2)

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 
-from napari_nucleidomain.contracts import MethodConfig, NucleiError, setting
+from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError, save_card, setting
 from napari_nucleidomain.contracts.events import Answered, Finished, Metric, Question, Stopped
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.data.images import open_image
@@ -18,6 +20,7 @@ from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.runs import launch
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.widgets import train_choices, train_dock
+from napari_nucleidomain.widgets.predict_models import ModelPicker
 from napari_nucleidomain.widgets.train_question import PICTURES, read_pictures
 
 from .buttons import offered, press
@@ -202,6 +205,11 @@ def test_question_is_shown_with_pictures_and_answered(dock, trainer, session, ba
     qtbot.waitUntil(asks._grid.isVisible)
     assert all(not label.pixmap().isNull() for label in asks.pictures.values())
     qtbot.waitUntil(lambda: "preview" in bare_entry.layers)
+    small = asks.pictures["painted"].pixmap().width()
+    QTest.mouseClick(asks.pictures["painted"], Qt.MouseButton.LeftButton)
+    assert asks.pictures["painted"].pixmap().width() == 2 * small and not asks.pictures["picture"].isVisible()
+    QTest.mouseClick(asks.pictures["painted"], Qt.MouseButton.LeftButton)
+    assert asks.pictures["painted"].pixmap().width() == small and asks.pictures["picture"].isVisible()
     asks.go_on.click()
     assert not asks.isVisible()
     assert trainer.run.open_question() is None and trainer.run.read_control() is None
@@ -247,6 +255,40 @@ def test_adjust_begins_with_what_the_training_had_estimated(dock, trainer, sessi
     trainer.leave(Stopped())
     poll(dock)
     assert dock.sizes.diameter_px == 17.0
+
+
+def test_without_labels_it_says_how_consistent_it_is(dock, trainer, session):
+    seen = {"images_drawn_f1": 0.75, "images_agreement": 0.5, "images_alike": 0.1}
+    trainer.say(
+        Metric(stage="translate", step=1, values={"cycle": 2.0}), Metric(stage="translate", step=2, values=seen)
+    )
+    progress = dock.progress
+    progress.loss_fold.open(True)
+    poll(dock)
+    assert "drawn nuclei found again 0.75, the same in the mirror image 0.50" in progress.sentence.text()
+    assert "consistent" in progress.sentence.text() and progress.sentence.isVisible()
+    assert set(progress.quality._curves) == {"drawn nuclei found again", "the same in the mirror image"}
+    assert list(progress.losses._curves) == ["there and back (cycle)"]
+    doubt = "Unchecked: nobody has said so."
+    folder = save_card(
+        ModelCard(name="first", method="painter", notes=[doubt, "Made by hand."]),
+        session.project.models_folder / "first",
+    ).parent
+    trainer.leave(Finished(summary={"published": str(folder), "seconds": 60}))
+    poll(dock)
+    told = progress.message.text()
+    assert told.startswith("⚠ first: trained.") and "found again 0.75" in told and doubt in told
+    assert "by hand" not in told
+
+
+def test_what_nobody_looked_at_is_told_where_it_is_used(session, tmp_path, qtbot):
+    picker = ModelPicker(session)
+    qtbot.addWidget(picker)
+    for notes in (["Unchecked: nobody has said so.", "Made by hand."], ["Made by hand."]):
+        folder = save_card(ModelCard(name="m", method="otsu", notes=notes), tmp_path / str(len(notes))).parent
+        picker.choose(str(folder))
+        assert picker.verdict.text() == ("⚠ Unchecked: nobody has said so." if len(notes) > 1 else "")
+        assert "by hand" in picker.card.text()
 
 
 def test_stop_is_a_stop(dock, trainer):

@@ -19,6 +19,8 @@ WEIGHTS_FILE = "weights.safetensors"
 CARD_SCHEMA = 1
 # With fewer clicks kept back one nucleus more or less decides which method looks better.
 LEAST_TO_COMPARE = 20
+# How notes begin that are doubts about a model.
+DOUBTS = ("Unchecked:", "The last state looks wrong:")
 
 
 class ScoreOnData(BaseModel):
@@ -89,6 +91,10 @@ class ModelCard(BaseModel):
         """One sentence where the classical method does no worse on enough nuclei that were kept back; else ""."""
         number, _, told = self._against_classical()
         return told if number is None or number >= LEAST_TO_COMPARE else ""
+
+    def doubts(self) -> list[str]:
+        """Notes that whoever uses the model should see first: nobody has looked, or the training seems wrong."""
+        return [note for note in self.notes if note.startswith(DOUBTS)]
 
     def caution(self) -> str:
         """The same where too few were kept back to tell the two apart: no reason to change the method."""

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 # Metrics whose names begin so are scores on what was kept back, clicks or outlines; all others are losses and the like.
 CHECKS = ("points_", "outlines_")
+# What a training without labels says of itself: how consistent it is, no score.
+OWN = "images_"
 # The answer to a question that means: it looks right, go on.
 GO_ON = "go_on"
 # Instead of an answer: the run takes the question back.

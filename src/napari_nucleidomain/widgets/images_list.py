@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from qtpy.QtCore import QRect, QSize, Qt
-from qtpy.QtGui import QBrush, QIcon, QImage, QMouseEvent, QPixmap
+from qtpy.QtGui import QBrush, QIcon, QImage, QMouseEvent, QPixmap, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QStyle, QStyleOptionViewItem
 
 from .theme import text_colour
@@ -60,8 +60,20 @@ class ImageList(QListWidget):
     def _fit(self) -> None:
         """As high as the rows, within reason: a long list scrolls."""
         rows = min(max(self.count(), 1), _MOST_ROWS)
-        height = sum(max(self.sizeHintForRow(row), _SIDE + 4) for row in range(rows))
+        fits = self.count() <= _MOST_ROWS
+        # A scroll bar that comes and goes would change where lines break, and with it the height.
+        bar = Qt.ScrollBarPolicy.ScrollBarAlwaysOff if fits else Qt.ScrollBarPolicy.ScrollBarAsNeeded
+        self.setVerticalScrollBarPolicy(bar)
+        self.doItemsLayout()
+        heights = [self.visualItemRect(self.item(row)).height() for row in range(rows) if self.item(row) is not None]
+        height = sum(max(one, _SIDE + 4) for one in heights or [0])
         self.setFixedHeight(height + 2 * self.frameWidth() + 4)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Qt's hook: lines break elsewhere in a dock of another width."""
+        super().resizeEvent(event)
+        if event is not None and event.size().width() != event.oldSize().width():
+            self._fit()
 
     def _show(self, item: QListWidgetItem, entry: ImageEntry) -> None:
         item.setText("\n".join(lines(entry)))

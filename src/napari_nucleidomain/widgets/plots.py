@@ -72,6 +72,12 @@ class CurvePlot(QWidget):
         """Preferred size: three times as wide as high."""
         return QSize(280, 120)
 
+    def say_empty(self, words: str) -> None:
+        """What it says while there is nothing to draw."""
+        if words != self._empty:
+            self._empty = words
+            self.update()
+
     def set_curves(self, curves: Mapping[str, Series]) -> None:
         """Show these curves, by name for the legend. Painted when the event loop next comes round."""
         self._curves = {name: line for name, line in curves.items() if line.values}

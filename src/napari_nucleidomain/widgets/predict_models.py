@@ -161,7 +161,10 @@ class ModelPicker(QWidget):
         self.line.setText(_CLASSICAL_LINE if card is None else card_line(card))
         self.card.setText("" if card is None else card_text(card))
         verdict = card.verdict() if card is not None else ""
-        if verdict:
+        doubts = card.doubts() if card is not None else []
+        if doubts and not verdict:
+            self.verdict.say("warning", doubts[0], "\n".join(doubts[1:]))
+        elif verdict:
             self.verdict.say("warning", verdict, Use_the_classical_method=lambda: self._take(CLASSICAL))
         else:
             self.verdict.clear()

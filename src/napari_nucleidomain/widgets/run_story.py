@@ -124,6 +124,14 @@ class RunStory:
             (f"{stage} {name}" if len(stages) > 1 and stage else name): line for (stage, name), line in chosen.items()
         }
 
+    def latest_of(self, names: Iterable[str]) -> dict[str, float]:
+        """Last values of the metrics among these that there are, of whatever stage."""
+        found: dict[str, float] = {}
+        for (_, known), line in self.series.items():
+            if known in names:
+                found[known] = line.values[-1]
+        return found
+
     def whole(self, name: str) -> Series:
         """One metric over all stages, as one curve."""
         lines = [line for (_, known), line in self.series.items() if known == name]

@@ -79,6 +79,8 @@ def _richest_block(image: Image, plane: int | None) -> np.ndarray:
 def centres_of_nuclei(image: Image, box: Sequence[tuple[int, int]], plane: int | None, diameter: float) -> np.ndarray:
     """Up to nine nuclei of a flat part, apart from one another, those of about the given size first.
 
+    Of these the ones as bright as most come first: the very brightest often divide or die, and have another size.
+
     Parameters
     ----------
     image : Image
@@ -104,7 +106,8 @@ def centres_of_nuclei(image: Image, box: Sequence[tuple[int, int]], plane: int |
     kept: list[np.ndarray] = []
     margin = np.minimum(blobs.place, np.array(part.shape) - 1 - blobs.place).min(axis=1, initial=np.inf)
     # Those twice too large or small come last, as do those cut by the edge: they may be clumps, specks or parts.
-    for k in np.lexsort((-blobs.answer, (apart > 1) | (margin < diameter / 2))):
+    unlike = np.abs(blobs.answer - np.median(blobs.answer)) if len(blobs.answer) else blobs.answer
+    for k in np.lexsort((unlike, (apart > 1) | (margin < diameter / 2))):
         place = blobs.place[k]
         if all(np.hypot(*(place - other)) > 1.5 * diameter for other in kept):
             kept.append(place)

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 Gesture = Literal["line", "circle"]
 _NAMES: dict[Gesture, str] = {"line": "line across a nucleus", "circle": "edge of a nucleus"}
 _COLOUR = "#E69F00"
-_DOT_PX: dict[Gesture, float] = {"line": 4.0, "circle": 8.0}
-_MOST_DOTS = 200
+_DOT_PX: dict[Gesture, float] = {"line": 3.0, "circle": 8.0}
+# Dots of a line lie so close, in their diameters, that they look like one.
+_CLOSE = 0.4
+_MOST_DOTS = 600
 # A shorter line is a click whose mouse slipped.
 _SLIP_PX = 4.0
 
@@ -100,7 +102,7 @@ class SizeTool(QObject):
         end = start
         while event.type == "mouse_move":
             end = np.asarray(layer.world_to_data(event.position), float)
-            number = max(2, round(float(np.linalg.norm(end - start)) / (2 * self._dot)))
+            number = max(2, round(float(np.linalg.norm(end - start)) / (_CLOSE * self._dot)))
             layer.data = start + np.linspace(0, 1, min(number, _MOST_DOTS))[:, None] * (end - start)
             layer.selected_data = set()
             yield

@@ -10,8 +10,17 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
-from napari_nucleidomain.contracts.events import CHECKS, Acknowledged, Failed, Finished, ModelReady, Stopped, Warned
+from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card, methods
+from napari_nucleidomain.contracts.events import (
+    CHECKS,
+    OWN,
+    Acknowledged,
+    Failed,
+    Finished,
+    ModelReady,
+    Stopped,
+    Warned,
+)
 
 from .bars import Bar
 from .folding import Fold
@@ -19,12 +28,23 @@ from .inline import Inline, WhyButton
 from .plots import CurvePlot
 from .predict_models import CLASSICAL
 from .run_story import RunStory
-from .train_words import device_words, log_tail, quality_words, stage_words
+from .train_words import (
+    CONSISTENCY,
+    consistency_sentence,
+    device_words,
+    log_tail,
+    loss_words,
+    quality_words,
+    stage_words,
+)
 from .wording import checked_sentence, clock, count, duration
 
 if TYPE_CHECKING:
     from .run_follow import RunFollower
 
+_QUALITY_COMES = "Quality on what was kept back comes here."
+_CONSISTENCY_COMES = "How consistent it is with itself comes here: there is no label to check it by."
+_CONSISTENT_ONLY = "how consistent it is with itself, which without labels is all that can be told. Look at results."
 _SHARES = ("points_f1", "points_precision", "points_recall", "outlines_f1", "outlines_aji")
 
 
@@ -72,7 +92,7 @@ class TrainProgress(QWidget):
         self._build_preview()
         self.sentence = QLabel()
         self.sentence.setWordWrap(True)
-        self.quality = CurvePlot("Quality on what was kept back comes here.", floor=0.0, ceiling=1.0)
+        self.quality = CurvePlot(_QUALITY_COMES, floor=0.0, ceiling=1.0)
         self.quality.setMinimumHeight(130)
         self.losses = CurvePlot("Losses come here.")
         self.loss_fold = Fold("Losses", remember="train/losses")
@@ -204,13 +224,29 @@ class TrainProgress(QWidget):
 
     def _show_curves(self) -> None:
         story = self._story
-        self.quality.set_curves({quality_words(name): story.whole(name) for name in _SHARES if name in story.checked})
+        own = {name: words for name, words in CONSISTENCY.items() if name in story.latest_of(CONSISTENCY)}
+        shown = {quality_words(name): name for name in _SHARES if name in story.checked}
+        shown = shown or {words: name for name, words in own.items()}
+        self.quality.say_empty(_CONSISTENCY_COMES if self._without_labels() else _QUALITY_COMES)
+        self.quality.set_curves({words: story.whole(name) for words, name in shown.items()})
         if self.loss_fold.is_open():
-            self.losses.set_curves(story.curves(CHECKS, beginning=False))
+            losses = story.curves((*CHECKS, OWN), beginning=False)
+            self.losses.set_curves({loss_words(name): line for name, line in losses.items()})
         words = checked_sentence(story.checked)
-        self.sentence.setText(f"On what was kept back: <b>{words}</b>" if words else "")
+        if words:
+            self.sentence.setText(f"On what was kept back: <b>{words}</b>")
+        else:
+            told = consistency_sentence(story.latest_of(CONSISTENCY))
+            self.sentence.setText(f"<b>{told}</b>: {_CONSISTENT_ONLY}" if told else "")
+            words = told
         # At the end the message says it.
         self.sentence.setVisible(bool(words) and story.end is None)
+
+    def _without_labels(self) -> bool:
+        """Whether the method that is followed learns from images alone."""
+        run = self._follower.run
+        spec = methods().get(run.job.method) if run is not None else None
+        return spec is not None and spec.needs == "nothing"
 
     def _hear(self, event: Any) -> None:
         if isinstance(event, Warned):
@@ -264,10 +300,12 @@ class TrainProgress(QWidget):
         card = _card(folder)
         # Whether the classical method does no worse on the same, or that it is too little to tell.
         verdict, caution = (card.verdict(), card.caution()) if card is not None else ("", "")
+        own = consistency_sentence(self._story.latest_of(CONSISTENCY))
+        doubts = card.doubts() if card is not None else []
         self.message.say(
-            level,
+            "warning" if doubts else level,
             f"{name}{words}.{took}",
-            "\n".join(line for line in (compared(card), verdict, caution) if line),
+            "\n".join(line for line in (compared(card), verdict, caution, own and f"{own}.", *doubts) if line),
             Predict_with_it=lambda: self.predict_asked.emit(str(folder)),
             **({"Use_the_classical_method": lambda: self.predict_asked.emit(CLASSICAL)} if verdict else {}),
             **({"Resume": self._resume} if isinstance(self._story.end, Stopped) else {}),

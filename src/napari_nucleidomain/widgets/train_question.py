@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ PICTURES = {
     "synthetic_image": "the image it makes of it",
 }
 _SIDE = 120
+_LARGE = 2 * _SIDE
 _OPEN_IN = ("running", "paused", "waiting", "interrupted")
 
 
@@ -53,8 +55,8 @@ def read_pictures(file: Path) -> dict[str, np.ndarray]:
 def _grey(pixels: np.ndarray, name: str) -> np.ndarray:
     while pixels.ndim > 2:
         pixels = pixels[len(pixels) // 2]
-    # Twice the side on the screen is enough also where its pixels are small.
-    step = max(1, min(pixels.shape) // (2 * _SIDE))
+    # Enough for the picture enlarged.
+    step = max(1, min(pixels.shape) // _LARGE)
     pixels = np.nan_to_num(pixels[::step, ::step])
     if name in ("picture", "synthetic_image"):
         low, high = (float(one) for one in np.percentile(pixels, (0.5, 99.8)))
@@ -62,6 +64,50 @@ def _grey(pixels: np.ndarray, name: str) -> np.ndarray:
         # Masks keep their range: stretched, an empty one would be all noise.
         low, high = (-1.0, 1.0) if pixels.size and pixels.min() < 0 else (0.0, max(1.0, float(pixels.max(initial=0))))
     return np.ascontiguousarray(255 * np.clip((pixels - low) / max(high - low, 1e-9), 0, 1), np.uint8)
+
+
+class QuestionPicture(QLabel):
+    """A small picture. A click shows it twice as large, another click brings the others back.
+
+    Signals
+    -------
+    clicked()
+    """
+
+    clicked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pixels = QPixmap()
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.enlarge(False)
+
+    def show_grey(self, grey: np.ndarray) -> None:
+        """Show (H, W) uint8."""
+        height, width = grey.shape
+        self._pixels = QPixmap.fromImage(QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8))
+        self._draw()
+
+    def forget(self) -> None:
+        """Show nothing."""
+        self._pixels = QPixmap()
+        self.clear()
+
+    def enlarge(self, on: bool) -> None:
+        """Large, or small again."""
+        self.setFixedSize(*(2 * (_LARGE if on else _SIDE,)))
+        self.setToolTip("Click: small again, with the others" if on else "Click: larger")
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self._pixels.isNull():
+            keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            self.setPixmap(self._pixels.scaled(self.size(), keep, smooth))
+
+    def mousePressEvent(self, event: Any) -> None:
+        """Qt's hook."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.clicked.emit()
 
 
 class QuestionPanel(QFrame):
@@ -94,19 +140,21 @@ class QuestionPanel(QFrame):
 
     def _build(self) -> None:
         self.text, self.hint = QLabel(), QLabel()
-        self.pictures: dict[str, QLabel] = {}
+        self.pictures: dict[str, QuestionPicture] = {}
+        self._captions: dict[str, QLabel] = {}
+        self._large = ""
         self._grid = QWidget()
         grid = QGridLayout(self._grid)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setVerticalSpacing(1)
         for number, (name, words) in enumerate(PICTURES.items()):
-            picture, caption = QLabel(), QLabel(words)
-            picture.setFixedSize(_SIDE, _SIDE)
+            picture, caption = QuestionPicture(), QLabel(words)
+            picture.clicked.connect(partial(self._enlarge, name))
             caption.setFixedWidth(_SIDE)
             caption.setWordWrap(True)
             grid.addWidget(picture, 2 * (number // 2), number % 2)
             grid.addWidget(caption, 2 * (number // 2) + 1, number % 2, Qt.AlignmentFlag.AlignTop)
-            self.pictures[name] = picture
+            self.pictures[name], self._captions[name] = picture, caption
         grid.setColumnStretch(2, 1)
         self._grid.setVisible(False)
         self.go_on = WhyButton("Looks right, go on", "The training goes on, and its model is marked as looked at.")
@@ -162,9 +210,21 @@ class QuestionPanel(QFrame):
             return None
         return run.path, story.question.time
 
+    def _enlarge(self, name: str) -> None:
+        """One picture alone, large; or all of them again."""
+        self._large = "" if self._large == name else name
+        for one, picture in self.pictures.items():
+            shown = self._large in ("", one)
+            picture.setVisible(shown)
+            picture.enlarge(self._large == one)
+            self._captions[one].setVisible(shown)
+            self._captions[one].setFixedWidth(_LARGE if self._large == one else _SIDE)
+
     def _clear_pictures(self) -> None:
+        if self._large:
+            self._enlarge(self._large)
         for picture in self.pictures.values():
-            picture.clear()
+            picture.forget()
         self._grid.setVisible(False)
 
     def _look(self, previews: list[Preview]) -> None:
@@ -182,14 +242,7 @@ class QuestionPanel(QFrame):
 
     def _show_pictures(self, found: dict[str, np.ndarray]) -> None:
         for name, grey in found.items():
-            height, width = grey.shape
-            image = QImage(grey.data, width, height, width, QImage.Format.Format_Grayscale8)
-            pixmap = QPixmap.fromImage(image)
-            self.pictures[name].setPixmap(
-                pixmap.scaled(
-                    _SIDE, _SIDE, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-                )
-            )
+            self.pictures[name].show_grey(grey)
         self._grid.setVisible(bool(found))
 
     # ---- answering

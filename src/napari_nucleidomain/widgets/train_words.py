@@ -11,6 +11,22 @@ _STAGES = {
     "instances": "outlining nuclei",
     "IEN": "learning to tell nuclei apart",
     "detector": "learning to find and outline nuclei",
+    "sizes": "looking how large nuclei are",
+    "translate": "learning to paint nuclei",
+}
+# Losses of a training without annotation; the paper's names in brackets.
+_LOSSES = {
+    "copying": "warming up: copies pictures",
+    "reconstruction": "draws the same again (reconstruction)",
+    "cycle": "there and back (cycle)",
+    "content": "keeps what it saw (content)",
+    "adversarial": "passes for real (adversarial)",
+    "discriminator": "tells made from real (discriminator)",
+}
+# What a training says of itself where there is no label to check it by, of 1.
+CONSISTENCY = {
+    "images_drawn_f1": "drawn nuclei found again",
+    "images_agreement": "the same in the mirror image",
 }
 _LOG_TAIL = 6000
 
@@ -18,6 +34,23 @@ _LOG_TAIL = 6000
 def stage_words(name: str) -> str:
     """What a stage does; stages of other people's methods keep their names."""
     return _STAGES.get(name, name)
+
+
+def loss_words(name: str) -> str:
+    """What a loss measures; those of other methods keep their names."""
+    return _LOSSES.get(name, name)
+
+
+def consistency_sentence(values: dict[str, float]) -> str:
+    """How consistent a model is with itself; "" where that was not looked at.
+
+    Parameters
+    ----------
+    values : dict
+        Metric name -> latest value.
+    """
+    told = [f"{words} {values[name]:.2f}" for name, words in CONSISTENCY.items() if name in values]
+    return f"Of 1: {', '.join(told)}" if told else ""
 
 
 def log_tail(log: Path) -> str:

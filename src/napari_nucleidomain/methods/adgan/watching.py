@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError, RunContext, Step
+from napari_nucleidomain.contracts.card import DOUBTS
 from napari_nucleidomain.contracts.events import GO_ON
 from napari_nucleidomain.inference.preview import Place, Previewer
 from napari_nucleidomain.instances.synthesis import MaskSettings
@@ -163,9 +164,9 @@ class Watcher:
         """For the card: that nobody has looked, and what is suspicious."""
         notes = []
         if not (self._asked and self._run.answer_to(QUESTION) == GO_ON):
-            notes.append("Unchecked: nobody has said that what it paints looks right. Look at a result before use.")
+            notes.append(f"{DOUBTS[0]} nobody has said that what it paints looks right. Look at a result before use.")
         if self._latest and (wrong := self._collapsed(Consistency(**self._latest))) is not None:
-            notes.append(f"The last state looks wrong: {wrong.message}")
+            notes.append(f"{DOUBTS[1]} {wrong.message}")
         return notes
 
 
