@@ -130,4 +130,5 @@ class NothingTour(Tour):
         rest(1)
         self.viewer.fit_to_view()
         self.viewer.scene.camera.angles = (10.0, 25.0, 60.0)
+        self.viewer.scene.camera.zoom *= 0.62
         rest(2)

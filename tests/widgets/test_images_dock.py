@@ -11,6 +11,7 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 
+from napari_nucleidomain.widgets import images_dock
 from napari_nucleidomain.widgets.images_dock import ImagesDock
 
 from .buttons import press
@@ -36,6 +37,27 @@ def test_empty_dock_says_what_to_do(dock):
     assert "Drop images here" in dock.empty.text()
     assert not dock.click.isEnabled()
     assert "Open an image" in dock.click.toolTip()
+
+
+def test_fluorescence_alone_can_be_trained_on_without_clicks(session, dock, bare_entry, nuclei, monkeypatch):
+    opened = []
+    monkeypatch.setattr(images_dock, "open_dock", lambda session, which: opened.append(which))
+    dock.refresh()
+    assert bare_entry.image.kind == "fluorescence" and dock.bare.isVisible()
+    dock.bare.click()
+    assert opened == ["train"]
+    session.set_points(bare_entry, nuclei[1])
+    assert not dock.bare.isVisible()
+
+
+def test_the_list_is_as_high_as_its_rows(session, dock, bare_entry):
+    session.add_entry(
+        "a name that is so long that it does not fit into one line of a narrow dock", path=bare_entry.path
+    )
+    dock.resize(300, 700)
+    canvas.settle()
+    rows = sum(dock.list.visualItemRect(dock.list.item(row)).height() for row in range(2))
+    assert dock.list.count() == 2 and dock.list.viewport().height() >= rows
 
 
 def test_a_bad_file_in_a_folder_is_listed_and_the_rest_opens(qtbot, session, dock, nuclei, tmp_path):

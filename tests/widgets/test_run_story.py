@@ -89,6 +89,7 @@ def test_words_for_counts_sizes_and_densities():
     assert density_words(100, 1e6, (0.25, 0.25)) == "1,600 / mm²"
     assert density_words(100, 1e6, None) == "100 per 1000 × 1000 px"
     assert density_words(10, 1000.0, (10.0, 10.0, 10.0)) == "10,000 / mm³"
+    assert density_words(36, 1e6, (0.284, 0.127, 0.127), 3) == "7,860,000 / mm³"
     assert density_words(5, 0, None) == ""
 
 

@@ -28,6 +28,7 @@ from .images_understood import Understood, similar
 from .inline import Inline, WhyButton, row
 from .menus import menu_button, plain_text
 from .sizes_typed import size_text
+from .train_images_only import images_alone
 from .wording import count
 
 _EMPTY = (
@@ -69,8 +70,12 @@ class ImagesDock(Dock):
             "Skip: try a ready model →", "Find nuclei now, with the classical method or a model you have"
         )
         self.skip.clicked.connect(lambda: open_dock(self.session, "predict"))
-        self.footer.addWidget(self.click)
-        self.footer.addWidget(self.skip)
+        self.bare = WhyButton(
+            "Or train without clicks →", "All images are fluorescence: they can be learned from alone"
+        )
+        self.bare.clicked.connect(lambda: open_dock(self.session, "train"))
+        for button in (self.click, self.bare, self.skip):
+            self.footer.addWidget(button)
         self.session.images_changed.connect(self.refresh)
         self.session.current_changed.connect(self.refresh)
         self.session.entry_changed.connect(self._entry_changed)
@@ -291,6 +296,7 @@ class ImagesDock(Dock):
             widget.setVisible(good)
         self.click.allow("" if good else "Choose an image first." if some else "Open an image or a sample first.")
         self.skip.allow("" if some else "Open an image or a sample first.")
+        self.bare.setVisible(images_alone(self.session.images))
         if entry is not None and good:
             self.understood.show_entry(entry, self._corrected)
             others = sum(similar(entry, one) for one in self.session.images)
@@ -302,6 +308,7 @@ class ImagesDock(Dock):
         self.attach.show_entry(entry if good else None)
 
     def _entry_changed(self, entry: ImageEntry, what: str) -> None:
+        self.bare.setVisible(images_alone(self.session.images))
         if entry is self.session.current and what not in ("points", "regions"):
             self.refresh()
 

@@ -37,6 +37,13 @@ def all_fluorescence(entries: Iterable[ImageEntry]) -> bool:
     return bool(used) and all(entry.image is not None and entry.image.kind == "fluorescence" for entry in used)
 
 
+def images_alone(entries: Iterable[ImageEntry]) -> bool:
+    """Whether all that there is to learn from are fluorescence images, with nothing clicked or outlined in them."""
+    used = used_images(entries)
+    known = any(len(one.points) or one.labels is not None or one.corrections is not None for one in used)
+    return not known and all_fluorescence(used)
+
+
 def without_channel(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
     """Images of several channels of which nobody said which one shows the nuclei."""
     used = [entry for entry in used_images(entries) if not is_stained(entry)]

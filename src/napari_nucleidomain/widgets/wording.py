@@ -91,6 +91,7 @@ def density_words(number: int, area_px: float, pixel_size_um: tuple[float, ...] 
         return f"{number / area_mm2:,.0f} / mm²"
     if pixel_size_um and len(pixel_size_um) == 3:
         volume = area_px * pixel_size_um[0] * pixel_size_um[1] * pixel_size_um[2] * 1e-9
-        return f"{number / volume:,.0f} / mm³"
+        # So many in so little: what is counted says three digits at most.
+        return f"{float(f'{number / volume:.3g}'):,.0f} / mm³"
     each = "100 × 100 × 100 voxels" if ndim == 3 else "1000 × 1000 px"
     return f"{number / area_px * 1e6:,.0f} per {each}"
