@@ -98,6 +98,14 @@ def test_what_is_there_is_not_made_again(project: Project, monkeypatch: pytest.M
     assert all(ours[name] == theirs[name] for name in ours)
 
 
+def test_the_system_may_end_it_and_it_goes_on(project: Project) -> None:
+    run = project.new_run(job_of(project))
+    assert execute(run.path, watch=lambda requests: requests.interrupt()) == ExitCode.INTERRUPTED
+    assert run.state == "interrupted"
+    assert execute(run.path) == ExitCode.DONE
+    assert run.summary()["made"] == 3
+
+
 def _obeyed(run: Any) -> bool:
     return any(event.kind == "acknowledged" for event in run.read_events()[0])
 

@@ -123,6 +123,8 @@ def synthesize(run: RunFolder, events: EventWriter, requests: Requests, models: 
         if not (image.exists() and labels.exists()):
             try:
                 _check(requests)
+            except Interrupted:
+                raise
             except StopRun:
                 raise StopRun({"synthetic": job.out, "made": number}) from None
             # Of its own number alone, whatever was made before it.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QFormLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import MethodSpec, ModelCard, NucleiError, SynthesisWish, methods
 
@@ -61,22 +61,22 @@ class SynthesisPanel(Fold):
         self.number = IntBox({"ge": 1, "le": 99_999})
         self.number.setValue(_USUAL)
         self.sides = [IntBox({"ge": 1, "le": 100_000}) for _ in range(3)]
-        self.least, self.most = (FloatBox({"ge": 1, "le": 1e4}, "px") for _ in range(2))
+        self.least, self.most = (FloatBox({"ge": 1, "le": 1e4}) for _ in range(2))
         self.few, self.many = (IntBox({"ge": 1, "le": 1_000_000}) for _ in range(2))
         # Planes first, as in the viewer.
         by = [QLabel("×") for _ in range(2)]
         self._deep = [self.sides[0], by[0]]
-        sides = QWidget()
-        sides.setLayout(
-            row(self.sides[0], by[0], self.sides[1], by[1], self.sides[2], QLabel("px"), QLabel(), stretch=6)
-        )
+        sides = _narrow(self.sides[0], by[0], self.sides[1], by[1], self.sides[2])
         self.note = QLabel("Masks are drawn and painted over as images like those the model has learned from.")
         self.note.setWordWrap(True)
         form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        # Three sides find no room beside their name.
+        form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.WrapLongRows)
         form.addRow("Images", self.number)
-        form.addRow("Size", sides)
-        form.addRow("Diameters", _from_to(self.least, self.most))
-        form.addRow("Nuclei in each", _from_to(self.few, self.many))
+        form.addRow("Size (px)", sides)
+        form.addRow("Diameter (px)", _narrow(self.least, QLabel("to"), self.most))
+        form.addRow("Nuclei in each", _narrow(self.few, QLabel("to"), self.many))
         boxes = QWidget()
         layout = QVBoxLayout(boxes)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -172,7 +172,7 @@ class SynthesisPanel(Fold):
         self.wrong.setText(f"⚠ {self._why}")
         for widget in (self.bar, self.words, self.stop):
             widget.setVisible(busy)
-        self.open_made.allow("" if self.made is not None else "Make images first.")
+        self.open_made.allow("It is at work." if busy else "" if self.made is not None else "Make images first.")
 
     # ---- making
 
@@ -260,9 +260,15 @@ class SynthesisPanel(Fold):
         self.message.say("warning" if opened.bad else "ok", said, Close=self.message.clear)
 
 
-def _from_to(low: QWidget, high: QWidget) -> QWidget:
+def _narrow(*widgets: QWidget) -> QWidget:
+    """Boxes side by side, no wider than the dock."""
     made = QWidget()
-    made.setLayout(row(low, QLabel("to"), high, QLabel(), stretch=3))
+    layout = row(*widgets)
+    made.setLayout(layout)
+    for number, widget in enumerate(widgets):
+        if not isinstance(widget, QLabel):
+            widget.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            layout.setStretch(number, 1)
     return made
 
 
