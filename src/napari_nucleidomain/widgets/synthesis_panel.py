@@ -61,6 +61,10 @@ class SynthesisPanel(Fold):
         self.number = IntBox({"ge": 1, "le": 99_999})
         self.number.setValue(_USUAL)
         self.sides = [IntBox({"ge": 1, "le": 100_000}) for _ in range(3)]
+        for box in self.sides:
+            # napari's style wants 90 and room for arrows: three beside each other are then wider than the dock.
+            box.setButtonSymbols(IntBox.ButtonSymbols.NoButtons)
+            box.setStyleSheet("QSpinBox { min-width: 44px; padding: 1px 4px; }")
         self.least, self.most = (FloatBox({"ge": 1, "le": 1e4}) for _ in range(2))
         self.few, self.many = (IntBox({"ge": 1, "le": 1_000_000}) for _ in range(2))
         # Planes first, as in the viewer.
