@@ -320,5 +320,7 @@ def test_outlines_that_come_later_are_compared_with_until_a_person_chose(
 def test_whether_the_model_learned_from_the_image_is_read_off_its_card(session, entry):
     folder = make_model(session.project.models_folder / "own", trained_on={"images": ["cells 1"]})
     assert "the model learned from it" in _learned(str(folder), entry)
+    folder = make_model(session.project.models_folder / "bare", trained_on={"images": ["cells 1"], "labels": 0})
+    assert "from the image alone" in _learned(str(folder), entry)
     folder = make_model(session.project.models_folder / "other", trained_on={"images": ["another"]})
     assert _learned(str(folder), entry) == "the model has not learned from it"

@@ -268,7 +268,7 @@ def test_without_labels_it_says_how_consistent_it_is(dock, trainer, session):
     assert "drawn nuclei found again 0.75, the same in the mirror image 0.50" in progress.sentence.text()
     assert "consistent" in progress.sentence.text() and progress.sentence.isVisible()
     assert set(progress.quality._curves) == {"drawn nuclei found again", "the same in the mirror image"}
-    assert list(progress.losses._curves) == ["there and back (cycle)"]
+    assert list(progress.losses._curves) == ["there and back"]
     doubt = "Unchecked: nobody has said so."
     folder = save_card(
         ModelCard(name="first", method="painter", notes=[doubt, "Made by hand."]),

@@ -186,6 +186,8 @@ def _learned(model: str, entry: ImageEntry) -> str:
     except NucleiError:
         # The model was removed since.
         return may_have
+    if learned_from(card, entry) and card.trained_on.get("labels") == 0:
+        return "the model learned from the image alone, never from clicks or outlines; on other images it may do worse"
     if learned_from(card, entry):
         return "the model learned from it: on images it has not seen it may do worse"
     # What an earlier model learned from is not in the card of the later one.

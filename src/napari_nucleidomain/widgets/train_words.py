@@ -14,14 +14,14 @@ _STAGES = {
     "sizes": "looking how large nuclei are",
     "translate": "learning to paint nuclei",
 }
-# Losses of a training without annotation; the paper's names in brackets.
+# Losses of a training without annotation, short enough for the legend of a narrow dock.
 _LOSSES = {
-    "copying": "warming up: copies pictures",
-    "reconstruction": "draws the same again (reconstruction)",
-    "cycle": "there and back (cycle)",
-    "content": "keeps what it saw (content)",
-    "adversarial": "passes for real (adversarial)",
-    "discriminator": "tells made from real (discriminator)",
+    "copying": "warming up",
+    "reconstruction": "the same again",
+    "cycle": "there and back",
+    "content": "same content",
+    "adversarial": "passes for real",
+    "discriminator": "told from real",
 }
 # What a training says of itself where there is no label to check it by, of 1.
 CONSISTENCY = {
