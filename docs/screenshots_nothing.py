@@ -30,9 +30,11 @@ class NothingTour(Tour):
         self.open("fluorescence")
         self.picture("nothing-1-images")
         self.sizes()
-        self.train("nothing-5-question", "nothing-6-training", "nothing-7-trained")
-        self.predict("nothing-8-predict", trained=True)
-        self.compare()
+        self.train("nothing-4-question", "nothing-5-training", "nothing-6-trained")
+        self.predict("nothing-7-predict", trained=True)
+        self.compare("fluorescence")
+        open_dock(self.session, "review").modes.choose("outlines")
+        self.picture("nothing-8-review")
 
     def open(self, name: str) -> None:
         """Open a sample alone, without what is known about it."""
@@ -49,10 +51,9 @@ class NothingTour(Tour):
         dock.choices.have.setCurrentIndex(dock.choices.have.findData(_METHOD))
         wait(dock.sizes.isVisible, 10, "the sizes")
         rest(1)
-        self.picture("nothing-2-train")
         dock.sizes.estimate.click()
         wait(lambda: dock.sizes.circles.on, 60, "circles of the estimated size")
-        self.picture("nothing-3-circles")
+        self.picture("nothing-2-circles")
         self.line(dock.sizes)
         dock.sizes.estimate.click()
         wait(lambda: "Looking" not in dock.sizes.told.text(), 60, "the estimate again")
@@ -75,7 +76,7 @@ class NothingTour(Tour):
         wait(lambda: dock.tool.gesture == "line", 10, "the tool")
         rest(0.5)
         ends = (row, columns[0] - 0.5), (row, columns[-1] + 0.5)
-        canvas.drag(self.viewer, image, *ends, before_release=lambda: self.picture("nothing-4-line"))
+        canvas.drag(self.viewer, image, *ends, before_release=lambda: self.picture("nothing-3-line"))
         wait(lambda: dock.tool.gesture is None, 10, "the measure")
         rest(0.5)
 
@@ -95,14 +96,13 @@ class NothingTour(Tour):
         if middle:
             self.picture(middle)
         wait(lambda: dock.follower.state == "finished", self.minutes * 60 + 240, "the end of the training")
-        self.picture(end)
+        if end:
+            self.picture(end)
 
-    def compare(self) -> None:
+    def compare(self, name: str) -> None:
         """The result against the sample's outlines, which the training never saw."""
-        open_dock(self.session, "images").open_sample("fluorescence", with_clicks=True)
+        open_dock(self.session, "images").open_sample(name, with_clicks=True)
         self.compare_with_outlines()
-        open_dock(self.session, "review").modes.choose("outlines")
-        self.picture("nothing-9-review")
 
     def volume(self) -> None:
         """A volume: its voxel size, a training, nuclei on a plane and in 3D."""
@@ -119,10 +119,16 @@ class NothingTour(Tour):
         wait(lambda: dock.sizes.circles.on, 60, "circles of the estimated size")
         self.picture("volumes-2-size")
         dock.sizes.fits.click()
-        self.train("volumes-3-question", "", "volumes-4-trained")
-        self.predict("volumes-5-plane", trained=True)
+        self.train("volumes-3-question", "", "")
+        self.predict("volumes-4-plane", trained=True)
         self.turn()
-        self.picture("volumes-6-3d")
+        self.picture("volumes-5-3d")
+        self.viewer.dims.ndisplay = 2
+        rest(1)
+        self.viewer.fit_to_view()
+        self.compare("ovule")
+        open_dock(self.session, "review").modes.choose("errors")
+        self.picture("volumes-6-errors")
 
     def turn(self) -> None:
         """Look at the volume in 3D, a little from above."""

@@ -265,7 +265,7 @@ def test_without_labels_it_says_how_consistent_it_is(dock, trainer, session):
     progress = dock.progress
     progress.loss_fold.open(True)
     poll(dock)
-    assert "drawn nuclei found again 0.75, the same in the mirror image 0.50" in progress.sentence.text()
+    assert "Drawn nuclei found again: 0.75 of 1; the same in the mirror image: 0.50 of 1." in progress.sentence.text()
     assert "consistent" in progress.sentence.text() and progress.sentence.isVisible()
     assert set(progress.quality._curves) == {"drawn nuclei found again", "the same in the mirror image"}
     assert list(progress.losses._curves) == ["there and back"]
@@ -277,7 +277,7 @@ def test_without_labels_it_says_how_consistent_it_is(dock, trainer, session):
     trainer.leave(Finished(summary={"published": str(folder), "seconds": 60}))
     poll(dock)
     told = progress.message.text()
-    assert told.startswith("⚠ first: trained.") and "found again 0.75" in told and doubt in told
+    assert told.startswith("⚠ first: trained.") and "found again: 0.75 of 1" in told and doubt in told
     assert "by hand" not in told
 
 

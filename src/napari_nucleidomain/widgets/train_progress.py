@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _QUALITY_COMES = "Quality on what was kept back comes here."
 _CONSISTENCY_COMES = "How consistent it is with itself comes here: there is no label to check it by."
-_CONSISTENT_ONLY = "how consistent it is with itself, which without labels is all that can be told. Look at results."
+_CONSISTENT_ONLY = "That is how consistent it is with itself; without labels no more can be told. Look at results."
 _SHARES = ("points_f1", "points_precision", "points_recall", "outlines_f1", "outlines_aji")
 
 
@@ -237,7 +237,7 @@ class TrainProgress(QWidget):
             self.sentence.setText(f"On what was kept back: <b>{words}</b>")
         else:
             told = consistency_sentence(story.latest_of(CONSISTENCY))
-            self.sentence.setText(f"<b>{told}</b>: {_CONSISTENT_ONLY}" if told else "")
+            self.sentence.setText(f"<b>{told}.</b> {_CONSISTENT_ONLY}" if told else "")
             words = told
         # At the end the message says it.
         self.sentence.setVisible(bool(words) and story.end is None)

@@ -49,8 +49,9 @@ def consistency_sentence(values: dict[str, float]) -> str:
     values : dict
         Metric name -> latest value.
     """
-    told = [f"{words} {values[name]:.2f}" for name, words in CONSISTENCY.items() if name in values]
-    return f"Of 1: {', '.join(told)}" if told else ""
+    told = [f"{words}: {values[name]:.2f} of 1" for name, words in CONSISTENCY.items() if name in values]
+    sentence = "; ".join(told)
+    return sentence[:1].upper() + sentence[1:]
 
 
 def log_tail(log: Path) -> str:
