@@ -18,9 +18,15 @@ from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.methods.adgan.brightness import brightness_of
 from napari_nucleidomain.methods.adgan.config import AdganConfig
 from napari_nucleidomain.methods.adgan.facts import read_facts
-from napari_nucleidomain.methods.adgan.pictures import load_pictures
+from napari_nucleidomain.methods.adgan.pictures import fitting, load_pictures
 from napari_nucleidomain.methods.adgan.segment import load
-from napari_nucleidomain.methods.adgan.sizes import crop_shape, find_sizes, mask_settings
+from napari_nucleidomain.methods.adgan.sizes import (
+    crop_shape,
+    factors_of,
+    find_sizes,
+    mask_settings,
+    own_diameter,
+)
 from napari_nucleidomain.methods.adgan.train import train
 
 from .fake_run import FakeRun
@@ -141,7 +147,7 @@ def test_what_the_user_says_is_obeyed_and_the_rest_estimated(tmp_path: Path) -> 
     found = find_sizes(made, config(own_scale=False), Heard())
     assert 14 < found.diameter < 20
     assert found.blobs >= 15
-    said = find_sizes(made, config(diameter_px=30.0), Heard())
+    said = find_sizes(made, config(own_scale=False, diameter_px=30.0), Heard())
     assert said.diameter == 30.0
     assert said.blobs == 0
     assert said.low / said.diameter == pytest.approx(found.low / found.diameter)
@@ -201,7 +207,7 @@ def test_a_model_of_volumes_and_a_flat_image_do_not_go_together(tmp_path: Path) 
     with pytest.raises(NucleiError, match="volumes"):
         segment(flat_image, load(tmp_path / "model", card, "cpu"), Scale(1.0, ""))
     two = FakeRun(tmp_path / "two", steps=1, parent=tmp_path / "model")
-    with pytest.raises(NucleiError):
+    with pytest.raises(NucleiError, match="works on volumes"):
         train(two, flat(tmp_path / "flat"), config(ask=False))
 
 
@@ -233,7 +239,20 @@ def test_facts_are_checked() -> None:
     }
     card = ModelCard(name="x", method="adgan", normalisation=good)
     assert read_facts(card).crop == (96, 96)
-    for wrong in ({"crop": [96]}, {"diameter_px": 0}, {"spacing": [1, -1]}, {"stretch": float("nan")}):
+    nan = float("nan")
+    hostile: list[dict[str, Any]] = [
+        {"crop": [96]},
+        {"crop": [96, 10**9]},
+        {"crop": [97, 96]},
+        {"diameter_px": 0},
+        {"diameter_px": 1e-3},
+        {"diameter_px": 1e300},
+        {"spacing": [1, -1]},
+        {"spacing": [nan, 1]},
+        {"stretch": nan},
+        {"stretch": 1e9},
+    ]
+    for wrong in hostile:
         with pytest.raises(NucleiError, match="damaged"):
             read_facts(card.model_copy(update={"normalisation": {**good, **wrong}}))
 
@@ -248,3 +267,83 @@ def test_brightness_is_the_same_for_all_tiles_and_knows_what_is_empty(tmp_path: 
 def test_every_setting_says_what_it_is() -> None:
     for name, field in AdganConfig.settings().items():
         assert field.description, name
+
+
+def test_thin_volumes_are_predicted(tmp_path: Path) -> None:
+    run = FakeRun(tmp_path / "run", steps=1)
+    train(run, deep(tmp_path / "data"), config(ask=False))
+    weights, card = run.build()
+    save_model(tmp_path / "model", weights, card)
+    segmenter = load(tmp_path / "model", card, "cpu")
+    scene = segmenter.prepare(open_image(open_dataset(tmp_path / "data").examples()[0].image), None)
+    for planes in (1, 2, 3, 5, 7, 12):
+        unit = np.random.default_rng(0).uniform(0.5, 1, (planes, 20, 30)).astype(np.float32)
+        assert segmenter.paint(unit, scene).shape == unit.shape
+
+
+def test_few_planes_with_large_nuclei_teach(tmp_path: Path) -> None:
+    folder = write(tmp_path / "data", a=fluorescence(balls())[10:20])
+    run = FakeRun(tmp_path / "run", steps=2)
+    train(run, open_dataset(folder), config(z_step=1.0, ask=False, diameter_px=16.0))
+    assert run.build() is not None
+
+
+def test_settings_that_contradict_each_other_say_what_to_set() -> None:
+    with pytest.raises(NucleiError, match="aligned=false"):
+        AdganConfig.build({}, {"reconstruction": 0})
+    with pytest.raises(NucleiError, match="low must be below high"):
+        AdganConfig.build({}, {"low": 0.6, "high": 0.5})
+
+
+def two_sizes(folder: Path) -> list[Any]:
+    """An image with nuclei 17 px across, and the same twice as large."""
+    small = fluorescence(discs()[0])
+    return pictures(write(folder, a=small, b=np.kron(small, np.ones((2, 2), np.uint16))))
+
+
+def test_each_image_is_scaled_by_its_own_nuclei_also_where_a_size_is_given(tmp_path: Path) -> None:
+    made = two_sizes(tmp_path)
+    settings = config(own_scale=True)
+    found = find_sizes(made, settings, Heard())
+    assert found.own[1] / found.own[0] == pytest.approx(2, rel=0.15)
+    factors = factors_of(made, settings, found)
+    assert factors[0][0] / factors[1][0] == pytest.approx(2, rel=0.15)
+    given = find_sizes(made, config(own_scale=True, diameter_px=2 * found.diameter), Heard())
+    assert given.own == pytest.approx([2 * one for one in found.own])
+    plain = find_sizes(made, config(own_scale=False), Heard())
+    assert plain.own == (plain.diameter,) * 2
+
+
+def test_a_large_field_with_few_nuclei_has_their_size_and_not_that_of_noise(tmp_path: Path) -> None:
+    """Pieces of a large image without a nucleus hold blobs of noise, once stretched."""
+    rng = np.random.default_rng(0)
+    field = np.zeros((1300, 1300), np.int32)
+    field[600:740, 600:740] = discs()[0]
+    pixels = np.where(field > 0, 200, 2) + rng.integers(0, 3, field.shape)
+    image = open_image(write(tmp_path, a=pixels.astype(np.uint8)) / "images" / "a.tif")
+    assert own_diameter(image, None, brightness_of(image, None), 17.0, 1.0) == pytest.approx(17, rel=0.25)
+
+
+@pytest.mark.parametrize("stretch", [1.0, 2.0])
+def test_nuclei_that_are_long_along_z_are_scaled_by_how_wide_they_are(tmp_path: Path, stretch: float) -> None:
+    rng = np.random.default_rng(0)
+    z, y, x = np.mgrid[:80, :96, :96]
+    labels = np.zeros(z.shape, np.int32)
+    for k, (cy, cx) in enumerate([(20, 20), (20, 70), (70, 20), (70, 70), (46, 46)], 1):
+        cz = 40 + rng.uniform(-6, 6)
+        labels[((z - cz) / stretch) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 <= 81] = k
+    made = pictures(write(tmp_path, a=fluorescence(labels)), z_step=1.0)
+    settings = config(own_scale=True, work_diameter_px=16.0)
+    found = find_sizes(made, settings, Heard())
+    factors = factors_of(made, settings, found)[0]
+    wide, long = 18.0 * factors[2], 18.0 * stretch * factors[0]
+    assert wide == pytest.approx(16, rel=0.2)
+    assert long == pytest.approx(16, rel=0.25)
+
+
+def test_what_is_learned_from_fits_into_memory_once_it_is_scaled() -> None:
+    box = fitting((100, 1000, 1000), (3.0, 2.0, 2.0), 12_000_000)
+    sides = [part.stop - part.start for part in box]
+    assert np.prod([n * f for n, f in zip(sides, (3.0, 2.0, 2.0), strict=True)]) <= 12_000_000
+    assert sides[1] == sides[2] > 200
+    assert fitting((50, 60), (1.0, 1.0), 10**9) == (slice(0, 50), slice(0, 60))

@@ -51,7 +51,9 @@ def test_every_row_of_table_9_is_a_preset_with_its_very_numbers(name: str) -> No
     assert config.resize == row.resize
     diameter = config.diameter_px
     count = (config.count_least, config.count_most)
-    drawn = Drawn(diameter, diameter * config.size_least, diameter * config.size_most, 1.0, count, (diameter,), 0, 0)
+    drawn = Drawn(
+        diameter, diameter * config.size_least, diameter * config.size_most, 0.0, 1.0, count, (diameter,), 0, 0
+    )
     shape = (256, 256) if row.ndim == 2 else (64, 128, 128)
     masks = mask_of(config, drawn, shape, drawn.count)
     assert masks.semi_major == pytest.approx(row.semi_major)

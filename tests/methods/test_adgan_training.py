@@ -22,7 +22,7 @@ from napari_nucleidomain.methods.adgan.config import AdganConfig
 from napari_nucleidomain.methods.adgan.consistency import Consistency, Judge
 from napari_nucleidomain.methods.adgan.lessons import Crops
 from napari_nucleidomain.methods.adgan.segment import load
-from napari_nucleidomain.methods.adgan.sizes import Drawn
+from napari_nucleidomain.methods.adgan.sizes import Drawn, mask_of
 from napari_nucleidomain.methods.adgan.train import rate_factor, train
 from napari_nucleidomain.methods.adgan.watching import QUESTION, collapse
 
@@ -99,12 +99,13 @@ def _weights(run: FakeRun) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("kind", ["flat", "deep"])
 def test_a_stopped_training_goes_on_bit_for_bit(tmp_path: Path, kind: str) -> None:
     dataset = flat(tmp_path / "data") if kind == "flat" else deep(tmp_path / "data")
-    whole = FakeRun(tmp_path / "whole", steps=8)
+    steps, stop = (8, 5) if kind == "flat" else (4, 2)
+    whole = FakeRun(tmp_path / "whole", steps=steps)
     train(whole, dataset, config())
-    first = FakeRun(tmp_path / "parts", steps=8, stop_at=("translate", 5))
+    first = FakeRun(tmp_path / "parts", steps=steps, stop_at=("translate", stop))
     with pytest.raises(StopRun):
         train(first, dataset, config())
-    second = FakeRun(tmp_path / "parts", steps=8, saved=first.saved)
+    second = FakeRun(tmp_path / "parts", steps=steps, saved=first.saved)
     train(second, dataset, config())
     ours, theirs = _weights(whole), _weights(second)
     assert ours.keys() == theirs.keys()
@@ -214,7 +215,7 @@ def _seen(**changes: float) -> Consistency:
     ],
 )
 def test_a_collapse_is_recognised_and_says_what_to_do(changes: dict[str, float], says: str) -> None:
-    drawn = Drawn(20, 15, 25, 1.0, (2, 9), (20.0,), 50, 2)
+    drawn = Drawn(20, 15, 25, 20, 1.0, (2, 9), (20.0,), 50, 2)
     assert collapse(_seen(), drawn) is None
     wrong = collapse(_seen(**changes), drawn)
     assert wrong is not None
@@ -279,18 +280,86 @@ def test_the_learning_rate_is_constant_and_then_falls_to_nothing() -> None:
     assert rate_factor(config(constant=1.0), 1.0) == 1.0
 
 
-@pytest.mark.parametrize("head_start", [0.0, 0.1])
-def test_it_learns_to_paint_nuclei_and_not_the_ground(tmp_path: Path, head_start: float) -> None:
-    """Of these random weights it takes the ground for nuclei, and is told of it; with a head start it does not."""
+def test_with_a_head_start_it_paints_nuclei_and_not_the_ground(tmp_path: Path) -> None:
+    """From these random weights it took the ground for nuclei, before there was a head start."""
     dataset = flat(tmp_path / "data", 3)
-    run = FakeRun(tmp_path / "run", steps=120)
+    run = FakeRun(tmp_path / "run", steps=70)
     changes = {"width": 8, "rate": 2e-3, "form": "semantic", "batch": 4, "average_decay": 0.95, "choose": False}
-    train(run, dataset, config(**changes, head_start=head_start))
+    train(run, dataset, config(**changes, head_start=0.15))
     weights, card = run.build()
     save_model(tmp_path / "model", weights, card)
     truth = discs(seed=0)[0] > 0
     found = segment(open_image(dataset.examples()[0].image), load(tmp_path / "model", card, "cpu"), Scale(1.0, ""))
     mask = np.asarray(found.labels) > 0
-    dice = 2 * (mask & truth).sum() / (mask.sum() + truth.sum())
-    assert dice > 0.8 if head_start else dice < 0.2
-    assert any("dark ground" in note for note in card.notes) == (not head_start)
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.75
+    assert not any("dark ground" in note for note in card.notes)
+
+
+def test_a_later_collapse_leaves_the_good_state_that_was_found_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = iter([_seen()] + [_seen(share=0.0)] * 60)
+    monkeypatch.setattr(Judge, "look", lambda *_: next(looks))
+    monkeypatch.setattr("napari_nucleidomain.methods.adgan.watching._CHOOSE_FROM", 0.0)
+    monkeypatch.setattr("napari_nucleidomain.methods.adgan.watching._FEWEST_STEPS", 1)
+    run = FakeRun(tmp_path / "run", steps=40)
+    train(run, flat(tmp_path / "data"), config())
+    card = run.build()[1]
+    assert card.trained_on["state_after_steps"] < 10
+    assert sum("is kept" in said for said in run.warnings) == 1
+    assert any("looks wrong" in note for note in card.notes)
+
+
+class Perfect(torch.nn.Module):
+    """Paints what is bright white and the rest black, and the other way is the identity."""
+
+    def forward(self, x: torch.Tensor, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return torch.where(x > 0, 1.0, -1.0) if bool(target[0, 1] > 0.5) else x
+
+
+def sparse(shape: tuple[int, ...], nuclei: int, seed: int = 0) -> np.ndarray:
+    """A work image in [-1, 1] with few nuclei 16 px across."""
+    rng = np.random.default_rng(seed)
+    image = rng.normal(-0.9, 0.03, shape).astype(np.float32)
+    place = np.stack(np.meshgrid(*[np.arange(n) for n in shape], indexing="ij"), -1)
+    for _ in range(nuclei):
+        centre = [rng.uniform(9, n - 9) for n in shape]
+        image[((place - centre) ** 2).sum(-1) <= 64] = 0.9
+    return image
+
+
+@pytest.mark.parametrize(
+    ("shape", "nuclei", "images"),
+    [
+        ((600, 600), 3, 4),
+        ((256, 256), 1, 8),
+        ((192, 192), 6, 1),
+        ((32, 64, 64), 3, 1),
+        ((40, 160, 160), 4, 2),
+        ((24, 40), 1, 1),
+    ],
+)
+def test_a_perfect_painter_is_never_taken_for_a_collapse(shape: tuple[int, ...], nuclei: int, images: int) -> None:
+    works = [sparse(shape, nuclei, seed) for seed in range(images)]
+    crop = (96, 96) if len(shape) == 2 else (32, 64, 64)
+    settings = config(form="semantic")
+    drawn = Drawn(16, 14, 18, 16, 1.0, (1, 4), (16.0,) * images, 9, images)
+    masks = mask_of(settings, drawn, crop, (1, 4))
+    seen = Judge(works, masks, settings, 16.0, torch.device("cpu")).look(Perfect())  # type: ignore[arg-type]
+    assert collapse(seen, drawn) is None
+    assert seen.bright_dice > 0.95
+    assert seen.agreement > 0.95
+
+
+def test_what_is_painted_alike_over_pieces_that_differ_is_noticed() -> None:
+    class Same(torch.nn.Module):
+        def forward(self, x: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
+            return torch.linspace(-1, 1, x.shape[-1]).expand(x.shape)
+
+    works = [sparse((256, 256), 12, seed) for seed in range(3)]
+    drawn = Drawn(16, 14, 18, 16, 1.0, (1, 4), (16.0,) * 3, 9, 3)
+    masks = mask_of(config(), drawn, (96, 96), (1, 4))
+    seen = Judge(works, masks, config(), 16.0, torch.device("cpu")).look(Same())  # type: ignore[arg-type]
+    wrong = collapse(seen, drawn)
+    assert wrong is not None
+    assert "the same" in wrong.message

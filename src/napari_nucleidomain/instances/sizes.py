@@ -45,6 +45,11 @@ class NucleusSizes:
     blobs: int
     images: int
 
+    @property
+    def wide(self) -> float:
+        """How far across, in the plane, the typical nucleus is; the same as `diameter` where it is round."""
+        return self.diameter / self.stretch ** (1 / 3)
+
 
 def estimate_sizes(
     images: Sequence[np.ndarray], spacings: Sequence[Sequence[float] | None] | None = None

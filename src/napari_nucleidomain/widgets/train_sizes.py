@@ -254,8 +254,10 @@ class TrainSizes(QWidget):
                 "Type the size, or draw a line across one nucleus.",
             )
             return
+        # In a volume the estimate is that of a ball of equal volume; here it is how wide nuclei are.
+        across = found.wide / found.diameter
         said = (
-            f"About {found.diameter:.2g} px ({found.low:.2g}–{found.high:.2g}), from "
+            f"About {found.wide:.2g} px ({found.low * across:.2g}–{found.high * across:.2g}), from "
             f"{count(found.blobs, 'nucleus', 'nuclei')} in {count(found.images, 'image')}."
         )
         low, high = _STRETCHES
@@ -267,7 +269,7 @@ class TrainSizes(QWidget):
                 f"{said} But along z they seem {found.stretch:.2g} times as long as wide.",
                 "Check the voxel size in Images: the distance between planes may be wrong.",
             )
-        self.set_diameter(float(f"{found.diameter:.2g}"))
+        self.set_diameter(float(f"{found.wide:.2g}"))
 
     def _failed(self, error: BaseException) -> None:
         self._show_um()

@@ -22,6 +22,8 @@ class Brightness:
     ----------
     range : IntensityRange
         What becomes 0..1.
+    threshold : float
+        Otsu's, in 0..1: of what is brighter most is nucleus.
     empty_below : float
         In 0..1: where nothing is brighter, there is no nucleus.
     blank : bool
@@ -29,6 +31,7 @@ class Brightness:
     """
 
     range: IntensityRange
+    threshold: float
     empty_below: float
     blank: bool
 
@@ -54,9 +57,9 @@ def brightness_of(image: Image, plane: int | None) -> Brightness:
     unit = fitted.to_unit(overview)[..., 0]
     part = in_unit_range(unit)
     if part is None or unit.min() == unit.max():
-        return Brightness(fitted, 1.0, True)
+        return Brightness(fitted, 1.0, 1.0, True)
     step = np.ones(unit.ndim)
     blank = not len(find_blobs(part, step).sigma)
     threshold = float(threshold_otsu(unit))
     ground = float(np.median(unit[unit <= threshold]))
-    return Brightness(fitted, ground + _EMPTY_BELOW * (threshold - ground), blank)
+    return Brightness(fitted, threshold, ground + _EMPTY_BELOW * (threshold - ground), blank)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import model_validator
+
 from napari_nucleidomain.contracts import MethodConfig, setting
 
 
@@ -49,6 +51,12 @@ class AdganConfig(MethodConfig):
     )
     gamma: float = setting(
         1.0, "Brightness (0 to 1) is raised to this power: below 1 dim nuclei count for more.", gt=0.1, le=4
+    )
+    stretch: float = setting(
+        0.0,
+        "How much longer than wide nuclei look along z, from the blur of the microscope. 0: estimated.",
+        ge=0,
+        le=10,
     )
     z_step: float = setting(
         0.0,
@@ -133,6 +141,17 @@ class AdganConfig(MethodConfig):
     mirrored: bool = setting(False, "Predict mirrored tiles, too, and take the mean.")
     window_crops: float = setting(4.0, "Side of the windows that are blended in a tile, in crops.", ge=1, le=32)
     precision: Literal["auto", "32-true", "bf16-mixed"] = setting("auto", "Arithmetic of the networks.")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> AdganConfig:
+        if self.aligned and not self.reconstruction:
+            raise ValueError(
+                "where the decoder learns from reconstruction only (aligned), reconstruction cannot be 0; "
+                "Table 3 leaves it out with aligned=false, real=images and halves=translations"
+            )
+        if not self.low < self.high:
+            raise ValueError("low must be below high")
+        return self
 
     def unlike(self, other: MethodConfig) -> str:
         """The first setting that makes the network another one than that of `other`; see `MethodConfig.unlike`."""

@@ -15,11 +15,14 @@ from napari_nucleidomain.instances.ternary import PaintSettings, nuclei_from_ins
 from napari_nucleidomain.networks.adgan import IMAGES, MASKS, Generator, domain_label
 
 from .config import AdganConfig
-from .lessons import as_batch, painted
+from .lessons import as_batch, at_least, painted
 
 _PIECES = 8
 _DRAWN = 6
 _SIDE_CROPS = 2
+_TRIES = 12
+# Pieces whose correlation is less are different.
+_UNLIKE = 0.5
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Consistency:
     diameter : float
         Of the median nucleus found, over the typical one that is drawn; 0 where none was found.
     alike : float
-        Largest correlation of what is painted over two different pieces.
+        Largest correlation of what is painted over two pieces that differ.
     """
 
     drawn_f1: float
@@ -90,10 +93,9 @@ class Judge:
     ) -> None:
         rng = np.random.default_rng(0)
         self._config, self._diameter, self._device = config, diameter, device
-        self.pieces = _pieces(works, masks.shape, rng)
+        self.pieces, self._bright = _pieces(works, masks.shape, rng)
         self._masks = [draw_mask(masks, rng) for _ in range(_DRAWN)]
-        self._paint = PaintSettings(config.low, max(config.high, config.low + 0.01), diameter)
-        self._bright = [_brighter(piece) for piece in self.pieces]
+        self._paint = PaintSettings(config.low, config.high, diameter)
 
     @torch.inference_mode()
     def look(self, generator: Generator) -> Consistency:
@@ -119,7 +121,7 @@ class Judge:
             bright_dice=float(2 * (mask & bright).sum() / max(1, mask.sum() + bright.sum())),
             bright_share=float(bright.mean()),
             diameter=float((np.median(areas) / ball) ** (1 / ndim) / self._diameter) if len(areas) else 0.0,
-            alike=_alike(made),
+            alike=_alike(made, self.pieces),
         )
 
     def _translate(self, generator: Generator, work: np.ndarray, source: int, target: int) -> np.ndarray:
@@ -137,25 +139,34 @@ class Judge:
         return self._nuclei(self._translate(generator, image, IMAGES, MASKS))[0]
 
 
-def _pieces(works: Sequence[np.ndarray], crop: Sequence[int], rng: np.random.Generator) -> list[np.ndarray]:
-    """Evenly chosen images' pieces of up to twice a crop's side; sides are multiples of 4."""
-    chosen = np.linspace(0, len(works) - 1, min(_PIECES, len(works))).astype(int)
-    pieces = []
-    for number in [*chosen] * max(1, 2 // len(chosen)):
-        work = works[number]
-        wider = _SIDE_CROPS if work.ndim == 2 else 1
+def _pieces(
+    works: Sequence[np.ndarray], crop: Sequence[int], rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Of evenly chosen images a part of up to twice a crop's side, and where it is brighter than the image's Otsu.
+
+    Of several random parts the one with most that is bright: sparse images have nuclei in few.
+    """
+    chosen = np.unique(np.linspace(0, len(works) - 1, min(_PIECES, len(works))).astype(int))
+    wider = _SIDE_CROPS if len(crop) == 2 else 1
+    pieces, masks = [], []
+    for number in chosen:
+        work = at_least(works[number], crop)
+        bright = _brighter(work)
         sides = [min(wider * c, n // 4 * 4) for c, n in zip(crop, work.shape, strict=True)]
-        if min(sides) < 8:
-            continue
-        corner = [int(rng.integers(0, n - s + 1)) for n, s in zip(work.shape, sides, strict=True)]
-        pieces.append(np.ascontiguousarray(work[tuple(slice(c, c + s) for c, s in zip(corner, sides, strict=True))]))
-    return pieces
+        corners = [
+            [int(rng.integers(0, n - s + 1)) for n, s in zip(work.shape, sides, strict=True)] for _ in range(_TRIES)
+        ]
+        boxes = [tuple(slice(c, c + s) for c, s in zip(corner, sides, strict=True)) for corner in corners]
+        best = max(boxes, key=lambda box: int(bright[box].sum()))
+        pieces.append(np.ascontiguousarray(work[best]))
+        masks.append(bright[best])
+    return pieces, masks
 
 
-def _brighter(piece: np.ndarray) -> np.ndarray:
+def _brighter(work: np.ndarray) -> np.ndarray:
     from skimage.filters import threshold_otsu
 
-    return np.asarray(piece > threshold_otsu(piece)) if piece.min() < piece.max() else np.zeros(piece.shape, bool)
+    return np.asarray(work > threshold_otsu(work)) if work.min() < work.max() else np.zeros(work.shape, bool)
 
 
 def _f1(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
@@ -165,11 +176,17 @@ def _f1(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     return 2 * hits / (2 * hits + others) if hits + others else 0.0
 
 
-def _alike(made: Sequence[np.ndarray]) -> float:
-    """Largest correlation of two pieces of one shape that are not constant."""
+def _alike(made: Sequence[np.ndarray], given: Sequence[np.ndarray]) -> float:
+    """Largest correlation of what is painted over two pieces that are not alike themselves."""
     best = -1.0
-    for k, one in enumerate(made):
-        for other in made[k + 1 :]:
-            if one.shape == other.shape and one.std() > 1e-3 and other.std() > 1e-3:
-                best = max(best, float(np.corrcoef(one.ravel(), other.ravel())[0, 1]))
+    for k in range(len(made)):
+        for other in range(k + 1, len(made)):
+            if made[k].shape == made[other].shape and abs(_correlation(given[k], given[other])) < _UNLIKE:
+                best = max(best, _correlation(made[k], made[other]))
     return best
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    if min(float(one.std()), float(other.std())) < 1e-3:
+        return 0.0
+    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1])

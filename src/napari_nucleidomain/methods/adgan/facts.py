@@ -6,6 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError
 
+_SHORTEST, _LONGEST = 24, 2048
+
 
 class Facts(BaseModel):
     """Numbers that training found.
@@ -16,6 +18,9 @@ class Facts(BaseModel):
         Typical nucleus, pixels of the last axis.
     low_px, high_px : float
         Smallest and largest that were drawn.
+    estimated_px : float
+        What the program estimated of all training images together; 0 where it could not. Where somebody said another
+        diameter, estimates of single images are off by the same factor.
     stretch : float
         How much longer than wide nuclei are along z.
     count : tuple of int
@@ -28,10 +33,11 @@ class Facts(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    diameter_px: float = Field(gt=0, allow_inf_nan=False)
-    low_px: float = Field(gt=0, allow_inf_nan=False)
-    high_px: float = Field(gt=0, allow_inf_nan=False)
-    stretch: float = Field(gt=0, allow_inf_nan=False)
+    diameter_px: float = Field(ge=1, le=4000, allow_inf_nan=False)
+    low_px: float = Field(gt=0, le=4000, allow_inf_nan=False)
+    high_px: float = Field(gt=0, le=20000, allow_inf_nan=False)
+    estimated_px: float = Field(0.0, ge=0, le=4000, allow_inf_nan=False)
+    stretch: float = Field(ge=0.05, le=20, allow_inf_nan=False)
     count: tuple[int, int]
     crop: tuple[int, ...]
     spacing: tuple[float, ...]
@@ -40,8 +46,10 @@ class Facts(BaseModel):
     def _fits(self) -> Facts:
         if len(self.crop) not in (2, 3) or len(self.crop) != len(self.spacing):
             raise ValueError("crop and spacing need as many numbers as there are axes")
-        if min(self.crop) < 4 or min(self.spacing) <= 0:
-            raise ValueError("crops have sides of 4 and more, pixels a size")
+        if not all(_SHORTEST <= side <= _LONGEST and side % 4 == 0 for side in self.crop):
+            raise ValueError("crops have sides of 24 to 2048 pixels, multiples of 4")
+        if not all(0.001 <= side <= 1000 for side in self.spacing):
+            raise ValueError("pixels have a size")
         return self
 
 

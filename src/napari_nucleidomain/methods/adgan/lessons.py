@@ -30,7 +30,7 @@ class Crops:
 
     def __init__(self, works: Sequence[np.ndarray], shape: tuple[int, ...], config: AdganConfig) -> None:
         self._shape, self._config = shape, config
-        self._works = [_at_least(one, shape) for one in works]
+        self._works = [at_least(one, shape) for one in works]
         sizes = np.array([one.size for one in works], float)
         self._weights = sizes / sizes.sum()
 
@@ -72,8 +72,8 @@ def _turned(crop: np.ndarray, angle: float, shape: tuple[int, ...]) -> np.ndarra
     return np.asarray(turned[tuple(slice(a, a + s) for a, s in zip(low, shape, strict=True))])
 
 
-def _at_least(work: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Mirrored at its ends until a crop fits in."""
+def at_least(work: np.ndarray, shape: Sequence[int]) -> np.ndarray:
+    """Mirrored at its ends until a crop of a shape fits in."""
     missing = [max(0, s - n) for n, s in zip(work.shape, shape, strict=True)]
     if not any(missing):
         return work

@@ -17,8 +17,8 @@ from napari_nucleidomain.data.telling import Told, Warn, not_finite, tell_about_
 
 from .brightness import Brightness, brightness_of
 
-# What one training reads at most: more says nothing new, and all of it lies in memory.
-_MOST_PIXELS = {2: 64_000_000, 3: 96_000_000}
+# What one training reads at most, and has once it is scaled: more says nothing new, and all of it lies in memory.
+MOST_PIXELS = {2: 64_000_000, 3: 96_000_000}
 _THINNEST = 4
 
 
@@ -77,7 +77,7 @@ def load_pictures(dataset: Dataset, z_step: float, warn: Warn) -> list[Picture]:
     images = [(example, example.open()) for example in examples]
     _refuse_mixed(images, z_step)
     ndim = images[0][1].ndim
-    share = _MOST_PIXELS[ndim] // len(images)
+    share = MOST_PIXELS[ndim] // len(images)
     made = [one for example, image in images if (one := _picture(example, image, share, z_step, told)) is not None]
     if not made:
         why, remedy = told.lost[0]
@@ -150,17 +150,15 @@ def _picture(example: Example, image: Image, most: int, z_step: float, told: Tol
     tell_about_pixels(example.name, not_finite(raw), raw.size, told)
     if raw[..., 0].size < np.prod(image.spatial_shape):
         sides = " × ".join(str(b - a) for a, b in box)
-        told(f"{example.name}: it is large, and its middle of {sides} pixels is learned from.", "")
+        told(f"{example.name}: it is large, and its middle, {sides} pixels, is learned from.", "")
     origin = tuple(a for a, _ in box)
     pixels, spacing = brightness.to_unit(raw), spacing_of(image, image.ndim, z_step)
     return Picture(example.name, str(example.image), image, pixels, origin, spacing, brightness)
 
 
 def _middle(shape: Sequence[int], most: int) -> list[tuple[int, int]]:
-    """A box about the middle of at most so many pixels; depth is kept."""
-    factor = min(1.0, (most / float(np.prod(np.asarray(shape, float)))) ** 0.5)
-    sides = [n if axis < len(shape) - 2 else max(1, int(n * factor)) for axis, n in enumerate(shape)]
-    return [((n - side) // 2, (n - side) // 2 + side) for n, side in zip(shape, sides, strict=True)]
+    """A box about the middle of at most so many pixels."""
+    return [(side.start, side.stop) for side in fitting(shape, (1.0,) * len(shape), most)]
 
 
 def work_factors(
@@ -183,6 +181,14 @@ def work_factors(
     factor = work_diameter_px / diameter_px if work_diameter_px else resize
     longer = [stretch if axis < len(spacing) - 2 else 1.0 for axis in range(len(spacing))]
     return tuple(factor * side / long for side, long in zip(spacing, longer, strict=True))
+
+
+def fitting(shape: Sequence[int], factors: Sequence[float], most: int) -> tuple[slice, ...]:
+    """The middle of an image that has at most so many pixels once it is scaled; all axes are cut alike."""
+    scaled = float(np.prod([n * f for n, f in zip(shape, factors, strict=True)]))
+    part = min(1.0, (most / scaled) ** (1 / len(shape)))
+    sides = [max(1, int(n * part)) for n in shape]
+    return tuple(slice((n - side) // 2, (n - side) // 2 + side) for n, side in zip(shape, sides, strict=True))
 
 
 def to_work(pixels: np.ndarray, factors: Sequence[float], gamma: float) -> np.ndarray:

@@ -31,7 +31,7 @@ _QUICK: dict[str, Any] = {
     "low": -0.45,
 }
 # What the paper says and nothing else: the last state, no running average.
-_PAPER: dict[str, Any] = {"precision": "32-true", "choose": False, "window_crops": 32.0}
+_PAPER: dict[str, Any] = {"precision": "32-true", "choose": False, "window_crops": 32.0, "stretch": 1.0}
 
 
 def _table_9(row: PaperMasks) -> Preset:

@@ -39,6 +39,8 @@ _HALO = 3.0
 # Of a nucleus' diameter.
 _SMOOTH = 0.15
 _LEAST = 0.1
+# Of what the network is shown: mirrored borders need pixels to mirror.
+_SHORTEST = 24
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class AdganSegmenter:
         Pixel size per axis of the training images in units of the last one's.
     pixel_size_um : float, optional
         Of the training images' last axis.
+    estimated_px : float
+        See `Facts.estimated_px`.
     """
 
     def __init__(
@@ -90,8 +94,10 @@ class AdganSegmenter:
         device: torch.device,
         spacing: tuple[float, ...],
         pixel_size_um: float | None = None,
+        estimated_px: float = 0.0,
     ) -> None:
         ndim = len(crop)
+        self._by = diameter_px / estimated_px if estimated_px else 1.0
         self._generator, self._config, self._device = generator, config, device
         self._diameter, self._stretch, self._crop = diameter_px, stretch, crop
         factors = self._factors(spacing, diameter_px)
@@ -132,8 +138,8 @@ class AdganSegmenter:
         """
         spacing = spacing_of(image, self.spec.ndim, self._config.z_step)
         brightness, diameter = brightness_of(image, plane), self._diameter
-        if self._config.own_scale and not self._config.diameter_px and factor == 1.0 and not brightness.blank:
-            diameter = own_diameter(image, plane, brightness, spacing, self._diameter)
+        if self._config.own_scale and self.spec.ndim == 2 and factor == 1.0 and not brightness.blank:
+            diameter = own_diameter(image, plane, brightness, self._diameter, self._by)
         return Scene(brightness, spacing, diameter)
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
@@ -145,7 +151,7 @@ class AdganSegmenter:
         values = self.paint(unit, scene)
         settings = PaintSettings(
             low=self._config.low,
-            high=max(self._config.high, self._config.low + 0.01),
+            high=self._config.high,
             diameter=scene.diameter,
             spacing=scene.spacing,
             least=_LEAST,
@@ -173,7 +179,7 @@ class AdganSegmenter:
             return np.full(unit.shape, -1.0, np.float32)
         work = to_work(unit, self._factors(scene.spacing, scene.diameter), self._config.gamma)
         shape = work.shape
-        short = [max(c, -(-n // 4) * 4) - n for n, c in zip(shape, (4,) * len(shape), strict=True)]
+        short = [max(_SHORTEST, -(-n // 4) * 4) - n for n in shape]
         work = np.pad(work, [(0, s) for s in short], mode="symmetric")
         painted = self.paint_work(work)[tuple(slice(0, n) for n in shape)]
         return resize(painted, unit.shape)
@@ -297,4 +303,5 @@ def load(folder: Path | str, card: ModelCard, device: str) -> AdganSegmenter:
         where,
         facts.spacing,
         card.pixel_size_um,
+        facts.estimated_px,
     )

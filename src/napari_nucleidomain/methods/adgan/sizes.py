@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.images import Image
@@ -24,10 +25,13 @@ from .pictures import Picture, work_factors
 _USUAL = (0.75, 1.25)
 # Nuclei whose depth and width differ by more hint at a wrong voxel size.
 _STRETCH = (0.7, 1.4)
-_LOOKED_AT = 24
+_LOOKED_AT = {2: 24, 3: 4}
+_PIECES = 6
+# Of a nucleus' diameter.
+_SMOOTH = 0.15
 # Fewer blobs do not tell an image's own size; it lies in these bounds of the typical one of all.
 _FEWEST = 4
-_FARTHEST = 4.0
+_FARTHEST = 2.5
 # So much images must differ before it is told.
 _VARY = 1.25
 # The discriminator sees nothing of shorter crops; images that are shorter are mirrored.
@@ -46,6 +50,8 @@ class Drawn:
         Typical nucleus, pixels of the image's last axis.
     low, high : float
         Smallest and largest, likewise.
+    estimated : float
+        What was estimated of all images together; 0 where nothing could be.
     stretch : float
         How much longer than wide nuclei are along z.
     count : tuple of int
@@ -59,6 +65,7 @@ class Drawn:
     diameter: float
     low: float
     high: float
+    estimated: float
     stretch: float
     count: tuple[int, int]
     own: tuple[float, ...]
@@ -73,7 +80,9 @@ class Drawn:
     def from_arrays(cls, kept: dict[str, np.ndarray]) -> Drawn:
         """What `to_arrays` gave."""
         count = tuple(int(n) for n in kept["count"])
-        numbers: dict[str, Any] = {name: float(kept[name]) for name in ("diameter", "low", "high", "stretch")}
+        numbers: dict[str, Any] = {
+            name: float(kept[name]) for name in ("diameter", "low", "high", "estimated", "stretch")
+        }
         own = tuple(float(one) for one in kept["own"])
         seen = {name: int(kept[name]) for name in ("blobs", "images")}
         return cls(**numbers, count=(count[0], count[1]), own=own, **seen)
@@ -96,7 +105,9 @@ def crop_shape(config: AdganConfig, works: Sequence[Sequence[int]]) -> tuple[int
     return tuple(max(_SHORTEST, min(side, int(n) // 4 * 4)) for side, n in zip(wanted, longest, strict=True))
 
 
-def find_sizes(pictures: Sequence[Picture], config: AdganConfig, warn: Warn) -> Drawn:
+def find_sizes(
+    pictures: Sequence[Picture], config: AdganConfig, warn: Warn, check: Callable[[], None] = lambda: None
+) -> Drawn:
     """Estimate what the user did not say.
 
     Parameters
@@ -105,51 +116,68 @@ def find_sizes(pictures: Sequence[Picture], config: AdganConfig, warn: Warn) -> 
     config : AdganConfig
     warn : callable
         Given message and hint.
+    check : callable
+        Called between images; may raise to stop.
 
     Raises
     ------
     NucleiError
         No size was given and none can be estimated; or nuclei are larger than the images.
     """
-    found = _estimate(pictures)
+    found = _estimate(pictures, check)
     if not config.diameter_px and found is None:
         raise NucleiError(
             "How large nuclei are cannot be told from these images: nothing in them stands out as round.",
             "Draw a line across one nucleus in Train (on the command line --set diameter_px=30).",
         )
-    diameter = config.diameter_px or (found.diameter if found else 0.0)
+    estimated = found.wide if found else 0.0
+    diameter = config.diameter_px or estimated
     _refuse_too_large(pictures, diameter)
-    alone = [_alone(one) for one in pictures] if config.own_scale and not config.diameter_px else []
-    own = tuple(bounded(one, diameter) for one in alone) or (diameter,) * len(pictures)
+    alone = _alone(pictures, check) if config.own_scale else []
+    by = diameter / estimated if estimated else 1.0
+    own = tuple(bounded(one, diameter, by) for one in alone) or (diameter,) * len(pictures)
     spread = _spread([one for one in alone if one is not None and one.blobs >= _FEWEST] or ([found] if found else []))
     low, high = config.size_least or min(spread[0], 1.0), config.size_most or max(spread[1], 1.0)
-    stretch = _stretch(found, warn)
+    stretch = config.stretch or _stretch(found, warn)
     seen = (found.blobs, found.images) if found and not config.diameter_px else (0, 0)
-    drawn = Drawn(diameter, diameter * low, diameter * high, stretch, (0, 0), own, *seen)
+    drawn = Drawn(diameter, diameter * low, diameter * high, estimated, stretch, (0, 0), own, *seen)
     return Drawn(**{**asdict(drawn), "count": _count(pictures, config, drawn)})
 
 
-def _estimate(pictures: Sequence[Picture]) -> NucleusSizes | None:
-    step = max(1, -(-len(pictures) // _LOOKED_AT))
-    some = pictures[::step]
+def _estimate(pictures: Sequence[Picture], check: Callable[[], None]) -> NucleusSizes | None:
+    most = _LOOKED_AT[pictures[0].pixels.ndim]
+    some = pictures[:: max(1, -(-len(pictures) // most))]
+    check()
     return estimate_sizes([one.pixels for one in some], [one.spacing for one in some])
 
 
-def _alone(one: Picture) -> NucleusSizes | None:
-    return estimate_sizes([one.pixels], [one.spacing])
+def _alone(pictures: Sequence[Picture], check: Callable[[], None]) -> list[NucleusSizes | None]:
+    """Of each flat image by itself; volumes of a dataset are taken to be alike: looking takes long, few nuclei show."""
+    found: list[NucleusSizes | None] = []
+    for one in pictures:
+        check()
+        found.append(estimate_sizes([one.pixels], [one.spacing]) if one.pixels.ndim == 2 else None)
+    return found
 
 
-def bounded(found: NucleusSizes | None, typical: float) -> float:
-    """An image's own diameter: what was found in it, not far from the typical one; that one where little was found."""
+def bounded(found: NucleusSizes | None, typical: float, by: float) -> float:
+    """An image's own diameter: what was found in it, not far from the typical one; that one where little was found.
+
+    Parameters
+    ----------
+    found : NucleusSizes or None
+    typical : float
+        Of all images.
+    by : float
+        What estimates are multiplied by: the diameter that somebody said over the one estimated of all images.
+    """
     if found is None or found.blobs < _FEWEST:
         return typical
-    return float(np.clip(found.diameter, typical / _FARTHEST, typical * _FARTHEST))
+    return float(np.clip(found.wide * by, typical / _FARTHEST, typical * _FARTHEST))
 
 
-def own_diameter(
-    image: Image, plane: int | None, brightness: Brightness, spacing: Sequence[float], typical: float
-) -> float:
-    """Typical nucleus of an image that was not learned from, in pixels of its last axis.
+def own_diameter(image: Image, plane: int | None, brightness: Brightness, typical: float, by: float) -> float:
+    """Typical nucleus of a flat image that was not learned from, in pixels.
 
     Parameters
     ----------
@@ -157,17 +185,20 @@ def own_diameter(
     plane : int or None
         z plane of a volume that is looked at as a flat image.
     brightness : Brightness
-    spacing : sequence of float
-        Pixel size per axis.
     typical : float
         That of the training images.
+    by : float
+        See `bounded`.
     """
-    ndim = len(spacing)
-    shape = tuple(image.spatial_shape)[-ndim:]
+    shape = tuple(image.spatial_shape)[-2:]
     overview = image.overview(plane=plane, exact=True)
-    whole = overview.shape[:ndim] == shape
-    pieces = [overview] if whole else varied_pieces(image, shape, plane, overview, _LOOKED_AT)
-    return bounded(estimate_sizes([brightness.to_unit(one) for one in pieces], [spacing] * len(pieces)), typical)
+    whole = overview.shape[:2] == shape
+    pieces = [overview] if whole else varied_pieces(image, shape, plane, overview, _PIECES)
+    units = [brightness.to_unit(one) for one in pieces]
+    # Every piece is stretched to its own range when blobs are looked for, so that one without a nucleus shows noise.
+    smooth = _SMOOTH * typical
+    shown = [one for one in units if float(gaussian_filter(one, smooth).max(initial=0)) > brightness.threshold]
+    return bounded(estimate_sizes(shown) if shown else None, typical, by)
 
 
 def _spread(found: Sequence[NucleusSizes]) -> tuple[float, float]:
@@ -179,11 +210,11 @@ def _spread(found: Sequence[NucleusSizes]) -> tuple[float, float]:
 
 
 def _refuse_too_large(pictures: Sequence[Picture], diameter: float) -> None:
-    shortest = max(min(n * side for n, side in zip(p.pixels.shape, p.spacing, strict=True)) for p in pictures)
+    shortest = max(min(one.pixels.shape[-2:]) for one in pictures)
     if diameter > shortest:
         raise NucleiError(
-            f"Nuclei of {diameter:.3g} px are larger than the images ({shortest:.3g} px at the shortest side).",
-            "Check diameter_px, and in volumes the voxel size.",
+            f"Nuclei of {diameter:.3g} px are larger than the images, which are at most {shortest} px wide.",
+            "Check diameter_px: it is in pixels across a nucleus.",
         )
 
 

@@ -71,7 +71,9 @@ class AdganSynthesis:
     def _mask_settings(self, facts: Facts, wish: SynthesisWish) -> MaskSettings:
         assert wish.shape and wish.diameter and wish.nuclei and wish.eccentricity
         low, high = wish.diameter
-        drawn = Drawn(facts.diameter_px, low, high, facts.stretch, wish.nuclei, (facts.diameter_px,), 0, 0)
+        drawn = Drawn(
+            facts.diameter_px, low, high, facts.estimated_px, facts.stretch, wish.nuclei, (facts.diameter_px,), 0, 0
+        )
         least, most = wish.eccentricity
         config = self._config.model_copy(update={"eccentricity_least": least, "eccentricity_most": most})
         # Networks take sides that are multiples of 4; what is beyond the image is cut off.

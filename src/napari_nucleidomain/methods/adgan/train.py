@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from napari_nucleidomain.contracts import ModelCard, RunContext, Step, load_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, RunContext, Step, load_card
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.inference.trained import check_parent, put_weights, unchanged_model, weights_of
@@ -27,7 +27,7 @@ from .config import AdganConfig
 from .consistency import Judge
 from .facts import Facts
 from .lessons import Crops, as_batch, channels_last, draw_masks
-from .pictures import load_pictures, to_work
+from .pictures import MOST_PIXELS, fitting, load_pictures, to_work
 from .segment import METHOD, AdganSegmenter, network_settings, read_config
 from .sizes import Drawn, crop_shape, factors_of, find_sizes, mask_settings
 from .watching import Watcher
@@ -65,7 +65,8 @@ class _Training:
         self.digest = "-".join(one.digest() for one in self.pictures)
         self.fabric = start(run, config.precision, f"{self.digest}:{config.model_dump_json()}:{run.seed}")
         self.device = self.fabric.device
-        self.guard = Guard(run.warn, "rate")
+        # One each: what one network learns must not hide that the other has diverged.
+        self.guards = Guard(run.warn, "rate"), Guard(run.warn, "rate")
         torch.manual_seed(run.seed)
         settings = network_settings(config, self.ndim)
         self.generator, self.discriminator = Generator(settings), Discriminator(settings)
@@ -78,6 +79,12 @@ class _Training:
 
     def _continue_from(self, card: ModelCard) -> None:
         assert self.run.parent is not None
+        if card.ndim != self.ndim:
+            kinds = {2: "flat images", 3: "volumes"}
+            raise NucleiError(
+                f"The model {card.name} works on {kinds[card.ndim]}, and these are {kinds[self.ndim]}.",
+                "Begin a new model, or choose one of this kind.",
+            )
         check_parent(card, read_config(card), self.config, 1)
         weights = load_weights(self.run.parent)
         put_weights(self.generator, weights, "generator.", card)
@@ -103,10 +110,14 @@ class _Training:
         )
         with run.stage(_SIZES) as stage:
             if stage.needed:
-                stage.save("drawn", **find_sizes(self.pictures, config, run.warn).to_arrays())
+                stage.save("drawn", **find_sizes(self.pictures, config, run.warn, run.check).to_arrays())
             self.drawn = Drawn.from_arrays(stage.load("drawn"))
         factors = factors_of(self.pictures, config, self.drawn)
-        self.works = [to_work(one.pixels, by, config.gamma) for one, by in zip(self.pictures, factors, strict=True)]
+        most = MOST_PIXELS[self.ndim] // len(self.pictures)
+        self.works = [
+            to_work(one.pixels[fitting(one.pixels.shape, by, most)], by, config.gamma)
+            for one, by in zip(self.pictures, factors, strict=True)
+        ]
         self.crop = crop_shape(config, [one.shape for one in self.works])
         self.masks = mask_settings(config, self.drawn, self.crop, run.warn)
         work_diameter = self.drawn.own[0] * factors[0][-1]
@@ -119,7 +130,8 @@ class _Training:
                 total = config.steps if run.step_budget is None else run.step_budget
                 for step in run.steps(STAGE, total):
                     self._one_step(step, crops, optimisers)
-                self.guard.finish()
+                for guard in self.guards:
+                    guard.finish()
                 self.watcher.finish(self._segmenter(), self.steps)
 
     def _optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
@@ -154,7 +166,7 @@ class _Training:
             loss = self.aligned.copying_loss(images, masks)
         self.generator.zero_grad(set_to_none=True)
         loss.backward()
-        if not self.guard.takes(self.generator, [loss], 0.0):
+        if not self.guards[0].takes(self.generator, [loss], 0.0):
             return {}
         optimisers[0].step()
         return {"copying": float(loss.detach())}
@@ -170,14 +182,14 @@ class _Training:
             losses = training.generator_losses(translated)
         self.generator.zero_grad(set_to_none=True)
         training.backward(losses)
-        if not self.guard.takes(self.generator, [losses.reconstruction, losses.rest], 0.0):
+        if not self.guards[0].takes(self.generator, [losses.reconstruction, losses.rest], 0.0):
             return {}
         optimisers[0].step()
         with self.fabric.autocast():
             judged = training.discriminator_loss(translated, pool)
         self.discriminator.zero_grad(set_to_none=True)
         judged.backward()
-        if self.guard.takes(self.discriminator, [judged], 0.0):
+        if self.guards[1].takes(self.discriminator, [judged], 0.0):
             optimisers[1].step()
         return {**losses.values(), "discriminator": float(judged.detach())}
 
@@ -190,6 +202,7 @@ class _Training:
             self.crop,
             self.device,
             self.pictures[0].spacing,
+            estimated_px=self.drawn.estimated,
         )
 
     def _build(self) -> tuple[dict[str, Any], ModelCard] | None:
@@ -202,6 +215,7 @@ class _Training:
             diameter_px=self.drawn.diameter,
             low_px=self.drawn.low,
             high_px=self.drawn.high,
+            estimated_px=self.drawn.estimated,
             stretch=self.drawn.stretch,
             count=self.drawn.count,
             crop=self.crop,

@@ -72,7 +72,7 @@ class Watcher:
         self._best_steps = 0
         self._latest: dict[str, float] = {}
         self._bad_in_a_row = 0
-        self._asked = False
+        self._asked = self._told = False
         self._judge: Judge | None = None
 
     def prepare(self, drawn: Drawn, judge: Judge, masks: MaskSettings) -> None:
@@ -144,10 +144,21 @@ class Watcher:
         self._bad_in_a_row = self._bad_in_a_row + 1 if wrong else 0
         late = fraction >= _COLLAPSE_FROM and steps >= _FEWEST_STEPS
         if wrong is not None and late and self._bad_in_a_row >= _BAD_IN_A_ROW:
-            raise wrong
+            self._tell_collapse(wrong)
         if self._config.choose and fraction >= _CHOOSE_FROM and not wrong and seen.score > self._best_score:
             self._best_score, self._best_steps = seen.score, steps
             self._best = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
+
+    def _tell_collapse(self, wrong: NucleiError) -> None:
+        """Stop, unless a good state was found before: that one is kept, and this may pass."""
+        if self._best is None:
+            raise wrong
+        if not self._told:
+            self._told = True
+            self._run.warn(
+                f"{wrong.message} The state after {self._best_steps} steps, before that, is kept.",
+                "Look at what it finds. Stop now to have it, or let it go on: it may recover.",
+            )
 
     def _collapsed(self, seen: Consistency) -> NucleiError | None:
         return collapse(seen, self._drawn)
