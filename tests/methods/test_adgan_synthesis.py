@@ -12,7 +12,8 @@ import torch
 
 from napari_nucleidomain.contracts import NucleiError, SynthesisWish, load_card
 from napari_nucleidomain.instances.scalespace import find_blobs
-from napari_nucleidomain.instances.synthesis import MaskSettings, draw_mask
+from napari_nucleidomain.instances.synthesis import MaskSettings, draw_mask, semi_major_of
+from napari_nucleidomain.methods.adgan.interpolate import interpolate
 from napari_nucleidomain.methods.adgan.lessons import painted
 from napari_nucleidomain.methods.adgan.segment import load
 from napari_nucleidomain.methods.adgan.synthesize import synthesis
@@ -60,8 +61,6 @@ def test_sizes_are_those_of_the_training_images_unless_others_are_asked_for(tmp_
     usual = of(folder)
     assert usual.wish.shape == (512, 512)
     assert usual.wish.diameter == (15.0, 25.0)
-    # Crops of 48 work pixels are 80 px a side.
-    assert usual.wish.nuclei == pytest.approx((3 * (512 / 80) ** 2, 8 * (512 / 80) ** 2), abs=1)
     wished = of(folder, shape=(300, 300), diameter=(30, 30), nuclei=(12, 12), eccentricity=(0, 0.1))
     made = wished.make(Mirror(), np.random.default_rng(0))
     inner = np.zeros_like(made.labels, bool)
@@ -71,6 +70,21 @@ def test_sizes_are_those_of_the_training_images_unless_others_are_asked_for(tmp_
     whole = [size for k, size in zip(ids, sizes, strict=True) if k and k not in cut]
     assert len(ids) == 13
     assert np.allclose(np.sqrt(np.array(whole) * 4 / np.pi), 30, rtol=0.03)
+
+
+@pytest.mark.parametrize(("ndim", "shape"), [(2, (500, 500)), (3, (32, 64, 64))])
+def test_images_are_as_full_as_crops_in_training(tmp_path: Path, ndim: Any, shape: Any) -> None:
+    """Unless said otherwise; also with nuclei of other sizes."""
+    folder = untrained(tmp_path / "m", ndim)
+    crop = (48, 48) if ndim == 2 else (24, 32, 32)
+    low, high = (semi_major_of(size * 0.6, ndim) for size in (15, 25))
+    trained = MaskSettings(crop, (3, 8), (low, high))
+    rng = np.random.default_rng(0)
+    aim = np.mean([(draw_mask(trained, rng).labels > 0).mean() for _ in range(400)])
+    for wish in ({}, {"diameter": (20, 30)}):
+        planned = of(folder, shape=shape, **wish)
+        full = np.mean([(draw_mask(planned._masks, rng).labels > 0).mean() for _ in range(80)])
+        assert full == pytest.approx(aim, rel=0.15)
 
 
 def test_voxels_keep_their_size_and_nuclei_are_round_in_them(tmp_path: Path) -> None:
@@ -142,3 +156,18 @@ def test_planning_needs_no_torch() -> None:
 
     code = "import sys, napari_nucleidomain.methods.adgan.synthesize; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("ndim", "shape"), [(2, (32, 48)), (3, (24, 24, 32))])
+def test_labels_between_mask_and_image_change_what_is_painted_bit_by_bit(tmp_path: Path, ndim: Any, shape: Any) -> None:
+    folder = untrained(tmp_path / "m", ndim, mirrored=False)
+    segmenter = load(folder, load_card(folder), "cpu")
+    given = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+    made = interpolate(segmenter, given, intervals=4)
+    assert made.shape == (5, *shape)
+    assert np.allclose(made[0], segmenter.paint_work(given), atol=1e-5)
+    assert np.allclose(interpolate(segmenter, given, mask=True, intervals=1)[-1], segmenter.image_of(given), atol=1e-5)
+    far = np.abs(made[-1] - made[0]).mean()
+    assert 0 < np.abs(np.diff(made, axis=0)).mean((1, *range(2, made.ndim))).max() < far
+    with pytest.raises(NucleiError, match="0 intervals"):
+        interpolate(segmenter, given, intervals=0)

@@ -53,7 +53,7 @@ class AdganSynthesis:
         # At least one work pixel a side, and the factors that come out of whole pixels.
         self._work = tuple(max(1, round(n * f)) for n, f in zip(shape, self._factors, strict=True))
         diameter = _diameter(wish.diameter, facts, shape)
-        nuclei = wish.nuclei or self._usual_number(facts)
+        nuclei = wish.nuclei or self._usual_number(facts, sum(diameter) / 2)
         eccentricity = wish.eccentricity or (self._config.eccentricity_least, self._config.eccentricity_most)
         _check_ranges(nuclei, eccentricity)
         self.wish = SynthesisWish(
@@ -62,9 +62,15 @@ class AdganSynthesis:
         self._masks = self._mask_settings(facts, self.wish)
         assert len(shape) == ndim
 
-    def _usual_number(self, facts: Facts) -> tuple[int, int]:
-        """As densely as in training."""
-        times = float(np.prod(self._work) / np.prod(facts.crop))
+    def _usual_number(self, facts: Facts, diameter: float) -> tuple[int, int]:
+        """Nuclei that cover as much of an image as of a crop in training: in a small crop more of each is cut off."""
+        # Of pixels in a disc (ball), how far they are from its centre along an axis, in radii.
+        away = {2: 4 / (3 * np.pi), 3: 3 / 8}[len(facts.crop)] * diameter / 2 * self._factors[-1]
+        room = [float(np.prod([max(1.0, side - away) / side for side in sides])) for sides in (facts.crop, self._work)]
+        times = float(np.prod(self._work) / np.prod(facts.crop)) * room[0] / room[1]
+        # Other sizes than in training leave the ground as it is.
+        usual = (facts.low_px + facts.high_px) / 2
+        times *= (usual / diameter) ** len(facts.crop)
         few, many = facts.count
         return max(1, round(few * times)), max(1, round(many * times))
 
@@ -76,10 +82,8 @@ class AdganSynthesis:
         )
         least, most = wish.eccentricity
         config = self._config.model_copy(update={"eccentricity_least": least, "eccentricity_most": most})
-        # Networks take sides that are multiples of 4; what is beyond the image is cut off.
-        whole = tuple(max(_LEAST_WORK, -(-n // 4) * 4) for n in self._work)
         try:
-            return mask_of(config, drawn, whole, wish.nuclei)
+            return mask_of(config, drawn, self._work, wish.nuclei)
         except NucleiError as error:
             raise NucleiError(
                 f"{wish.nuclei[0]} nuclei of {low:.3g} to {high:.3g} px find no room in an image of "
@@ -101,14 +105,16 @@ class AdganSynthesis:
         shape = self.wish.shape
         assert shape
         mask = draw_mask(self._masks, rng)
-        work = segmenter.image_of(painted(mask, self._config.form))
+        # Networks take sides that are multiples of 4; mirrored, cut nuclei go on beyond the border.
+        short = [(0, max(_LEAST_WORK, -(-n // 4) * 4) - n) for n in self._work]
+        work = segmenter.image_of(np.pad(painted(mask, self._config.form), short, mode="symmetric"))
         inside = tuple(slice(0, n) for n in self._work)
         unit = np.clip((work[inside] + 1) / 2, 0, 1) ** np.float32(1 / self._config.gamma)
         grey = np.clip(resize(unit.astype(np.float32), shape), 0, 1)
         white = 2**self.wish.bits - 1
         step = [n / side for n, side in zip(self._work, shape, strict=True)]
         labels = labels_on(mask.nuclei, step, shape)
-        # Those that lie beyond the image are nobody's loss.
+        # Those that cover no pixel at this scale are nobody's loss.
         beyond = len(mask.nuclei) - int(labels.max(initial=0))
         return SyntheticImage(
             np.rint(grey * white).astype(np.uint8 if self.wish.bits == 8 else np.uint16), labels, mask.wanted - beyond
