@@ -127,8 +127,7 @@ class NothingTour(Tour):
         rest(1)
         self.viewer.fit_to_view()
         self.compare("ovule")
-        open_dock(self.session, "review").modes.choose("errors")
-        self.picture("volumes-6-errors")
+        self.picture("volumes-6-review")
 
     def turn(self) -> None:
         """Look at the volume in 3D, a little from above."""

@@ -112,4 +112,5 @@ class Tour:
             dock.compare.setCurrentIndex(place)
             dock.compare.activated.emit(place)
             wait(lambda: dock.found is not found, 60, "the scores against outlines")
+        wait(lambda: dock.found and dock.found.sentence, 60, "what was found of the outlines")
         rest(1)
