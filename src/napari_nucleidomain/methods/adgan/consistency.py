@@ -60,8 +60,12 @@ class Consistency:
 
     @property
     def score(self) -> float:
-        """What states are compared by."""
-        return self.drawn_f1 + self.agreement + self.certainty
+        """What states are compared by.
+
+        Not by certainty: it rises all the time, also while what is painted drifts away from what is bright, and with
+        it away from nuclei (`dsb2018_u2os`, val: Dice 0.943 after 490 steps, 0.918 after 1480).
+        """
+        return self.drawn_f1 + self.agreement + self.bright_dice
 
 
 class Judge:

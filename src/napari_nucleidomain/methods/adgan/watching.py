@@ -27,7 +27,7 @@ from .views import pictures_of
 
 # Shares of the training at which a state is judged; the first are too early to choose.
 _MARKS = tuple(k / 40 for k in range(4, 40))
-_CHOOSE_FROM = 0.5
+_CHOOSE_FROM = 0.2
 _CHECK_SHARE = 0.08
 _ASK_AT = 0.08
 QUESTION = "looks_right"
