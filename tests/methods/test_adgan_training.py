@@ -167,6 +167,7 @@ def test_it_asks_once_and_says_whether_somebody_has_looked(tmp_path: Path) -> No
     assert "px" in run.asked[QUESTION]
     card = run.build()[1]
     assert any("Unchecked" in note for note in card.notes)
+    assert any("only 14 steps" in note for note in card.doubts())
     run.answers[QUESTION] = GO_ON
     assert not any("Unchecked" in note for note in run.build()[1].notes)
     quiet = FakeRun(tmp_path / "quiet", steps=14)

@@ -20,7 +20,7 @@ CARD_SCHEMA = 1
 # With fewer clicks kept back one nucleus more or less decides which method looks better.
 LEAST_TO_COMPARE = 20
 # How notes begin that are doubts about a model.
-DOUBTS = ("Unchecked:", "The last state looks wrong:")
+DOUBTS = ("Unchecked:", "The last state looks wrong:", "Unfinished:")
 
 
 class ScoreOnData(BaseModel):
@@ -91,6 +91,11 @@ class ModelCard(BaseModel):
         """One sentence where the classical method does no worse on enough nuclei that were kept back; else ""."""
         number, _, told = self._against_classical()
         return told if number is None or number >= LEAST_TO_COMPARE else ""
+
+    @property
+    def scales_itself(self) -> bool:
+        """Whether the method scales every flat image by the size of its own nuclei, where nobody has scaled it."""
+        return self.ndim == 2 and bool(self.config.get("own_scale"))
 
     def doubts(self) -> list[str]:
         """Notes that whoever uses the model should see first: nobody has looked, or the training seems wrong."""

@@ -60,6 +60,8 @@ def choose_scale(
     pixel = pixel_size_um or image_pixel_um
     if pixel and card.pixel_size_um:
         return _checked(pixel / card.pixel_size_um, f"image {pixel:.3g}, model {card.pixel_size_um:.3g} µm/px")
+    if card.scales_itself:
+        return Scale(1.0, "the model goes by the size of the nuclei in the image itself")
     if pixel is None and card.pixel_size_um is None:
         return Scale(1.0, "neither pixel size is known: image taken as it is")
     missing = "the model's" if pixel else "the image's"

@@ -129,6 +129,8 @@ class ScalePicker(QWidget):
         except NucleiError as error:
             return f"⚠ {error}"
         if self.diameter_px is None and not (card.pixel_size_um and (self.pixel_size_um or sizes)):
+            if card.scales_itself:
+                return f"Scale: {scale.reason}."
             if learned and scale.factor == 1.0:
                 return "Scale: taken as it is, as when the model learned from this image."
             known = f" of about {card.nucleus_diameter_px:.0f} px" if card.nucleus_diameter_px else ""

@@ -239,7 +239,7 @@ class _Training:
                 "digest": short_digest(self.digest),
             },
             steps=self.steps,
-            notes=self.watcher.notes(),
+            notes=self.watcher.notes(self.steps),
         )
         return weights, card
 

@@ -29,7 +29,9 @@ from .views import pictures_of
 _MARKS = tuple(k / 40 for k in range(4, 40))
 _CHOOSE_FROM = 0.2
 _CHECK_SHARE = 0.08
-_ASK_AT = 0.08
+_ASK_AT, _ASK_LATEST, _ASK_FROM = 0.08, 0.3, 40
+# Of fewer steps no preset has made a model worth using.
+_TOO_FEW = 300
 QUESTION = "looks_right"
 # Training has collapsed where so many states in a row are out of range.
 _BAD_IN_A_ROW = 4
@@ -104,7 +106,9 @@ class Watcher:
         return self._previewer.due(step) or self._marks.due(step) or self._asks(step)
 
     def _asks(self, step: Step) -> bool:
-        return self._config.ask and not self._asked and step.fraction >= _ASK_AT
+        # After a handful of steps there is nothing to look at yet.
+        soon = step.fraction >= _ASK_AT and step.index >= _ASK_FROM
+        return self._config.ask and not self._asked and (soon or step.fraction >= _ASK_LATEST)
 
     def look(self, segmenter: AdganSegmenter, step: Step, steps: int) -> None:
         """Do what is due.
@@ -171,9 +175,14 @@ class Watcher:
         best.load_state_dict(self._best)
         return Chosen(best, self._best_steps)
 
-    def notes(self) -> list[str]:
-        """For the card: that nobody has looked, and what is suspicious."""
+    def notes(self, steps: int) -> list[str]:
+        """For the card after so many steps: that they are few, that nobody has looked, what is suspicious."""
         notes = []
+        if steps < _TOO_FEW and self._run.parent is None:
+            notes.append(
+                f"{DOUBTS[2]} only {steps} step{'s' * (steps != 1)} of training; {_TOO_FEW} are the least that made a "
+                "usable model. Train it longer."
+            )
         if not (self._asked and self._run.answer_to(QUESTION) == GO_ON):
             notes.append(f"{DOUBTS[0]} nobody has said that what it paints looks right. Look at a result before use.")
         if self._latest and (wrong := self._collapsed(Consistency(**self._latest))) is not None:
