@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_nucleidomain.widgets import images_dock
 from napari_nucleidomain.widgets.images_dock import ImagesDock
+from napari_nucleidomain.widgets.train_dock import TrainDock
 
 from .buttons import press
 
@@ -40,12 +41,17 @@ def test_empty_dock_says_what_to_do(dock):
 
 
 def test_fluorescence_alone_can_be_trained_on_without_clicks(session, dock, bare_entry, nuclei, monkeypatch):
+    train = TrainDock(session.viewer)
+    session.viewer.window.add_dock_widget(train, name="Train")
+    train.choices.choose_needs("points")
     opened = []
-    monkeypatch.setattr(images_dock, "open_dock", lambda session, which: opened.append(which))
+    monkeypatch.setattr(images_dock, "open_dock", lambda session, which: opened.append(which) or train)
     dock.refresh()
     assert bare_entry.image.kind == "fluorescence" and dock.bare.isVisible()
     dock.bare.click()
     assert opened == ["train"]
+    train.refresh()
+    assert train.choices.spec.needs == "nothing", "whatever was chosen there before"
     session.set_points(bare_entry, nuclei[1])
     assert not dock.bare.isVisible()
 

@@ -1,4 +1,4 @@
-"""Combo boxes that fit a narrow dock and keep what was chosen."""
+"""Combo boxes that fit a narrow dock and keep what was chosen, and sliders: neither changes when the wheel passes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,38 @@ from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QStandardItemModel
-from qtpy.QtWidgets import QComboBox
+from qtpy.QtWidgets import QComboBox, QSlider
+
+
+class Combo(QComboBox):
+    """Combo box over which a dock can be scrolled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Qt's own policy gives the focus to whatever the wheel passes over.
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: Any) -> None:
+        """Scroll the dock, not the choice, unless the box has the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class Slider(QSlider):
+    """Slider over which a dock can be scrolled."""
+
+    def __init__(self, direction: Qt.Orientation) -> None:
+        super().__init__(direction)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def wheelEvent(self, event: Any) -> None:
+        """Scroll the dock, not the value, unless the slider has the focus."""
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
 
 
 def narrow(combo: QComboBox, letters: int = 10) -> QComboBox:

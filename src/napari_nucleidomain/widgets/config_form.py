@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from napari_nucleidomain.contracts import MethodConfig
 
+from .combos import Combo
 from .number_boxes import FloatBox, IntBox
 
 
@@ -94,7 +95,7 @@ class _Row(QWidget):
             editor = QCheckBox()
             editor.toggled.connect(self.edited)
         elif get_origin(self.kind) is Literal:
-            editor = QComboBox()
+            editor = Combo()
             for choice in get_args(self.kind):
                 editor.addItem(str(choice), choice)
             editor.currentIndexChanged.connect(self.edited)

@@ -8,6 +8,7 @@ from qtpy.QtCore import QStringListModel, Qt, QUrl, Signal
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QComboBox, QCompleter, QFormLayout, QLabel, QLineEdit, QWidget
 
+from .combos import Combo
 from .folding import Fold
 from .images_groups import set_group
 from .inline import WhyButton
@@ -45,7 +46,7 @@ class Details(Fold):
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         self.group.setCompleter(completer)
         self.group.editingFinished.connect(self._set_group)
-        self.domain = QComboBox()
+        self.domain = Combo()
         for value, text in _DOMAINS.items():
             self.domain.addItem(text, value)
         self.domain.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

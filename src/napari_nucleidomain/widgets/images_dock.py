@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
 
 from .background import in_background
+from .combos import Combo
 from .dock import Dock, open_dock
 from .entry import ImageEntry
 from .folding import Fold
@@ -73,7 +74,7 @@ class ImagesDock(Dock):
         self.bare = WhyButton(
             "Or train without clicks →", "All images are fluorescence: they can be learned from alone"
         )
-        self.bare.clicked.connect(lambda: open_dock(self.session, "train"))
+        self.bare.clicked.connect(self._train_bare)
         for button in (self.click, self.bare, self.skip):
             self.footer.addWidget(button)
         self.session.images_changed.connect(self.refresh)
@@ -107,7 +108,7 @@ class ImagesDock(Dock):
         understood.open(True)
         self.fold = understood
         self.body.addWidget(understood)
-        self.use = QComboBox()
+        self.use = Combo()
         for value, text in _USES.items():
             self.use.addItem(text, value)
         self.use.setToolTip("Whether a training learns from this image. The tick in the list has no part in it.")
@@ -359,6 +360,12 @@ class ImagesDock(Dock):
         for one in others:
             correct(self, self.session, one, dict(entry.understanding), self.told.say_error)
         self.told.say("ok", f"Applied to {len(others)} more.", Close=self.told.clear)
+
+    def _train_bare(self) -> None:
+        """Open Train with the method that needs nothing clicked, whatever was chosen there before."""
+        dock: Any = open_dock(self.session, "train")
+        if dock is not None:
+            dock.choices.choose_needs("nothing")
 
     def _go_click(self) -> None:
         open_dock(self.session, "points")

@@ -26,7 +26,7 @@ from qtpy.QtWidgets import (
 from napari_nucleidomain.contracts import NucleiError
 
 from .background import in_background
-from .combos import narrow
+from .combos import Combo, narrow
 from .images_attach import LABELS_READABLE
 from .images_open import words
 from .images_pairing import Choice, Found, Row, What, add_clicks, candidates, check, guess_rows, sort_files
@@ -173,7 +173,7 @@ class PairingTable(QDialog):
         self._refresh()
 
     def _combo(self, at: int, what: What) -> QComboBox:
-        combo = narrow(QComboBox(), 14)
+        combo = narrow(Combo(), 14)
         combo.addItem(_NOTHING, None)
         for file in self._found.labels if what == "labels" else self._found.points:
             combo.addItem(self._names[file], str(file))

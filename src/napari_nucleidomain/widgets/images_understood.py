@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QLineEdit, QSizePolic
 
 from napari_nucleidomain.contracts import NucleiError
 
+from .combos import Combo
 from .inline import Inline, WhyButton, row
 from .sizes_typed import read_size, size_text
 
@@ -89,7 +90,7 @@ class Understood(QWidget):
         layout.addWidget(self.similar)
 
     def _combo(self, name: str, items: list[tuple[str, str]]) -> QComboBox:
-        box = QComboBox()
+        box = Combo()
         for value, text in items:
             box.addItem(text, value)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)

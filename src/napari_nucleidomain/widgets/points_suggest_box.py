@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from .borrowed_keys import BorrowedKeys
+from .combos import Slider
 from .inline import Inline, WhyButton, row
 from .layers import CLICKS, SUGGESTION, geometry, in_viewer, put, remove
 from .newest import Newest
@@ -64,7 +65,7 @@ class SuggestBox(QWidget):
         layout.setSpacing(4)
         self.left = QLabel()
         layout.addWidget(self.left)
-        self.size = QSlider(Qt.Orientation.Horizontal)
+        self.size = Slider(Qt.Orientation.Horizontal)
         self.size.setRange(0, 150)
         self.size.setValue(_LEAST_SHARE)
         self.size.setToolTip("Leaves out nuclei smaller than this share of the usual one")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtWidgets import QComboBox, QFileDialog, QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
 
 from .bars import Bar
+from .combos import Combo
 from .devices import devices
 from .dock import Dock, open_dock
 from .export import SAVE_FILTERS, save_labels
@@ -86,7 +87,7 @@ class PredictDock(Dock):
         self.working.setVisible(False)
         self.message = Inline()
         self.after = AfterPredict(self.session)
-        self.device = QComboBox()
+        self.device = Combo()
         for value, words in devices():
             self.device.addItem(words, value)
         self.advanced = Fold("Advanced", remember="predict/advanced")

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card, methods
 
-from .combos import add_item
+from .combos import Combo, add_item
 from .folding import Fold
 from .inline import Inline, WhyButton, row
 from .newest import Newest
@@ -46,7 +46,7 @@ class ModelPicker(QWidget):
         self._methods = methods()
         self._building = False
         self._theirs = False
-        self.combo = QComboBox()
+        self.combo = Combo()
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(14)
         self.line = QLabel()

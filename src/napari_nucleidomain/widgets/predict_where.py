@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
     QButtonGroup,
-    QComboBox,
     QFileDialog,
     QLabel,
     QListWidget,
@@ -22,6 +21,7 @@ from superqt import QFlowLayout
 
 from napari_nucleidomain.contracts import NucleiError
 
+from .combos import Combo
 from .inline import WhyButton
 from .view import view_box
 from .wording import count
@@ -94,7 +94,7 @@ class WherePicker(QWidget):
         self.choose.clicked.connect(self._ask_folder)
         self.folder_words = QLabel()
         self.folder_words.setWordWrap(True)
-        self.format = QComboBox()
+        self.format = Combo()
         for name, words in (
             ("tif", "labels as TIFF"),
             ("ome-tif", "labels as OME-TIFF"),

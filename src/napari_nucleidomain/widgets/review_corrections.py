@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QTimer, Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.card import CARD_FILE
 
-from .combos import narrow
+from .combos import Combo, narrow
 from .inline import Inline, WhyButton
 from .newest import Newest
 from .result_layers import result_layers
@@ -69,7 +69,7 @@ class UseCorrections(QWidget):
         self.ask.setCheckable(True)
         self.question = QLabel("Every nucleus is outlined now, and nothing else is:")
         self.question.setWordWrap(True)
-        self.area = QComboBox()
+        self.area = Combo()
         narrow(self.area)
         self.share = QLabel()
         self.share.setWordWrap(True)

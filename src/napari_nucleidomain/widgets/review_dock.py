@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
 from .canvas_pick import CanvasPick
-from .combos import fill_combo, narrow
+from .combos import Combo, fill_combo, narrow
 from .dock import Dock, open_dock
 from .inline import Inline, row
 from .mode_buttons import ModeButtons
@@ -77,8 +77,8 @@ class ReviewDock(Dock):
         self.refresh()
 
     def _build(self) -> None:
-        self.result = QComboBox()
-        self.compare = QComboBox()
+        self.result = Combo()
+        self.compare = Combo()
         for combo in (self.result, self.compare):
             narrow(combo)
         self.empty = Inline()

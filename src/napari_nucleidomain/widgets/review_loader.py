@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from .combos import narrow
+from .combos import Combo, narrow
 from .inline import Inline, WhyButton, row
 from .newest import Newest
 from .predict_run import read_for_show
@@ -37,7 +37,7 @@ class ResultLoader(QWidget):
         self._layers = result_layers(session)
         self._stored: list[Stored] = []
         self.number = 0
-        self.list = QComboBox()
+        self.list = Combo()
         narrow(self.list)
         self.button = WhyButton("Show", "Put this result over the image.")
         self.message = Inline()

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
+from .combos import Combo
 from .inline import WhyButton, row
 from .wording import duration
 
@@ -120,7 +121,7 @@ class Walk(QWidget):
         self.on = WhyButton("▶", "The next one")
         self.place = QLabel()
         self.place.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.by = QComboBox()
+        self.by = Combo()
         for button in (self.back, self.on):
             button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             button.setFixedWidth(36)

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 from napari_nucleidomain.contracts import MethodConfig, MethodSpec, NucleiError, methods
 from napari_nucleidomain.runs.team_devices import check_team, split_devices
 
-from .combos import add_item
+from .combos import Combo, add_item
 from .config_form import ConfigForm
 from .devices import devices
 from .folding import Fold
@@ -83,12 +83,12 @@ class TrainChoices(QWidget):
         self._method_chosen()
 
     def _build(self) -> None:
-        self.have = QComboBox()
+        self.have = Combo()
         for name, spec in self.specs.items():
             self.have.addItem(_HAVE.get(spec.needs, spec.title), name)
             self.have.setItemData(self.have.count() - 1, f"{spec.title}\n{spec.paper}".strip(), _TOOLTIP)
         self.sentence = _small_label()
-        self.start_from = QComboBox()
+        self.start_from = Combo()
         self.start_from.setToolTip("Continue from a model you trained before, or begin anew.")
         self._presets = QVBoxLayout()
         self._presets.setContentsMargins(0, 0, 0, 0)
@@ -99,7 +99,7 @@ class TrainChoices(QWidget):
         self.minutes.setValue(2.0)
         self.name = QLineEdit()
         self.name.setToolTip("What the new model will be called. A model is never overwritten.")
-        self.device = QComboBox()
+        self.device = Combo()
         for value, words in devices():
             self.device.addItem(words, value)
         self.seed = IntBox({"ge": 0})
