@@ -14,16 +14,18 @@ from napari_nucleidomain.contracts.events import (
     Failed,
     Finished,
     Metric,
+    ModelReady,
     Progress,
     StageEvent,
     Started,
     Stopped,
     Warned,
 )
+from napari_nucleidomain.contracts.files import write_json
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs import launch
 from napari_nucleidomain.runs.event_log import EventWriter
-from napari_nucleidomain.runs.folder import RunFolder
+from napari_nucleidomain.runs.folder import MODEL_POINTER, RunFolder
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.widgets import layers, train_choices, train_compare, train_dock, train_portable
@@ -387,6 +389,54 @@ def test_the_training_has_a_line_of_its_own_in_the_header(dock, session):
     assert button.mapTo(dock, button.rect().bottomRight()).x() <= dock.width()
     session.training_told.emit("")
     assert not dock.header._status.isVisibleTo(dock)
+
+
+def test_another_project_shows_nothing_of_the_one_before(dock, training, session, tmp_path, qtbot):
+    poll(dock)
+    training.say(Metric(stage="IEN", step=1, values={"points_f1": 0.7, "points_found": 9, "points_total": 10}))
+    folder = make_model(session.project.models_folder / training.run.job.name, channels=1)
+    training.leave(Finished(summary={"published": str(folder)}))
+    poll(dock)
+    progress = dock.progress
+    assert "9 of 10 found" in progress.message.text() and progress.quality.isVisibleTo(progress)
+    qtbot.waitUntil(lambda: dock.choices.start_from.count() == 2 and dock.past.list.topLevelItemCount() == 1)
+    dock.message.say_error(NucleiError("No.", "Never."))
+    dock.sizes.set_diameter(30)
+    dock.sizes._failed(NucleiError("Not to be estimated.", "Type it."))
+    session.tell_training("model is ready")
+    session.open_project(tmp_path / "another")
+    for said in (progress.message, progress.warning, dock.message, dock.sizes.told):
+        assert said.text() == "" and not said.isVisibleTo(dock)
+    assert session.run is None and dock.follower.story.series == {}
+    assert session.training_line == "" and not dock.header.training.isVisibleTo(dock)
+    assert not progress.quality.isVisibleTo(progress) and not progress.sentence.isVisibleTo(progress)
+    assert dock.sizes.diameter_px is None
+    assert dock.choices.start_from.count() == 1 and dock.past.list.topLevelItemCount() == 0
+    qtbot.waitUntil(lambda: not dock._background.busy and not dock.past._background.busy)
+    assert session.run is None and dock.choices.start_from.count() == 1
+    session.open_project(training.run.path.parent.parent)
+    qtbot.waitUntil(lambda: dock.choices.start_from.count() == 2 and dock.past.list.topLevelItemCount() == 1)
+
+
+def test_a_new_training_says_nothing_of_the_one_before(dock, training, session):
+    poll(dock)
+    dock.progress.use_now.click()
+    make_model(training.run.path / "models" / "1")
+    write_json(training.run.path / MODEL_POINTER, {"folder": "models/1"})
+    training.say(ModelReady(folder="models/1", step=4))
+    poll(dock)
+    dock.progress.use_now.click()
+    assert offered(dock.progress.warning) == ["Predict with it"] and not dock.progress.use_now.isEnabled()
+    training.leave(Stopped(model=False))
+    poll(dock)
+    project = session.project
+    again = project.new_run(training.run.job)
+    Trainer(again).say(StageEvent(name="SPN", index=0, count=1))
+    session.run = again
+    poll(dock)
+    assert dock.follower.state == "running"
+    assert dock.progress.warning.text() == "" and not dock.progress.warning.isVisibleTo(dock)
+    assert dock.progress.use_now.isEnabled()
 
 
 def qt_settle():

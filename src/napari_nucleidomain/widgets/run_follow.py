@@ -45,6 +45,8 @@ class RunFollower(QObject):
 
     Signals
     -------
+    begun()
+        Another run is followed, or the same one again; nothing of it has been told yet.
     progressed()
         A stage or progress event; see `story`.
     measured()
@@ -59,6 +61,7 @@ class RunFollower(QObject):
         The folder's state, e.g. "running", "paused", "interrupted".
     """
 
+    begun = Signal()
     progressed = Signal()
     measured = Signal()
     previewed = Signal(list)
@@ -92,6 +95,7 @@ class RunFollower(QObject):
         self.unfollow()
         self.run, self.story, self.state = run, RunStory(), ""
         self._offset = 0
+        self.begun.emit()
         if quietly or again:
             self._catch_up()
         if again:

@@ -196,6 +196,9 @@ class Session(QObject):
         self.removed, self._restored = [], False
         self._project, self._project_folder = project, Path(folder)
         self.hold.take(project.path)
+        # A training of the project before goes on by itself; here it is followed no more.
+        self.run = None
+        self.tell_training("")
         self.images_changed.emit()
         try:
             self.restore()

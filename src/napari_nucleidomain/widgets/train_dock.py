@@ -140,7 +140,7 @@ class TrainDock(Dock):
         self.past.continue_from.connect(self.choices.continue_from)
         self.past.predict.connect(self._predict_with)
         self.past.listed.connect(self._tell_ready)
-        session.project_changed.connect(self._look_round)
+        session.project_changed.connect(self._project_opened)
 
     def showEvent(self, event: Any) -> None:
         """Qt's hook: look again at what changed while the dock was behind others."""
@@ -163,6 +163,17 @@ class TrainDock(Dock):
 
     def _changed(self, *_: Any) -> None:
         self._refresh_soon.start()
+
+    def _project_opened(self, *_: Any) -> None:
+        """Another project: what was told of the one before goes, and what this one has is looked up."""
+        self._line = self._told_line = ""
+        self._models, self._free_name, self._wanted, self._adjusted = [], "model", None, None
+        self._asking.clear()
+        self.message.clear()
+        self.question.clear()
+        self.sizes.forget()
+        self._offer_models()
+        self._look_round()
 
     def _look_round(self, *_: Any) -> None:
         """Find models, and a training that still runs or was interrupted, without holding the viewer up."""

@@ -186,7 +186,12 @@ class PastTrainings(QWidget):
             action(past)
 
     def refresh(self, project: Project) -> None:
-        """Read the list anew, in the background."""
+        """Read the list anew, in the background; nothing of another project is left meanwhile."""
+        if self._project is not None and self._project.path != project.path:
+            self._background.forget("past")
+            self.message.clear()
+            self.comparison.hide()
+            self._show([])
         self._project = project
         self._background.run("past", past_trainings, project, done=self._show, failed=self.message.say_error)
 

@@ -70,6 +70,7 @@ class TrainProgress(QWidget):
         self._follower = follower
         self._paused_since: float | None = None
         self._build()
+        follower.begun.connect(self._forget)
         follower.progressed.connect(self._show_progress)
         follower.measured.connect(self._show_curves)
         follower.told.connect(self._hear)
@@ -180,8 +181,7 @@ class TrainProgress(QWidget):
             self.stage_bar.setRange(0, 0)
             self.when.setText("")
         if state == "":
-            self.message.clear()
-            self.warning.clear()
+            self._forget()
         if alive:
             self.message.clear()
         self._show_progress()
@@ -190,6 +190,13 @@ class TrainProgress(QWidget):
             self._show_interrupted()
         elif not alive and self._story.end is not None:
             self._show_end(self._story.end)
+
+    def _forget(self) -> None:
+        """Nothing that was told or asked of a run before holds for another one."""
+        self.message.clear()
+        self.warning.clear()
+        self.use_now.setProperty("asked", False)
+        self.use_now.allow()
 
     def _show_progress(self) -> None:
         story = self._story

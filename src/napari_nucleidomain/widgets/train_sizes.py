@@ -228,6 +228,14 @@ class TrainSizes(QWidget):
         self.circles.remove()
         self._show()
 
+    def forget(self) -> None:
+        """Other images are worked on: nothing that was typed, measured or told of the ones before holds."""
+        self._background.forget("estimate")
+        self.leave()
+        self.told.clear()
+        self.set_diameter(None)
+        self._show_um()
+
     def _words(self, diameter: float) -> str:
         size = self._um_per_px()
         return f"{diameter:.3g} px" + (f" ({diameter * size:.3g} µm)" if size else "")
