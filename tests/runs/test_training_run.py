@@ -17,6 +17,7 @@ from napari_nucleidomain.contracts.events import (
     Finished,
     Metric,
     ModelReady,
+    Progress,
     StageEvent,
     Started,
     Stopped,
@@ -95,6 +96,26 @@ def test_stop_leaves_a_model_and_a_state_to_resume_from(new_training: Any, tmp_p
     assert run.state == "stopped"
     assert (run.path / CHECKPOINT_FILE).exists()
     assert not kinds(run, Stopped)[-1].model
+
+
+def test_a_model_is_made_in_a_pause_that_stays_one(new_training: Any) -> None:
+    run = new_training(config={"steps": 10_000_000}, minutes=0.1)
+    thread, codes = in_background(run)
+    wait_for(lambda: any(event.index == 1 for event in kinds(run, StageEvent)))
+    run.request("pause")
+    wait_for(lambda: kinds(run, CheckpointSaved) and any(one.request == "pause" for one in kinds(run, Acknowledged)))
+    before = len(kinds(run, ModelReady))
+    run.request("use_now")
+    assert run.state == "paused"
+    wait_for(lambda: len(kinds(run, ModelReady)) > before)
+    step = kinds(run, Progress)[-1]
+    time.sleep(0.8)
+    assert run.state == "paused" and kinds(run, Progress)[-1] == step
+    run.request("resume")
+    wait_for(lambda: run.state == "running")
+    run.request("stop")
+    thread.join(20)
+    assert codes == [ExitCode.STOPPED]
 
 
 def test_stop_requested_before_the_process_took_the_run_is_obeyed(new_training: Any) -> None:

@@ -130,6 +130,22 @@ def test_stopped_it_keeps_what_is_made_and_goes_on(panel, worker, qtbot, monkeyp
     assert other.job.out == f"{run.job.out}-2"
 
 
+def test_the_number_of_nuclei_follows_the_size_until_it_is_typed(panel, qtbot):
+    large = panel.many.value()
+    for box in panel.sides[1:]:
+        box.setValue(256)
+    settle(panel, qtbot)
+    assert 0.2 * large < panel.many.value() < 0.3 * large
+    assert panel.wish().nuclei is None
+    panel.most.setValue(50)
+    settle(panel, qtbot)
+    assert panel.many.value() < 0.2 * large, "fewer of the larger ones"
+    panel.many.setValue(9)
+    panel.sides[1].setValue(512)
+    settle(panel, qtbot)
+    assert panel.many.value() == 9 and panel.wish().nuclei == (panel.few.value(), 9)
+
+
 def test_what_cannot_be_is_said_below_the_button(panel, qtbot):
     panel.few.setValue(90)
     panel.many.setValue(3)

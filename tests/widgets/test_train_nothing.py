@@ -14,11 +14,13 @@ from qtpy.QtTest import QTest
 
 from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError, save_card, setting
 from napari_nucleidomain.contracts.events import Answered, Finished, Metric, Question, Stopped
+from napari_nucleidomain.contracts.files import write_json
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.runs import launch
 from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.synthetic import ABOUT
 from napari_nucleidomain.widgets import train_choices, train_dock
 from napari_nucleidomain.widgets.predict_models import ModelPicker
 from napari_nucleidomain.widgets.train_question import PICTURES, read_pictures
@@ -116,6 +118,23 @@ def test_of_a_film_several_moments_are_learned_from(session, bare_entry, nuclei,
     examples = open_dataset(session.training_data("nothing")).examples(split="train")
     assert [one.understanding.plane for one in examples] == [0, 3, 5, 8, 11, 14, 16, 19]
     assert all(one.open().ndim == 2 for one in examples)
+
+
+def test_images_that_a_model_has_made_are_left_out(dock, bare_entry, session, image_file, tmp_path):
+    made = tmp_path / "made" / "train" / "images" / "synthetic-00001.tif"
+    made.parent.mkdir(parents=True)
+    made.write_bytes(image_file.read_bytes())
+    write_json(tmp_path / "made" / ABOUT, {})
+    entry = session.add_entry("synthetic-00001")
+    entry.image, entry.path = open_image(made), made
+    session.touch(entry, "understanding")
+    (example,) = open_dataset(session.training_data("nothing")).examples(split="train")
+    assert Path(example.image) == image_file
+    told = ready(dock).checklist.text()
+    assert "1 fluorescence image; no clicks" in told and "1 synthetic image left out" in told
+    session.touch(bare_entry, "use", use="predict")
+    dock.choices.have.setCurrentIndex(dock.choices.have.findData("painter"))
+    assert "Only synthetic images" in ready(dock).train.toolTip()
 
 
 def test_clicks_change_what_is_suggested(dock, bare_entry, session, nuclei):
@@ -243,6 +262,25 @@ def test_adjust_stops_it_and_opens_the_same_settings(dock, trainer, session, bar
     poll(dock)
     assert dock.sizes.isVisible() and dock.sizes.diameter_px == 21.0
     assert dock.choices.spec.name == "painter" and dock.choices.planned().minutes == 7.0
+
+
+@pytest.mark.parametrize("button", ["adjust", "stop"])
+def test_question_of_a_stopped_training_is_asked_again_when_it_is_resumed(dock, trainer, session, button):
+    trainer.say(ASKED)
+    getattr(poll(dock), button).click()
+    trainer.say(Metric(stage="a", step=3, values={"loss": 1.0}))
+    assert not poll(dock).isVisible(), "it was asked to stop"
+    trainer.leave(Stopped())
+    assert not poll(dock).isVisible()
+    dock.follower.follow(trainer.run, again=True)
+    trainer.run.forget_request()
+    again = Trainer(trainer.run)
+    dock.follower._asked_state = 0.0
+    asks = poll(dock)
+    assert session.training_line == "a question in Train" and asks.isVisible()
+    asks.go_on.click()
+    assert not asks.isVisible() and trainer.run.open_question() is None
+    again.leave(Finished(summary={}))
 
 
 def test_adjust_begins_with_what_the_training_had_estimated(dock, trainer, session):

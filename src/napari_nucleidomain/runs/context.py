@@ -266,7 +266,10 @@ class FolderRun:
         if self._requests.paused:
             self.save_checkpoint()
             self._clock.pause()
-            self._requests.wait_while_paused()
+            self._requests.wait_while_paused(or_use_now=True)
+            while self._requests.take_use_now():
+                self.publish()
+                self._requests.wait_while_paused(or_use_now=True)
             self._clock.resume()
         if self._requests.stopped:
             self.save_checkpoint()

@@ -96,7 +96,7 @@ class RunFolder:
 
     def _paused(self) -> bool:
         control = self.read_control()
-        return control is not None and control.get("request") == "pause"
+        return control is not None and (control.get("request") == "pause" or bool(control.get("paused")))
 
     def read_events(self, offset: int = 0) -> tuple[list[Event], int]:
         """Events from a byte offset on, with paths of where the folder is now, and the offset to go on from."""
@@ -114,8 +114,9 @@ class RunFolder:
         return event.model_copy(update={"summary": summary_to_real(event.summary, self.path, self.job.written_in)})
 
     def request(self, what: Request) -> None:
-        """Ask the process to stop, pause, go on, or make a model of what there is now."""
-        write_json(self.path / CONTROL_FILE, {"request": what, "time": time.time()})
+        """Ask the process to stop, pause, go on, or make a model of what there is now; in a pause that stays one."""
+        stays = {"paused": True} if what == "use_now" and self._paused() else {}
+        write_json(self.path / CONTROL_FILE, {"request": what, "time": time.time(), **stays})
 
     def open_question(self) -> Question | None:
         """What it asked and nobody has answered; None too where it is over, for then it is too late to answer."""

@@ -104,9 +104,9 @@ class Requests:
         self._use_now.clear()
         return asked
 
-    def wait_while_paused(self) -> None:
-        """Return when the pause ends or a stop comes."""
-        while self.paused and not self._closed.is_set():
+    def wait_while_paused(self, *, or_use_now: bool = False) -> None:
+        """Return when the pause ends or a stop comes, or also when a model of the present state is asked for."""
+        while self.paused and not self._closed.is_set() and not (or_use_now and self._use_now.is_set()):
             self._go_on.wait(_LOOK_SECONDS)
 
     def stop(self) -> None:
@@ -138,6 +138,9 @@ class Requests:
             control = self._run.read_control()
             if control and _time_of(control) != self._seen:
                 self._seen = _time_of(control)
+                if control.get("paused"):
+                    # The pause it replaces may not have been read.
+                    self._go_on.clear()
                 self._obey(str(control.get("request", "")))
             self._hear_answers()
 

@@ -33,8 +33,8 @@ from .job import SynthesizeJob
 from .predict import LoadedModels
 from .requests import Requests
 from .spare import require_space
+from .synthetic import ABOUT
 
-ABOUT = "synthetic.json"
 KIND = "nucleidomain-synthetic"
 SCHEMA = 1
 STAGE = "images"

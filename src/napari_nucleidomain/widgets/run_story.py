@@ -55,6 +55,8 @@ class RunStory:
         How it ended; None while it runs (also after it was resumed).
     question : Question or None
         What it asks and nobody has answered, as far as the run knows.
+    starts : int
+        How often it was begun or gone on with.
     """
 
     device: str = ""
@@ -70,6 +72,7 @@ class RunStory:
     model: ModelReady | None = None
     acknowledged: str = ""
     question: Question | None = None
+    starts: int = 0
     began: float | None = None
     latest: float = 0.0
     end: Finished | Failed | Stopped | None = None
@@ -94,6 +97,7 @@ class RunStory:
                 self.first_preview_after = event.time - self.began
         elif isinstance(event, Started):
             self.device, self.end, self.acknowledged = event.device, None, ""
+            self.starts += 1
             self.began = self.began if event.resumed and self.began is not None else event.time
         elif isinstance(event, ModelReady):
             self.model = event

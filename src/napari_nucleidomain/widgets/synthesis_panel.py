@@ -50,6 +50,8 @@ class SynthesisPanel(Fold):
         self._methods: dict[str, MethodSpec] = methods()
         self._model, self._usual = "", SynthesisWish()
         self._filling, self._why = False, ""
+        # The number of nuclei follows the size of image and nuclei until somebody says it.
+        self._number_said = False
         self.made: Path | None = None
         self.synthesis, self.opener = SynthesisRun(session), Opener(session)
         self._build()
@@ -99,6 +101,8 @@ class SynthesisPanel(Fold):
     def _connect(self) -> None:
         for box in (self.number, *self.sides, self.least, self.most, self.few, self.many):
             box.setKeyboardTracking(False)
+            if box in (self.few, self.many):
+                box.valueChanged.connect(self._say_number)
             box.valueChanged.connect(self._changed)
         self.make.clicked.connect(self.start)
         self.stop.clicked.connect(self._stop)
@@ -135,10 +139,8 @@ class SynthesisPanel(Fold):
             box.setValue(side)
         for box, size in zip((self.least, self.most), usual.diameter, strict=True):
             box.setValue(float(f"{size:.3g}"))
-        for box, number in zip((self.few, self.many), usual.nuclei, strict=True):
-            box.setValue(number)
-        self._filling, self._why = False, ""
-        self.refresh()
+        self._filling, self._number_said = False, False
+        self._can(usual)
 
     def wish(self) -> SynthesisWish:
         """What is asked for now."""
@@ -146,8 +148,11 @@ class SynthesisPanel(Fold):
         return SynthesisWish(
             shape=tuple(box.value() for box in self.sides[3 - ndim :]),
             diameter=(self.least.value(), self.most.value()),
-            nuclei=(self.few.value(), self.many.value()),
+            nuclei=(self.few.value(), self.many.value()) if self._number_said else None,
         )
+
+    def _say_number(self) -> None:
+        self._number_said = self._number_said or not self._filling
 
     def _changed(self) -> None:
         if self._filling or not self._usual.shape:
@@ -155,7 +160,13 @@ class SynthesisPanel(Fold):
         self._background.run("plan", _plan, self._model, self.wish(), done=self._can, failed=self._cannot)
         self.refresh()
 
-    def _can(self, _: SynthesisWish) -> None:
+    def _can(self, planned: SynthesisWish) -> None:
+        """What is asked for can be made; show the number of nuclei that goes with it."""
+        if planned.nuclei and not self._number_said:
+            self._filling = True
+            for box, number in zip((self.few, self.many), planned.nuclei, strict=True):
+                box.setValue(number)
+            self._filling = False
         self._why = ""
         self.refresh()
 

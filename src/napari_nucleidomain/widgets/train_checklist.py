@@ -83,14 +83,13 @@ def check_data(entries: Sequence[ImageEntry], needs: str) -> list[Check]:
     if not entries:
         return [Check("stop", "No images yet.", "images")]
     if needs == "nothing":
-        from .train_images_only import check_images_only
+        from .train_images_only import check_images_only, used_images
 
-        checks = check_images_only(usable)
+        checks, chosen = check_images_only(usable), used_images(usable)
     else:
         checks = _check_points(usable) if needs == "points" else _check_labels(usable, needs)
-    chosen = [entry for entry in usable if entry.use == "train" and _taught(entry, needs)]
-    if needs != "nothing":
-        # There one channel is learned from, whatever the image has beside it.
+        chosen = [entry for entry in usable if entry.use == "train" and _taught(entry, needs)]
+        # Without annotation one channel is learned from, whatever the image has beside it.
         checks += _check_channels(chosen)
     checks += _check_scale(chosen) + _check_groups(usable)
     broken = len(entries) - len(usable)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_nucleidomain.runs.synthetic import is_synthetic
+
 from .train_checklist import Check
 from .wording import count
 
@@ -17,7 +19,11 @@ _MOST_PLANES = 8
 
 
 def used_images(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
-    """Those that a training learns from and that can be read."""
+    """Those that a training learns from and that can be read; a model's own pictures teach nothing."""
+    return [entry for entry in _for_training(entries) if not is_synthetic(entry.path)]
+
+
+def _for_training(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
     return [entry for entry in entries if entry.use == "train" and not entry.problem]
 
 
@@ -67,6 +73,10 @@ def is_stained(entry: ImageEntry) -> bool:
 def check_images_only(usable: Sequence[ImageEntry]) -> list[Check]:
     """Every line for a method that needs nothing but fluorescence images."""
     used = used_images(usable)
+    made = len(_for_training(usable)) - len(used)
+    if made and not used:
+        text = "Only synthetic images are used for training, and a model's own pictures teach nothing: open others in"
+        return [Check("stop", text, "images")]
     if not used:
         return [Check("stop", "No image is used for training: set Use to “train and check” in", "images")]
     stained = [entry for entry in used if is_stained(entry)]
@@ -82,6 +92,9 @@ def check_images_only(usable: Sequence[ImageEntry]) -> list[Check]:
     if good:
         said = f"{count(good, 'fluorescence image')}; no clicks or outlines are needed."
         checks.insert(0, Check("ok", said))
+    if made:
+        text = f"{count(made, 'synthetic image')} left out: a training would learn from a model's own pictures."
+        checks.append(Check("ok", text))
     unsure = [entry for entry in used if not is_stained(entry) and _kind(entry) == "other"]
     if unsure:
         text = f"{_names(unsure)}: not known to be fluorescence. Nuclei must be bright on a dark ground."

@@ -123,7 +123,9 @@ class TrainProgress(QWidget):
     def _build_buttons(self) -> None:
         self.pause = WhyButton("Pause", "Hold on; the processor is free for other things. Nothing is lost.")
         self.stop = WhyButton("Stop and keep", "End now and keep the model as it is.")
-        self.use_now = WhyButton("Use what there is now", "Make a model of the present state and go on training.")
+        self.use_now = WhyButton(
+            "Use what there is now", "Make a model of the present state and go on, or stay paused."
+        )
         self.resume = WhyButton("Resume", "Go on where it was.")
         self.buttons = QWidget()
         flow = QFlowLayout(self.buttons)
@@ -266,9 +268,10 @@ class TrainProgress(QWidget):
             if folder is not None and self.use_now.property("asked"):
                 self.use_now.setProperty("asked", False)
                 self.use_now.allow()
+                goes = "stays paused" if self._follower.state == "paused" else "goes on"
                 self.warning.say(
                     "ok",
-                    "A model of the present state is ready. The training goes on.",
+                    f"A model of the present state is ready. The training {goes}.",
                     Predict_with_it=lambda: self.predict_asked.emit(str(folder)),
                 )
         elif isinstance(event, Acknowledged) and event.request == "stop":

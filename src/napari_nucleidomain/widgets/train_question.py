@@ -130,6 +130,8 @@ class QuestionPanel(QFrame):
         self._background = Newest(self)
         # Answered here; the run reads it within a second.
         self._answered: tuple[Path, float] | None = None
+        # Not answered but stopped, and how often the run had been begun by then: gone on with, it is open again.
+        self._left: tuple[tuple[Path, float] | None, int] | None = None
         self._shown: tuple[Path, float] | None = None
         self._build()
         for signal in (follower.told, follower.progressed, follower.state_changed):
@@ -184,7 +186,8 @@ class QuestionPanel(QFrame):
         """Show what is asked, if anything is and it can still be answered."""
         key = self._key()
         question = self._follower.story.question
-        if key is None or question is None or key == self._answered:
+        dealt_with = key == self._answered or (key, self._follower.story.starts) == self._left
+        if key is None or question is None or dealt_with:
             self.setVisible(False)
             self._shown = None
             return
@@ -269,7 +272,7 @@ class QuestionPanel(QFrame):
         except NucleiError as error:
             self.trouble.say_error(error)
             return
-        self._answered = self._key()
+        self._left = self._key(), self._follower.story.starts
         self.refresh()
         if adjust:
             self.adjust_wanted.emit(run)

@@ -59,7 +59,7 @@ def write_dataset(folder: Path, items: Sequence[dict[str, Any]]) -> Path:
 def write_images_only(folder: Path, items: Sequence[dict[str, Any]], planes: Mapping[str, Sequence[int]]) -> Path:
     """Write `images_only.json`, what a training without annotation reads: clicks and outlines are not named in it.
 
-    Left out are images that are only predicted or that cannot be read.
+    Left out are images that are only predicted, that cannot be read, or that a model has made.
 
     Parameters
     ----------
@@ -73,11 +73,12 @@ def write_images_only(folder: Path, items: Sequence[dict[str, Any]], planes: Map
     from napari_nucleidomain.data.dataset import Dataset
     from napari_nucleidomain.data.example import Example
     from napari_nucleidomain.data.understanding import Understanding
+    from napari_nucleidomain.runs.synthetic import is_synthetic
 
     examples = []
     for item in items:
         image = real_file(item["path"], folder)
-        if image is None or item.get("use") == "predict" or not item.get("readable", True):
+        if image is None or is_synthetic(image) or item.get("use") == "predict" or not item.get("readable", True):
             continue
         said = Understanding.from_json(item["understanding"])
         split = "val" if item.get("use") == "check" else "train"
