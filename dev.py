@@ -263,13 +263,23 @@ def demo(arguments: argparse.Namespace) -> int:
     return run_on_screen(python_program("-m", "napari_nucleidomain.cli", "demo", "--out", "demo", *arguments.rest))
 
 
+# Makes images with a model in its own process; in that of the other docks' tests torch must never be, which they check.
+WITH_TORCH = "tests/widgets/test_synthesis_panel.py"
+
+
 def test(arguments: argparse.Namespace) -> int:
     """Run the tests: the docks' beside all others; or one pytest with the arguments given."""
     # pytest-xvfb, where somebody has it, would start a second screen inside ours
     pytest = python_program("-m", "pytest", "-p", "no:xvfb")
     if arguments.rest:
         return run_on_screen([*pytest, *arguments.rest])
-    return run_beside_each_other([[*pytest, "tests/widgets"], [*pytest, "tests", "--ignore", "tests/widgets"]])
+    return run_beside_each_other(
+        [
+            [*pytest, "tests/widgets", "--ignore", WITH_TORCH],
+            [*pytest, "tests", "--ignore", "tests/widgets"],
+            [*pytest, WITH_TORCH],
+        ]
+    )
 
 
 def run_beside_each_other(commands: Sequence[Sequence[str]]) -> int:

@@ -162,7 +162,10 @@ def test_all_tests_run_in_two_halves_and_either_may_fail(dev, monkeypatch, capfd
     halves = []
     monkeypatch.setattr(dev, "run_beside_each_other", lambda two: halves.extend(two) or 0)
     assert dev.main(["test"]) == 0
-    assert [half[-1] for half in halves] == ["tests/widgets", "tests/widgets"]
+    parts = [part[part.index("no:xvfb") + 1 :] for part in halves]
+    alone = dev.WITH_TORCH
+    assert parts == [["tests/widgets", "--ignore", alone], ["tests", "--ignore", "tests/widgets"], [alone]]
+    assert (dev.ROOT / alone).exists()
     assert "--ignore" not in halves[0] and "--ignore" in halves[1]
 
 
