@@ -168,10 +168,28 @@ def test_a_wrong_correction_is_told_and_changes_nothing(qtbot, session, dock, im
     assert session.current.image is image
     assert "axes" in dock.understood.trouble.text()
     assert dock.understood.axes.text() == "ZYX", "what is wrong stays beside what is said of it"
+    dock.refresh()
+    assert dock.understood.axes.text() == "ZYX", "also when something else of the image changes"
     assert not [one for one in dock.understood.trouble.findChildren(QPushButton) if one.isVisibleTo(dock)]
     dock.understood.axes.setText(image.axes)
     dock.understood.axes.editingFinished.emit()
     assert not dock.understood.trouble.isVisible()
+
+
+def test_news_of_an_image_take_nothing_away_that_is_being_typed(qtbot, session, dock, image_file, nuclei):
+    _open(qtbot, dock, image_file)
+    for field, keys in ((dock.understood.pixel, "0.3"), (dock.understood.axes, "Z")):
+        field.clear()
+        QTest.keyClicks(field, keys)
+        session.touch(session.current, "points")
+        dock.refresh()
+        assert field.text() == keys
+    other = image_file.with_name("other.png")
+    skimage.io.imsave(other, nuclei[0][:150], check_contrast=False)
+    _open(qtbot, dock, other)
+    session.set_current(session.images[1])
+    dock.refresh()
+    assert dock.understood.axes.text() == "YX" and not dock.understood.pixel.text(), "of another image it is not kept"
 
 
 def test_three_pages_ask_channels_or_planes(qtbot, session, dock, nuclei, tmp_path):

@@ -47,6 +47,7 @@ class Understood(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._entry: ImageEntry | None = None
+        self._image: Image | None = None
         self._filling = False
         self._refused = ""
         layout = QVBoxLayout(self)
@@ -114,9 +115,12 @@ class Understood(QWidget):
             self._mended()
             return
         try:
-            self._correct({"pixel_size_um": read_size(text, image.ndim)})
+            size = read_size(text, image.ndim)
         except NucleiError as error:
             self.trouble.say("warning", error.message, error.hint)
+        else:
+            self.pixel.setModified(False)
+            self._correct({"pixel_size_um": size})
 
     def _axes_entered(self) -> None:
         text = self.axes.text().strip().upper()
@@ -125,11 +129,13 @@ class Understood(QWidget):
         if text == (self._entry.understanding.get("axes") or self._shown_axes()):
             self._mended()
         elif text != self._refused:
+            self.axes.setModified(False)
             self._correct({"axes": text})
 
     def _mended(self) -> None:
         """What is typed is what holds again, so that a fault told of it is none any more."""
         self._refused = ""
+        self._forget_typed()
         if self.trouble.level in ("warning", "error"):
             self.trouble.clear()
 
@@ -148,8 +154,13 @@ class Understood(QWidget):
         """Show what is understood of an image; `answer` gets the fields that a question's button sets."""
         if entry is not self._entry:
             self.trouble.clear()
-        self._entry, self._refused = entry, ""
         image = entry.image if entry is not None else None
+        # Told of again, an image takes nothing away that is being typed or stands refused beside its reason.
+        again = entry is self._entry and image is self._image
+        self._entry, self._image = entry, image
+        if not again:
+            self._refused = ""
+            self._forget_typed()
         self.setVisible(image is not None)
         if entry is None or image is None:
             return
@@ -166,6 +177,10 @@ class Understood(QWidget):
             if question.topic == "pixel_size":
                 options = {"Enter it": self._go_to_size, **options}
             line.say("warning", text, **options)
+
+    def _forget_typed(self) -> None:
+        for field in (self.pixel, self.axes):
+            field.setModified(False)
 
     def _go_to_size(self) -> None:
         self.pixel.setFocus()
@@ -185,7 +200,8 @@ class Understood(QWidget):
             self.channel.setCurrentIndex(0)
         else:
             self.channel.setCurrentIndex(chosen)
-        self.pixel.setText(self._pixel_text(image))
+        if not self.pixel.isModified():
+            self.pixel.setText(self._pixel_text(image))
         deep = image.ndim == 3
         self.pixel_words.setText("Voxel size" if deep else "Pixel size")
         self.pixel.setPlaceholderText("z × y × x in µm" if deep else "µm/px")
@@ -203,7 +219,8 @@ class Understood(QWidget):
         said = entry.understanding.get("third_axis")
         present = said or ("volume" if image.ndim == 3 else "time" if "T" in image.plane_axes else "planes")
         self.third.setCurrentIndex(self.third.findData(present))
-        self.axes.setText(str(entry.understanding.get("axes") or image.axes))
+        if not self.axes.isModified():
+            self.axes.setText(self._refused or str(entry.understanding.get("axes") or image.axes))
 
     @staticmethod
     def _pixel_text(image: Image) -> str:
