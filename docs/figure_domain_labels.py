@@ -45,7 +45,9 @@ def rows(folder: Path, path: Path, seed: int) -> list[np.ndarray]:
     segmenter, config, facts = load(folder, card, "cpu"), read_config(card), read_facts(card)
     image = open_image(path)
     unit = brightness_of(image, None).to_unit(image.read(tuple((0, n) for n in image.spatial_shape)))
-    factors = work_factors(facts.diameter_px, config.work_diameter_px, config.resize, facts.spacing, facts.stretch)
+    factors = work_factors(
+        facts.diameter_px, config.work_diameter(card.ndim), config.resize, facts.spacing, facts.stretch
+    )
     given = piece_of(to_work(unit, factors, config.gamma), facts.crop)
     e = (config.eccentricity_least, config.eccentricity_most)
     low, high = (semi_major_of(size * factors[-1], 2, e) for size in (facts.low_px, facts.high_px))

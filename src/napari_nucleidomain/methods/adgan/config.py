@@ -49,6 +49,15 @@ class AdganConfig(MethodConfig):
         ge=0,
         le=200,
     )
+    work_diameter_volume_px: float = setting(
+        0.0, "The same for volumes, where smaller costs far less. 0: as flat images.", unit="px", ge=0, le=200
+    )
+    smooth_volume: float = setting(
+        0.0,
+        "Volumes are smoothed by a Gaussian of this standard deviation, as a part of a typical nucleus.",
+        ge=0,
+        le=0.5,
+    )
     gamma: float = setting(
         1.0, "Brightness (0 to 1) is raised to this power: below 1 dim nuclei count for more.", gt=0.1, le=4
     )
@@ -138,6 +147,13 @@ class AdganConfig(MethodConfig):
     # from painted values to nuclei
     low: float = setting(-0.5, "Values above belong to nuclei: -1 is black, 0 grey.", gt=-1, lt=1, source="section 4.5")
     high: float = setting(0.5, "Values above belong to cores: 1 is white.", gt=-1, lt=1, source="section 4.5")
+    edge: float = setting(
+        0.0,
+        "Outlines are moved to where brightness is so far on the way from a nucleus' surroundings (0) to the "
+        "nucleus (1). 0: they stay as painted.",
+        ge=0,
+        lt=1,
+    )
     mirrored: bool = setting(False, "Predict mirrored tiles, too, and take the mean.")
     window_crops: float = setting(4.0, "Side of the windows that are blended in a tile, in crops.", ge=1, le=32)
     precision: Literal["auto", "32-true", "bf16-mixed"] = setting("auto", "Arithmetic of the networks.")
@@ -152,6 +168,14 @@ class AdganConfig(MethodConfig):
         if not self.low < self.high:
             raise ValueError("low must be below high")
         return self
+
+    def work_diameter(self, ndim: int) -> float:
+        """What typical nuclei of images with so many axes are scaled to, work pixels; 0: `resize` says."""
+        return (self.work_diameter_volume_px if ndim == 3 else 0.0) or self.work_diameter_px
+
+    def smooth(self, ndim: int) -> float:
+        """How much images with so many axes are smoothed, as a part of a typical nucleus."""
+        return self.smooth_volume if ndim == 3 else 0.0
 
     def unlike(self, other: MethodConfig) -> str:
         """The first setting that makes the network another one than that of `other`; see `MethodConfig.unlike`."""

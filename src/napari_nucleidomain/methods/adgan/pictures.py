@@ -20,6 +20,8 @@ from .brightness import Brightness, brightness_of
 # What one training reads at most, and has once it is scaled: more says nothing new, and all of it lies in memory.
 MOST_PIXELS = {2: 64_000_000, 3: 96_000_000}
 _THINNEST = 4
+# Percentiles of smoothed values that become black and white.
+_SMOOTHED = (0.1, 99.9)
 
 
 @dataclass(frozen=True)
@@ -191,12 +193,79 @@ def fitting(shape: Sequence[int], factors: Sequence[float], most: int) -> tuple[
     return tuple(slice((n - side) // 2, (n - side) // 2 + side) for n, side in zip(shape, sides, strict=True))
 
 
-def to_work(pixels: np.ndarray, factors: Sequence[float], gamma: float) -> np.ndarray:
-    """Scale unit-range pixels, raise them to the power `gamma`, bring them to [-1, 1]; ndarray (*spatial) float32."""
+@dataclass(frozen=True)
+class Smoothing:
+    """Noise taken out of an image, and what is left of its range stretched; the same for all its tiles.
+
+    Attributes
+    ----------
+    sigma : tuple of float
+        Of a Gaussian, pixels per axis.
+    low, high : float
+        Smoothed values that become 0 and 1.
+    """
+
+    sigma: tuple[float, ...]
+    low: float
+    high: float
+
+    def of(self, unit: np.ndarray) -> np.ndarray:
+        """Unit-range pixels (*spatial) -> float32, in the unit range again."""
+        from scipy.ndimage import gaussian_filter
+
+        smooth = gaussian_filter(np.asarray(unit, np.float32), self.sigma)
+        return np.asarray(np.clip((smooth - self.low) / (self.high - self.low), 0, 1), np.float32)
+
+
+def find_smoothing(unit: np.ndarray, sigma: Sequence[float], every: Sequence[float] | None = None) -> Smoothing | None:
+    """How to smooth an image; None where it is not to be, or nothing would be left.
+
+    Parameters
+    ----------
+    unit : ndarray (*spatial) float
+        The image or an overview of it, in the unit range.
+    sigma : sequence of float
+        Pixels of the image per axis; all 0 for none.
+    every : sequence of float, optional
+        Pixels of the image from one pixel of the overview to the next, per axis.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    if not any(sigma):
+        return None
+    steps = every or (1.0,) * unit.ndim
+    seen = gaussian_filter(np.asarray(unit, np.float32), [s / step for s, step in zip(sigma, steps, strict=True)])
+    low, high = (float(value) for value in np.percentile(seen, _SMOOTHED))
+    return Smoothing(tuple(float(s) for s in sigma), low, high) if high > low else None
+
+
+def sigma_of(share: float, diameter_px: float, spacing: Sequence[float], stretch: float) -> tuple[float, ...]:
+    """Standard deviation, in pixels per axis, of a Gaussian that is a `share` of a nucleus.
+
+    Parameters
+    ----------
+    share : float
+    diameter_px, spacing, stretch
+        As in `work_factors`.
+    """
+    longer = [stretch if axis < len(spacing) - 2 else 1.0 for axis in range(len(spacing))]
+    return tuple(share * diameter_px * long / side for side, long in zip(spacing, longer, strict=True))
+
+
+def to_work(
+    pixels: np.ndarray, factors: Sequence[float], gamma: float, smoothing: Smoothing | None = None
+) -> np.ndarray:
+    """Smooth unit-range pixels, scale them, raise them to the power `gamma`, bring them to [-1, 1].
+
+    Returns
+    -------
+    ndarray (*spatial) float32
+    """
     from napari_nucleidomain.inference.tiles import resize
 
     shape = [max(1, round(n * factor)) for n, factor in zip(pixels.shape, factors, strict=True)]
-    scaled: Any = resize(np.asarray(pixels, np.float32), shape)
+    given = pixels if smoothing is None else smoothing.of(pixels)
+    scaled: Any = resize(np.asarray(given, np.float32), shape)
     if gamma != 1.0:
         # Noise is averaged first: the power would make the ground of a noisy image brighter.
         scaled = np.clip(scaled, 0, 1) ** np.float32(gamma)

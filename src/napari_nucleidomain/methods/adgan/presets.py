@@ -10,6 +10,8 @@ from napari_nucleidomain.instances.synthesis.settings import semi_major_of
 
 _QUICK: dict[str, Any] = {
     "work_diameter_px": 16.0,
+    "work_diameter_volume_px": 12.0,
+    "smooth_volume": 0.08,
     "own_scale": True,
     "width": 16,
     "width_volume": 8,
@@ -17,8 +19,8 @@ _QUICK: dict[str, Any] = {
     "up": "resize",
     "gan": "lsgan",
     "crop_px": 96,
-    "crop_volume_px": 64,
-    "crop_z": 32,
+    "crop_volume_px": 48,
+    "crop_z": 24,
     "batch": 4,
     "batch_volume": 1,
     "steps": 4000,
@@ -29,6 +31,7 @@ _QUICK: dict[str, Any] = {
     "turn": 0.0,
     "mirrored": True,
     "low": -0.45,
+    "edge": 0.5,
 }
 # What the paper says and nothing else: the last state, no running average.
 _PAPER: dict[str, Any] = {"precision": "32-true", "choose": False, "window_crops": 32.0, "stretch": 1.0}
@@ -64,6 +67,7 @@ PRESETS: dict[str, Preset] = {
         {
             **_QUICK,
             "work_diameter_px": 20.0,
+            "work_diameter_volume_px": 16.0,
             "width": 32,
             "width_volume": 16,
             "crop_px": 160,

@@ -18,6 +18,7 @@ from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.blending import blend
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.inference.tiles import resize
+from napari_nucleidomain.instances.half_maximum import EdgeSettings, outlines_at_half_maximum
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.instances.ternary import PaintSettings, nuclei_from_instances, nuclei_from_semantic
 from napari_nucleidomain.networks.adgan import IMAGES, MASKS, Generator, NetworkSettings, domain_label
@@ -27,7 +28,7 @@ from .brightness import Brightness, brightness_of
 from .config import AdganConfig
 from .facts import read_facts
 from .lessons import channels_last
-from .pictures import spacing_of, to_work, work_factors
+from .pictures import Smoothing, find_smoothing, sigma_of, spacing_of, to_work, work_factors
 from .sizes import own_diameter
 
 METHOD = "adgan"
@@ -54,11 +55,14 @@ class Scene:
         Pixel size per axis in units of the last one's.
     diameter : float
         Typical nucleus, in pixels of a tile's last axis.
+    smoothing : Smoothing, optional
+        Before the network sees a tile.
     """
 
     brightness: Brightness
     spacing: tuple[float, ...]
     diameter: float
+    smoothing: Smoothing | None = None
 
 
 class AdganSegmenter:
@@ -129,7 +133,7 @@ class AdganSegmenter:
 
     def _factors(self, spacing: Sequence[float], diameter: float) -> tuple[float, ...]:
         config = self._config
-        return work_factors(diameter, config.work_diameter_px, config.resize, spacing, self._stretch)
+        return work_factors(diameter, config.work_diameter(len(spacing)), config.resize, spacing, self._stretch)
 
     def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> Scene:
         """The image's brightness, pixel sizes, and how large its nuclei are; see `contracts.Segmenter`.
@@ -140,7 +144,19 @@ class AdganSegmenter:
         brightness, diameter = brightness_of(image, plane), self._diameter
         if self._config.own_scale and self.spec.ndim == 2 and factor == 1.0 and not brightness.blank:
             diameter = own_diameter(image, plane, brightness, self._diameter, self._by)
-        return Scene(brightness, spacing, diameter)
+        return Scene(brightness, spacing, diameter, self._smoothing(image, plane, brightness, spacing, diameter))
+
+    def _smoothing(
+        self, image: Image, plane: int | None, brightness: Brightness, spacing: tuple[float, ...], diameter: float
+    ) -> Smoothing | None:
+        share = self._config.smooth(self.spec.ndim)
+        if not share:
+            return None
+        overview = image.overview(plane=plane, exact=True)
+        shape = tuple(image.spatial_shape)[-self.spec.ndim :]
+        every = [n / seen for n, seen in zip(shape, overview.shape, strict=False)]
+        sigma = sigma_of(share, diameter, spacing, self._stretch)
+        return find_smoothing(brightness.to_unit(overview), sigma, every)
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         """Segment tiles; see `contracts.Segmenter`."""
@@ -158,7 +174,12 @@ class AdganSegmenter:
         )
         read = nuclei_from_instances if self._config.form == "instance" else nuclei_from_semantic
         found = read(values, settings)
-        return TileInstances(found.labels.astype(np.int32), found.scores, 1.0 - found.scores)
+        labels = found.labels.astype(np.int32)
+        if self._config.edge:
+            smooth = self._config.smooth(self.spec.ndim)
+            edge = EdgeSettings(scene.diameter, self._config.edge, scene.spacing, smooth)
+            labels = outlines_at_half_maximum(labels, unit, edge)
+        return TileInstances(labels, found.scores, 1.0 - found.scores)
 
     def paint(self, unit: np.ndarray, scene: Scene) -> np.ndarray:
         """What the generator paints over an image.
@@ -177,7 +198,8 @@ class AdganSegmenter:
         """
         if self._is_empty(unit, scene):
             return np.full(unit.shape, -1.0, np.float32)
-        work = to_work(unit, self._factors(scene.spacing, scene.diameter), self._config.gamma)
+        factors = self._factors(scene.spacing, scene.diameter)
+        work = to_work(unit, factors, self._config.gamma, scene.smoothing)
         shape = work.shape
         short = [max(_SHORTEST, -(-n // 4) * 4) - n for n in shape]
         work = np.pad(work, [(0, s) for s in short], mode="symmetric")

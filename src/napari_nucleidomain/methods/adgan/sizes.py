@@ -23,6 +23,9 @@ from .pictures import Picture, work_factors
 
 # Of a diameter that the user gave.
 _USUAL = (0.75, 1.25)
+# Of volumes at least this range is drawn, and nothing much smaller: noise makes small blobs, and many small nuclei
+# instead of few large ones teach the network to divide what it sees.
+_SMALLEST, _LARGEST = 0.8, 1.2
 # Nuclei whose depth and width differ by more hint at a wrong voxel size.
 _STRETCH = (0.7, 1.4)
 _LOOKED_AT = {2: 24, 3: 4}
@@ -136,7 +139,9 @@ def find_sizes(
     alone = _alone(pictures, check) if config.own_scale else []
     by = diameter / estimated if estimated else 1.0
     own = tuple(bounded(one, diameter, by) for one in alone) or (diameter,) * len(pictures)
-    spread = _spread([one for one in alone if one is not None and one.blobs >= _FEWEST] or ([found] if found else []))
+    deep = pictures[0].pixels.ndim == 3
+    each = [one for one in alone if one is not None and one.blobs >= _FEWEST] or ([found] if found else [])
+    spread = _spread(each, deep)
     low, high = config.size_least or min(spread[0], 1.0), config.size_most or max(spread[1], 1.0)
     stretch = config.stretch or _stretch(found, warn)
     seen = (found.blobs, found.images) if found and not config.diameter_px else (0, 0)
@@ -201,12 +206,12 @@ def own_diameter(image: Image, plane: int | None, brightness: Brightness, typica
     return bounded(estimate_sizes(shown) if shown else None, typical, by)
 
 
-def _spread(found: Sequence[NucleusSizes]) -> tuple[float, float]:
+def _spread(found: Sequence[NucleusSizes], deep: bool) -> tuple[float, float]:
     """Smallest and largest nuclei of an image as parts of its typical one; the median over images."""
     if not found:
         return _USUAL
-    low, high = ([getattr(one, name) / one.diameter for one in found] for name in ("low", "high"))
-    return float(np.median(low)), float(np.median(high))
+    low, high = (float(np.median([getattr(one, name) / one.diameter for one in found])) for name in ("low", "high"))
+    return (max(low, _SMALLEST), max(high, _LARGEST)) if deep else (low, high)
 
 
 def _refuse_too_large(pictures: Sequence[Picture], diameter: float) -> None:
@@ -268,7 +273,7 @@ def _covers(config: AdganConfig, drawn: Drawn, side: tuple[int, ...]) -> float:
 def factors_of(pictures: Sequence[Picture], config: AdganConfig, drawn: Drawn) -> list[tuple[float, ...]]:
     """Work pixels per pixel of each image, per axis."""
     return [
-        work_factors(own, config.work_diameter_px, config.resize, one.spacing, drawn.stretch)
+        work_factors(own, config.work_diameter(one.pixels.ndim), config.resize, one.spacing, drawn.stretch)
         for one, own in zip(pictures, drawn.own, strict=True)
     ]
 
@@ -304,6 +309,7 @@ def mask_of(config: AdganConfig, drawn: Drawn, shape: tuple[int, ...], count: tu
     if config.eccentricity_least > config.eccentricity_most:
         raise NucleiError("eccentricity_least is larger than eccentricity_most.", "Exchange them.")
     roundness = (config.eccentricity_least, config.eccentricity_most)
-    factor = config.work_diameter_px / drawn.diameter if config.work_diameter_px else config.resize
+    work = config.work_diameter(len(shape))
+    factor = work / drawn.diameter if work else config.resize
     low, high = (semi_major_of(size * factor, len(shape), roundness) for size in (drawn.low, drawn.high))
     return MaskSettings(shape, count, (max(1.0, low), max(1.0, high)), roundness, rim=config.rim)

@@ -44,7 +44,7 @@ class AdganSynthesis:
         self._config, facts = _config_of(card), read_facts(card)
         ndim = len(facts.crop)
         self._factors = work_factors(
-            facts.diameter_px, self._config.work_diameter_px, self._config.resize, facts.spacing, facts.stretch
+            facts.diameter_px, self._config.work_diameter(ndim), self._config.resize, facts.spacing, facts.stretch
         )
         self.spacing = facts.spacing
         size = card.pixel_size_um

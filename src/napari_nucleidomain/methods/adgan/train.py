@@ -27,7 +27,7 @@ from .config import AdganConfig
 from .consistency import Judge
 from .facts import Facts
 from .lessons import Crops, as_batch, channels_last, draw_masks
-from .pictures import MOST_PIXELS, fitting, load_pictures, to_work
+from .pictures import MOST_PIXELS, Picture, Smoothing, find_smoothing, fitting, load_pictures, sigma_of, to_work
 from .segment import METHOD, AdganSegmenter, network_settings, read_config
 from .sizes import Drawn, crop_shape, factors_of, find_sizes, mask_settings
 from .watching import Watcher
@@ -115,7 +115,7 @@ class _Training:
         factors = factors_of(self.pictures, config, self.drawn)
         most = MOST_PIXELS[self.ndim] // len(self.pictures)
         self.works = [
-            to_work(one.pixels[fitting(one.pixels.shape, by, most)], by, config.gamma)
+            to_work(one.pixels[fitting(one.pixels.shape, by, most)], by, config.gamma, self._smoothing(one))
             for one, by in zip(self.pictures, factors, strict=True)
         ]
         self.crop = crop_shape(config, [one.shape for one in self.works])
@@ -133,6 +133,10 @@ class _Training:
                 for guard in self.guards:
                     guard.finish()
                 self.watcher.finish(self._segmenter(), self.steps)
+
+    def _smoothing(self, one: Picture) -> Smoothing | None:
+        share = self.config.smooth(self.ndim)
+        return find_smoothing(one.pixels, sigma_of(share, self.drawn.diameter, one.spacing, self.drawn.stretch))
 
     def _optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
         config = self.config
