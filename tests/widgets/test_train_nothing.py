@@ -14,7 +14,7 @@ from qtpy.QtTest import QTest
 
 from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError, save_card, setting
 from napari_nucleidomain.contracts.events import Answered, Finished, Metric, Question, Stopped
-from napari_nucleidomain.contracts.files import write_json
+from napari_nucleidomain.contracts.files import read_json, write_json
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.understanding import Understanding
@@ -23,6 +23,7 @@ from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.synthetic import ABOUT
 from napari_nucleidomain.widgets import train_choices, train_dock
 from napari_nucleidomain.widgets.predict_models import ModelPicker
+from napari_nucleidomain.widgets.session import get_session
 from napari_nucleidomain.widgets.train_question import PICTURES, read_pictures
 
 from .buttons import offered, press
@@ -96,6 +97,36 @@ def test_fluorescence_without_anything_is_trained_with_the_size_said(dock, bare_
     assert len(open_dataset(started[0].job.data)) == 1
     assert "size" not in bare_entry.layers, "the circles go when it starts"
     assert not ready(dock).sizes.isVisible()
+
+
+def test_size_and_time_limit_stay_with_the_project(dock, bare_entry, session, tmp_path, make_napari_viewer):
+    dock.sizes.px.setValue(21)
+    dock.choices.limit_to(45)
+    home = session.project_folder
+    session.open_project(tmp_path / "another")
+    assert dock.sizes.diameter_px is None and not dock.choices.limit.isChecked()
+    assert session.training == {}, "nothing was said of this one"
+    session.flush()
+    session.open_project(home)
+    assert dock.sizes.diameter_px == 21.0 and dock.choices.planned().minutes == 45.0
+    assert not dock.sizes.circles.on, "it was accepted before"
+    dock.choices.limit.setChecked(False)
+    session.close()
+    again = get_session(make_napari_viewer(), home)
+    other = train_dock.TrainDock(again.viewer)
+    assert other.sizes.diameter_px == 21.0 and not other.choices.limit.isChecked()
+    assert [one.name for one in again.images] == [bare_entry.name]
+    again.close()
+
+
+@pytest.mark.parametrize("stored", ["?", {"diameter_px": "many", "minutes": -3}, {"diameter_px": None}])
+def test_what_was_damaged_of_them_is_not_set(session, bare_entry, stored, dock):
+    session.flush()
+    file = session.project.data / "images.json"
+    write_json(file, {**read_json(file), "training": stored})
+    session.open_project(session.project_folder)
+    assert dock.sizes.diameter_px is None and not dock.choices.limit.isChecked()
+    assert len(session.images) == 1
 
 
 def test_a_training_without_annotation_is_given_the_images(session, bare_entry, image_file, nuclei):

@@ -81,7 +81,7 @@ class Autosave(QObject):
 
         try:
             session = self._session
-            content = snapshot(session.project, session.images, self._entries, session.removed)
+            content = snapshot(session.project, session.images, self._entries, session.removed, session.training)
         except NucleiError as error:
             self._fail(error)
             return

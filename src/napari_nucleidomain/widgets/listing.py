@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .entry import ImageEntry, free_id
-from .storage import ids_on_disk, read_entries
+from .storage import ids_on_disk, read_entries, read_training
 from .view import same_file
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def restore(session: Session) -> None:
         The list is damaged or of a later version.
     """
     found, session.removed = read_entries(session.project)
+    session.training = read_training(session.project)
     if found:
         session.images.extend(found)
         session.images_changed.emit()

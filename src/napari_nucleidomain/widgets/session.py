@@ -86,6 +86,9 @@ class Session(QObject):
     ----------
     images, removed : list of ImageEntry
         The list, and what was taken off it.
+    training : dict
+        What was said of trainings and is kept with the project: `diameter_px` (how large nuclei are) and `minutes` (the
+        time limit); None or absent where nothing was said.
     annotations : Annotations
         The clicks and regions layers, their tools, undo and redo.
     stage : Stage
@@ -116,6 +119,7 @@ class Session(QObject):
         self._project: Project | None = None
         self.images: list[ImageEntry] = []
         self.removed: list[ImageEntry] = []
+        self.training: dict[str, Any] = {}
         self._restored = False
         self._current: ImageEntry | None = None
         self._model: str = "otsu"
@@ -193,7 +197,7 @@ class Session(QObject):
         project = Project.open(folder)
         self.set_current(None)
         self.images.clear()
-        self.removed, self._restored = [], False
+        self.removed, self.training, self._restored = [], {}, False
         self._project, self._project_folder = project, Path(folder)
         self.hold.take(project.path)
         # A training of the project before goes on by itself; here it is followed no more.
@@ -307,6 +311,12 @@ class Session(QObject):
         """Tell the docks what was found out about an image, not said by a person; saved where that may be."""
         self.entry_changed.emit(entry, what)
         self.autosave.changed(entry)
+
+    def say_training(self, **said: Any) -> None:
+        """Take over what a person said of trainings (`training`); on disk within seconds, where that may be."""
+        if any(self.training.get(name) != value for name, value in said.items()):
+            self.training.update(said)
+            self.autosave.changed(None)
 
     def flush(self) -> None:
         """Save at once what is not on disk yet. Failures come through `save_failed`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ class Content:
         Images taken off the list; their clicks stay on disk and come back with them.
     points, regions : dict
         Id -> clicks, corners, of what changed.
+    training : dict
+        As `Session.training`.
     """
 
     folder: Path
@@ -43,13 +45,18 @@ class Content:
     removed: list[dict[str, Any]] = field(default_factory=list)
     points: dict[str, np.ndarray] = field(default_factory=dict)
     regions: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
 
 
 def snapshot(
-    project: Project, entries: Sequence[ImageEntry], changed: Iterable[str], removed: Sequence[ImageEntry] = ()
+    project: Project,
+    entries: Sequence[ImageEntry],
+    changed: Iterable[str],
+    removed: Sequence[ImageEntry] = (),
+    training: Mapping[str, Any] | None = None,
 ) -> Content:
     """Copy what is to be saved, on the event loop and quickly."""
-    content = Content(Path(project.data))
+    content = Content(Path(project.data), training=dict(training or {}))
     changed = set(changed)
     for entry in entries:
         content.items.append(_item(entry, content.folder))
@@ -106,7 +113,11 @@ def _write(content: Content) -> None:
     stored = read_list(content.folder)
     items = [*content.items, *(item for item in stored["images"] if item["id"] not in known)]
     removed = [*content.removed, *(item for item in stored["removed"] if item["id"] not in known)]
-    write_json(content.folder / LIST_FILE, {"schema_version": SCHEMA, "images": items, "removed": removed})
+    training = {**stored["training"], **content.training}
+    write_json(
+        content.folder / LIST_FILE,
+        {"schema_version": SCHEMA, "images": items, "removed": removed, "training": training},
+    )
     write_dataset(content.folder, items)
 
 
@@ -130,14 +141,19 @@ def ids_on_disk(project: Project) -> set[str]:
     return {path.stem for path in (Path(project.data) / "points").glob("*.csv")}
 
 
-def read_list(folder: Path) -> dict[str, list[dict[str, Any]]]:
+def read_training(project: Project) -> dict[str, Any]:
+    """What a person said of trainings of a project; see `Session.training`. Raises as `read_entries`."""
+    return dict(read_list(Path(project.data))["training"])
+
+
+def read_list(folder: Path) -> dict[str, Any]:
     path = folder / LIST_FILE
     if not path.exists():
-        return {"images": [], "removed": []}
+        return {"images": [], "removed": [], "training": {}}
     try:
         stored = read_json(path)
         listed = stored["images"]
-        removed = stored.get("removed", [])
+        removed, training = stored.get("removed", []), stored.get("training", {})
         version = int(stored.get("schema_version", 0))
     except (NucleiError, KeyError, TypeError, ValueError, AttributeError) as error:
         kept = _set_aside(path)
@@ -150,6 +166,7 @@ def read_list(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return {
         "images": [item for item in listed if isinstance(item, dict) and "id" in item],
         "removed": [item for item in removed if isinstance(item, dict) and "id" in item],
+        "training": training if isinstance(training, dict) else {},
     }
 
 

@@ -23,6 +23,7 @@ from .train_ask import AskImages
 from .train_checklist import Check, check_data, likely_method, questions, stops
 from .train_choices import Planned, TrainChoices
 from .train_forecast import TrainForecast
+from .train_kept import KeptChoices
 from .train_past import PastTrainings
 from .train_portable import PortableJob
 from .train_progress import TrainProgress
@@ -61,6 +62,7 @@ class TrainDock(Dock):
         self._asking: set[str] = set()
         self._build()
         self.forecast = TrainForecast(self.session, self.choices)
+        self.kept = KeptChoices(self.session, self.sizes, self.choices)
         self._portable = PortableJob(self, self.message)
         self._connect()
         self._just_opened = QTimer(self)
@@ -171,7 +173,7 @@ class TrainDock(Dock):
         self._asking.clear()
         self.message.clear()
         self.question.clear()
-        self.sizes.forget()
+        self.kept.show()
         self._offer_models()
         self._look_round()
 
