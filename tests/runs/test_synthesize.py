@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +12,21 @@ import numpy as np
 import pytest
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SynthesisWish, WriteError
-from napari_nucleidomain.contracts.events import Failed, Progress
-from napari_nucleidomain.data.dataset import open_dataset
+from napari_nucleidomain.contracts.events import Failed, Progress, Warned
+from napari_nucleidomain.contracts.files import write_json
+from napari_nucleidomain.data.dataset import Dataset, open_dataset
+from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.inference.model_files import save_model
 from napari_nucleidomain.methods.adgan.synthesize import AdganSynthesis
 from napari_nucleidomain.runs import synthesize as module
+from napari_nucleidomain.runs import train as train_module
 from napari_nucleidomain.runs.execute import ExitCode, execute
 from napari_nucleidomain.runs.job import SynthesizeJob
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.runs.synthesize import ABOUT, check_job
 
 from ..methods.tiny_adgan import untrained
+from . import toy
 
 SMALL = SynthesisWish(shape=(64, 64))
 
@@ -168,3 +174,38 @@ def test_a_crowd_is_told_of(project: Project) -> None:
     run = project.new_run(job_of(project, 1, wish=SynthesisWish(shape=(64, 64), nuclei=(30, 30))))
     execute(run.path)
     assert any("found room" in getattr(event, "message", "") for event in run.read_events()[0])
+
+
+@pytest.mark.parametrize("needs", ["nothing", "labels"])
+def test_a_training_without_annotation_leaves_made_images_out(
+    needs: str, new_training: Any, dataset: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where they are all that there is it says so, and a method that learns from outlines takes them."""
+    seen: list[list[str]] = []
+
+    def train(context: Any, given: Any, config: toy.ToyConfig) -> None:
+        seen.append(sorted(example.image.name for example in given))
+        toy.train(context, given, config)
+
+    monkeypatch.setattr(train_module, "find_method", lambda name: replace(toy.SPEC, needs=needs))
+    monkeypatch.setattr(toy.SPEC.__class__, "resolve", lambda self, entry: train)
+    made = dataset / "made" / "train" / "images"
+    made.mkdir(parents=True)
+    shutil.copy(dataset / "train" / "images" / "a.png", made / "synthetic-00001.png")
+    write_json(dataset / "made" / ABOUT, {})
+    examples = [Example(image=folder / name) for folder, name in ((made, "synthetic-00001.png"),)]
+    real = Example(image=dataset / "train" / "images" / "a.png")
+    both = Dataset(dataset / "both.json", [*examples, real]).save()
+    alone = Dataset(dataset / "alone.json", [*examples, real.changed(split="val")]).save()
+    told = []
+    for file in (both, alone):
+        run = new_training(config={"steps": 1})
+        run = run.create(run.path.with_name(file.stem), run.job.model_copy(update={"data": str(file)}))
+        assert execute(run.path) == ExitCode.DONE
+        told.append([f"{one.message} {one.hint}" for one in run.read_events()[0] if isinstance(one, Warned)])
+    if needs == "labels":
+        assert seen == [["a.png", "synthetic-00001.png"]] * 2 and told == [[], []]
+        return
+    assert seen == [["a.png"], ["a.png", "synthetic-00001.png"]]
+    assert "1 synthetic image is left out" in told[0][0] and "panoptic" in told[0][0]
+    assert "All training images were made by a model" in told[1][0] and "panoptic" in told[1][0]

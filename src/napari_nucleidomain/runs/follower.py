@@ -28,6 +28,7 @@ from .context import mix_seed
 from .folder import RunFolder
 from .inputs import inputs_begun_with
 from .job import TrainJob
+from .synthetic import to_learn_from
 from .team_devices import split_devices
 
 
@@ -205,7 +206,7 @@ def follow(run: RunFolder, link: FollowerLink) -> None:
     spec = find_method(job.method)
     config = spec.config.build(spec.preset(job.preset or next(iter(spec.presets))).values, job.config)
     try:
-        spec.resolve(spec.train)(FollowerRun(run, link), inputs_begun_with(run), config)
+        spec.resolve(spec.train)(FollowerRun(run, link), to_learn_from(inputs_begun_with(run), spec), config)
     except StopRun:
         link.close()
 

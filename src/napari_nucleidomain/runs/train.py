@@ -18,6 +18,7 @@ from .inputs import training_inputs
 from .job import TrainJob
 from .requests import Requests
 from .speed import computer_id
+from .synthetic import to_learn_from
 from .team import Leader
 from .team_devices import check_team, split_devices
 
@@ -59,6 +60,7 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
     try:
         with _ended_with(team):
             _warn_of_data(context, dataset)
+            dataset = to_learn_from(dataset, spec, context.warn)
             spec.resolve(spec.train)(context, dataset, config)
     except (Interrupted, StopRun) as ended:
         if team is not None and team.half_step:
