@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_nucleidomain.cli.bars import Bar
 from napari_nucleidomain.contracts.events import Question
 from napari_nucleidomain.data.labels_io import read_labels, write_labels
 from napari_nucleidomain.runs.event_log import EventWriter
@@ -80,8 +82,18 @@ def test_question_of_a_run_is_shown_and_answered(run: Callable, tmp_path: Path) 
     folder = RunFolder.create(Project(tmp_path / "p").runs_folder / "läuft", TrainJob(method="spn-ien", data="d"))
     refused = run("runs", "--answer", folder.path, "go_on")
     assert refused.code == 2 and "asks nothing" in refused.err
-    EventWriter(folder.path).write(Question(id="first_look", text="Right so far?"))
-    assert "asks: Right so far?" in run("runs", "--project", "p").out
+    picture = folder.path / "previews" / "question-first_look.png"
+    EventWriter(folder.path).write(Question(id="first_look", text="Right so far?", picture=f"previews/{picture.name}"))
+    assert "look at" not in run("runs", "--project", "p").out, "nothing was written"
+    picture.parent.mkdir()
+    picture.write_bytes(b"")
+    told = run("runs", "--project", "p").out
+    assert "asks: Right so far?" in told and f"look at: {picture}" in told
+    assert json.loads(run("runs", "--project", "p", "--json").out)[0]["picture"] == str(picture)
+    stream = io.StringIO()
+    with Bar(folder, stream) as bar:
+        bar._offset = 0
+    assert f'Look at: "{picture}"' in stream.getvalue() and "runs --answer" in stream.getvalue()
     assert json.loads(run("runs", "--project", "p", "--json").out)[0]["question"] == "Right so far?"
     assert run("runs", "--answer", folder.path, "yes").code == 2
     assert run("runs", "--answer", folder.path, "go_on").code == 0

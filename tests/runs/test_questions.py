@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image as Picture
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError
 from napari_nucleidomain.contracts.events import Answered, Event, Finished, Question, Started, Stopped
@@ -113,6 +115,32 @@ def test_the_thread_hears_the_answer(run: RunFolder) -> None:
         assert not requests.stopped
     finally:
         requests.close()
+
+
+def test_what_it_is_about_is_a_picture_that_anything_opens(new_training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = np.linspace(-1, 1, 40 * 60, dtype=np.float32).reshape(40, 60)
+
+    def train(context: Any, dataset: Any, config: toy.ToyConfig) -> None:
+        context.ask("early", "Right, without a picture?")
+        context.preview("a.png", (0, 0), labels=np.zeros((4, 4), np.uint32), picture=grey, painted=np.stack([grey] * 3))
+        context.ask("look", "Right?")
+        context.preview("a.png", (0, 0), labels=np.zeros((4, 4), np.uint32))
+        context.ask("bare", "Right, of labels alone?")
+        toy.train(context, dataset, config)
+
+    monkeypatch.setattr(toy.SPEC.__class__, "resolve", lambda self, entry: train)
+    run = new_training(config={"steps": 1})
+    assert execute(run.path) == ExitCode.DONE
+    early, look, bare = said(run, Question)
+    assert run.picture_of(early) is None and run.picture_of(bare) is None  # type: ignore[arg-type]
+    file = run.picture_of(look)  # type: ignore[arg-type]
+    assert file is not None and file.suffix == ".png" and file.parent == run.path / "previews"
+    pixels = np.asarray(Picture.open(file))
+    # Two pictures of 40 x 60 px, six times as large, beside each other, and a line of words above.
+    assert pixels.shape[0] > 240 and pixels.shape[1] > 2 * 360
+    assert len(np.unique(pixels[60:, 30:340])) > 50 and len(np.unique(pixels[60:, 400:700])) > 50
+    file.unlink()
+    assert run.picture_of(look) is None  # type: ignore[arg-type]
 
 
 def test_training_that_begins_anew_asks_anew(new_training: Any, monkeypatch: pytest.MonkeyPatch) -> None:

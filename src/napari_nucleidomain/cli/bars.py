@@ -102,6 +102,8 @@ class Bar:
             self._line(f"{event.name}: done before")
         elif isinstance(event, Question):
             self._line(f"? {event.text} {event.hint}".rstrip())
+            if picture := self._run.picture_of(event):
+                self._line(f'  Look at: "{picture}"')
             self._line(f'  It goes on meanwhile. To answer: nucleidomain runs --answer "{self._run.path}" go_on')
         elif isinstance(event, ModelReady) and not self._quiet:
             self._line(f"model written after {event.step} steps")

@@ -132,8 +132,11 @@ def _runs(arguments: argparse.Namespace) -> int:
         return ExitCode.DONE
     for run in runs:
         print(f"{run.state:<12} {run.path}")
-        for question in _asked(run).values():
-            print(f"{'':<12} asks: {question}")
+        asked = _asked(run)
+        if asked:
+            print(f"{'':<12} asks: {asked['question']}")
+        if "picture" in asked:
+            print(f"{'':<12} look at: {asked['picture']}")
     if not runs:
         print(f"No runs in {arguments.project}.")
     return ExitCode.DONE
@@ -141,4 +144,7 @@ def _runs(arguments: argparse.Namespace) -> int:
 
 def _asked(run: RunFolder) -> dict[str, str]:
     question = run.open_question()
-    return {"question": question.text} if question is not None else {}
+    if question is None:
+        return {}
+    picture = run.picture_of(question)
+    return {"question": question.text} | ({"picture": str(picture)} if picture is not None else {})

@@ -115,7 +115,8 @@ class Acknowledged(_Event):
 class Question(_Event):
     """The run asks the person something and goes on meanwhile; it never waits for an answer.
 
-    What it is about is the latest preview. `id` names the question within the run; `taken` are settings that the run
+    What it is about is the latest preview, which `picture` shows (a file relative to the run folder; empty where there
+    is none). `id` names the question within the run; `taken` are settings that the run
     chose itself where the person had said nothing, to begin with where they are to be adjusted.
     """
 
@@ -124,6 +125,7 @@ class Question(_Event):
     text: str
     hint: str = ""
     taken: dict[str, float] = Field(default_factory=dict)
+    picture: str = ""
 
 
 class Answered(_Event):

@@ -36,7 +36,7 @@ from .clock import Plan, WorkClock
 from .event_log import EventWriter
 from .folder import CHECKPOINT_FILE, MODEL_POINTER, RunFolder
 from .job import TrainJob
-from .previews import write_preview
+from .previews import write_picture, write_preview
 from .requests import Requests
 from .stages import StageFolder
 
@@ -100,6 +100,7 @@ class FolderRun:
         self._step = 0
         self._inside_step = False
         self._previews = 0
+        self._last_preview = ""
         self._next_preview = 0.0
         self._preview_began = 0.0
         self._build: Callable[[], tuple[dict[str, np.ndarray], ModelCard] | None] | None = None
@@ -314,6 +315,7 @@ class FolderRun:
         self._next_preview = now + max(3.0, 10.0 * cost)
         if not written:
             return
+        self._last_preview = file
         self.emit(
             Preview(
                 stage=self._stage,
@@ -329,7 +331,12 @@ class FolderRun:
     # -- questions -------------------------------------------------------------------------------------------
     def ask(self, id: str, text: str, hint: str = "", **taken: float) -> None:  # noqa: A002 - as the event calls it
         """Ask the person something, once; nobody waits for the answer."""
-        self._requests.questions.ask(Question(id=id, text=text, hint=hint, taken=taken))
+        picture = f"previews/question-{id}.png"
+        shown = self._last_preview and write_picture(
+            self.folder / picture, self.folder / self._last_preview, self._events
+        )
+        question = Question(id=id, text=text, hint=hint, taken=taken, picture=picture if shown else "")
+        self._requests.questions.ask(question)
 
     def answer_to(self, id: str) -> str | None:  # noqa: A002 - as the event calls it
         """The answer, or None as long as there is none."""

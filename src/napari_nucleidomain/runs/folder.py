@@ -122,6 +122,11 @@ class RunFolder:
         """What it asked and nobody has answered; None too where it is over, for then it is too late to answer."""
         return None if self.state in _OVER else open_question(self.path)
 
+    def picture_of(self, question: Question) -> Path | None:
+        """The file that shows what a question is about; None where there is none, or none any more."""
+        file = self.path / question.picture
+        return file if question.picture and file.exists() else None
+
     def answer(self, answer: str = GO_ON) -> None:
         """Answer the open question. A request to stop or pause that is still to be read stays.
 

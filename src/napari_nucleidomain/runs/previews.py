@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from napari_nucleidomain.contracts import DiskFull, WriteError
+from napari_nucleidomain.contracts.files import write_atomic
 
 from .arrays import write_arrays
 from .event_log import EventWriter
+from .question_picture import as_png, read_pictures
 
 
 def write_preview(
@@ -30,9 +33,31 @@ def write_preview(
     DiskFull
         The results will find no place either.
     """
+    # Not waiting for the disk.
+    return _written(lambda: write_arrays(path, arrays, compressed=compressed, durable=False), events)
+
+
+def write_picture(path: Path, preview: Path, events: EventWriter) -> bool:
+    """Write the pictures of a preview into one PNG, for who has no viewer; as `write_preview`.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.png``.
+    preview : Path
+        A preview that was written.
+    """
     try:
-        # Not waiting for the disk.
-        write_arrays(path, arrays, compressed=compressed, durable=False)
+        pictures = read_pictures(preview)
+    except (OSError, ValueError):
+        # Held or taken away by another program; the question is told without it.
+        return False
+    return bool(pictures) and _written(lambda: write_atomic(path, as_png(pictures), durable=False), events)
+
+
+def _written(write: Callable[[], Any], events: EventWriter) -> bool:
+    try:
+        write()
     except DiskFull:
         raise
     except WriteError as error:

@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QFrame, QGridLayout, QLabel, QVBoxLayout, QWidget
 from superqt import QFlowLayout
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.runs.question_picture import LARGE, PICTURES, read_pictures
 
 from .inline import Inline, WhyButton
 from .newest import Newest
@@ -23,47 +24,8 @@ if TYPE_CHECKING:
     from .run_follow import RunFollower
     from .session import Session
 
-# Array of a preview -> what it is for a person; in pairs of before and after.
-PICTURES = {
-    "picture": "your image",
-    "painted": "what it paints",
-    "synthetic_mask": "a drawn mask",
-    "synthetic_image": "the image it makes of it",
-}
-_SIDE = 120
-_LARGE = 2 * _SIDE
+_SIDE = LARGE // 2
 _OPEN_IN = ("running", "paused", "waiting", "interrupted")
-
-
-def read_pictures(file: Path) -> dict[str, np.ndarray]:
-    """The pictures of a preview, small and in grey.
-
-    Returns
-    -------
-    dict of str to ndarray (H, W) uint8
-        By names of `PICTURES`; those that the preview lacks are left out. Of volumes the middle plane.
-
-    Raises
-    ------
-    OSError, ValueError
-        The file is gone or cut short.
-    """
-    with np.load(file, allow_pickle=False) as content:
-        return {name: _grey(np.asarray(content[name], np.float32), name) for name in PICTURES if name in content}
-
-
-def _grey(pixels: np.ndarray, name: str) -> np.ndarray:
-    while pixels.ndim > 2:
-        pixels = pixels[len(pixels) // 2]
-    # Enough for the picture enlarged.
-    step = max(1, min(pixels.shape) // _LARGE)
-    pixels = np.nan_to_num(pixels[::step, ::step])
-    if name in ("picture", "synthetic_image"):
-        low, high = (float(one) for one in np.percentile(pixels, (0.5, 99.8)))
-    else:
-        # Masks keep their range: stretched, an empty one would be all noise.
-        low, high = (-1.0, 1.0) if pixels.size and pixels.min() < 0 else (0.0, max(1.0, float(pixels.max(initial=0))))
-    return np.ascontiguousarray(255 * np.clip((pixels - low) / max(high - low, 1e-9), 0, 1), np.uint8)
 
 
 class QuestionPicture(QLabel):
@@ -95,7 +57,7 @@ class QuestionPicture(QLabel):
 
     def enlarge(self, on: bool) -> None:
         """Large, or small again."""
-        self.setFixedSize(*(2 * (_LARGE if on else _SIDE,)))
+        self.setFixedSize(*(2 * (LARGE if on else _SIDE,)))
         self.setToolTip("Click: small again, with the others" if on else "Click: larger")
         self._draw()
 
@@ -221,7 +183,7 @@ class QuestionPanel(QFrame):
             picture.setVisible(shown)
             picture.enlarge(self._large == one)
             self._captions[one].setVisible(shown)
-            self._captions[one].setFixedWidth(_LARGE if self._large == one else _SIDE)
+            self._captions[one].setFixedWidth(LARGE if self._large == one else _SIDE)
 
     def _clear_pictures(self) -> None:
         if self._large:
