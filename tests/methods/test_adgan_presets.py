@@ -88,3 +88,21 @@ def test_the_forecast_grows_with_the_work() -> None:
     assert paper[0] == "large"
     assert forecast(built("quick", batch=8))[2] == pytest.approx(2 * quick[2])
     assert quick[1] == 4000
+
+
+def test_the_forecast_of_volumes_goes_by_their_own_settings() -> None:
+    flat, deep = forecast(built("quick"), 2), forecast(built("quick"), 3)
+    assert flat == forecast(built("quick"))
+    assert (deep[0], deep[1]) == ("small", 4000) and deep[2] != flat[2]
+    quick = built("quick")
+    for name, value, power in (
+        ("batch_volume", 2 * quick.batch_volume, 1),
+        ("crop_z", 2 * quick.crop_z, 1),
+        ("crop_volume_px", 2 * quick.crop_volume_px, 2),
+        ("width_volume", 2 * quick.width_volume, 2),
+    ):
+        changed = built("quick", **{name: value})
+        assert forecast(changed, 2) == flat
+        assert forecast(changed, 3)[2] == pytest.approx(2**power * deep[2]), name
+    assert forecast(built("quick", batch=8, crop_px=192, width=32), 3) == deep
+    assert forecast(built("paper"), 3)[0] == "large"

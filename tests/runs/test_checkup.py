@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from napari_nucleidomain.runs.speed import Speed, SpeedTest, load_speed, save_sp
 from napari_nucleidomain.runs.store import Project
 
 SPEC = find_method("spn-ien")
+COST = "large", 10, 6.0
 LAPTOP = Speed(device="cpu", words="the processor", steps={"small": 0.1, "large": 2.0}, import_seconds=2.0, torch="2")
 
 
@@ -126,6 +128,19 @@ def test_forecast_from_speed_limit_and_past() -> None:
     assert wide > 2 * 4000 * 0.1
 
 
+def test_volumes_take_their_own_time() -> None:
+    spec = find_method("adgan")
+    flat, deep = (forecast.forecast(spec, "balanced", {}, LAPTOP, ndim=ndim).full_seconds for ndim in (2, 3))
+    wider = forecast.forecast(spec, "balanced", {"batch_volume": 8}, LAPTOP, ndim=3).full_seconds
+    assert flat and deep and wider and flat != deep
+    # Beside the steps there is what is waited for at the start and at the end.
+    assert wider - 5 == pytest.approx(4 * (deep - 5))
+    assert forecast.training_space(spec, "paper", {}, 3) > forecast.training_space(spec, "quick", {}, 3)
+    told = [line for line in meaning(LAPTOP) if "olumes" in line]
+    assert any(line.startswith("Paper's settings: about") and "Volumes: about" in line for line in told)
+    assert not any("olumes" in line for line in meaning(LAPTOP) if "MultiOrgan" in line), "clicks are for flat images"
+
+
 def test_past_trainings_of_this_computer_count(
     new_training: Any, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,6 +162,14 @@ def test_past_trainings_of_this_computer_count(
     events.write_text(mended.replace('"device":"auto"', '"device":"cuda:0,cuda:1"'))
     assert forecast.past_steps(project, "cuda:0,1") == {"small": pytest.approx((0.25 + 0.5) / 2)}
     assert forecast.past_steps(project, "auto") == {}, "whatever it would go on on"
+    monkeypatch.setattr(forecast, "find_method", lambda name: replace(SPEC, ndims=(2, 3)))
+    seen = []
+    monkeypatch.setattr(type(SPEC), "resolve", lambda self, entry: lambda config, ndim: seen.append(ndim) or COST)
+    assert summary["ndim"] == 2 and '"ndim":2' in mended
+    events.write_text(mended.replace('"ndim":2', '"ndim":3'))
+    assert forecast.past_steps(project, "auto") == {"large": pytest.approx((0.25 + 0.5) / 2 / 6)} and seen == [3]
+    events.write_text(mended.replace('"ndim":2,', ""))
+    assert forecast.past_steps(project, "auto") == {}, "volumes or not, nobody knows"
     events.write_text(mended.replace(speed.computer_id(), "elsewhere"))
     assert forecast.past_steps(project, "auto") == {}, "nor does another computer"
 

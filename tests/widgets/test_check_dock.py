@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
 from napari_nucleidomain.contracts import NucleiError, methods
+from napari_nucleidomain.data.images import open_image
+from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.runs import devices, speed
 from napari_nucleidomain.runs.speed import Speed
 from napari_nucleidomain.widgets import train_choices, train_dock, train_forecast
@@ -127,6 +130,23 @@ def test_train_tells_minutes_of_this_computer(train, qtbot, session, measured):
     train.refresh()
     assert train.train.text() == "Train, about 7 min"
     assert "less than half" not in train.forecast.told.text()
+
+
+def test_volumes_have_times_of_their_own(session, monkeypatch, qtbot):
+    monkeypatch.setattr(train_choices, "methods", lambda: {"adgan": methods()["adgan"]})
+    monkeypatch.setattr(train_forecast, "load_speed", lambda device: LAPTOP)
+    entry = session.add_entry("cells")
+    entry.image = open_image(np.zeros((64, 64), np.uint8))
+    made = train_dock.TrainDock(session.viewer)
+    session.viewer.window.add_dock_widget(made, name="Train")
+    qtbot.waitUntil(lambda: made.forecast._speed is not None)
+    flat = titles(made)[2]
+    assert flat.startswith("Paper's settings, ") and "less than half" in made.forecast.told.text()
+    entry.image = open_image(np.zeros((32, 64, 64), np.uint8), Understanding(axes="ZYX", pixel_size_um=(1, 1, 1)))
+    session.entry_changed.emit(entry, "understanding")
+    assert titles(made)[2] != flat
+    session.touch(entry, "use", use="predict")
+    assert titles(made)[2] == flat, "nothing is learned from it"
 
 
 def test_the_speed_of_one_card_tells_nothing_of_several(train, qtbot, measured):

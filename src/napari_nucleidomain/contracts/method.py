@@ -63,9 +63,10 @@ class MethodSpec:
     load : str
         "module:function" called as `load(folder, card, device)` and giving a `Segmenter`.
     forecast : str
-        "module:function" (torch-free) called as `forecast(config)`, giving (reference, steps, cost): the reference
-        training it is like ("small", "large": what the speed test measures), the steps it is made for, and what one
-        of them costs in steps of that reference. Empty where nobody knows.
+        "module:function" (torch-free) called as `forecast(config, ndim)`, `ndim` being 2 for flat images and 3 for
+        volumes, giving (reference, steps, cost): the reference training it is like ("small", "large": what the speed
+        test measures), the steps it is made for, and what one of them costs in steps of that reference. Empty where
+        nobody knows.
     synthesis : str
         "module:function" (torch-free) called as `synthesis(card, wish)` and giving a `Synthesis`: labelled images from
         a trained model. Empty where the method cannot make any.

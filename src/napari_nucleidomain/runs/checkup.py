@@ -27,7 +27,7 @@ from .computer import (
     processor,
     synced_by,
 )
-from .forecast import forecast
+from .forecast import Forecast, forecast
 from .places import PROJECT_FILE
 from .speed import Speed
 from .store import default_project_folder
@@ -266,7 +266,19 @@ def _preset_sentence(spec: MethodSpec, name: str, speed: Speed) -> str:
     text = f"{preset.title}: about {spoken(made.seconds)} of training here."
     if made.short:
         text += f" That is short for this computer; {spoken(made.full_seconds or 0.0)} would teach it all it can learn."
-    return text
+    return text + _volumes_sentence(spec, name, speed, made)
+
+
+def _volumes_sentence(spec: MethodSpec, name: str, speed: Speed, flat: Forecast) -> str:
+    """What is to be added for volumes; nothing where they cannot be learned or take as long."""
+    if 3 not in spec.ndims:
+        return ""
+    made = forecast(spec, name, {}, speed, ndim=3)
+    if made.short:
+        return f" Of volumes it learns all it can in {spoken(made.full_seconds or 0.0)}."
+    if made.seconds is None or flat.seconds is None or spoken(made.seconds) == spoken(flat.seconds):
+        return ""
+    return f" Volumes: about {spoken(made.seconds)}."
 
 
 def spoken(seconds: float) -> str:

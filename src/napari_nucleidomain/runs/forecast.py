@@ -53,6 +53,7 @@ def forecast(
     speed: Speed | None,
     past: dict[str, float] | None = None,
     minutes: float | None = None,
+    ndim: int = 2,
 ) -> Forecast:
     """How long a training will take.
 
@@ -66,6 +67,8 @@ def forecast(
         As `past_steps` gives; counts before the speed test.
     minutes : float, optional
         The person's limit; the setting's own when absent.
+    ndim : int
+        Axes of the images that are learned from: 3 for volumes.
     """
     limit = minutes if minutes is not None else spec.presets[preset].minutes
     known = {**(speed.steps if speed else {}), **(past or {})}
@@ -73,9 +76,8 @@ def forecast(
     known_by: Literal["", "limit", "speed test", "past trainings"] = "limit" if limit else ""
     if spec.forecast:
         try:
-            reference, steps, cost = spec.resolve(spec.forecast)(
-                spec.config.build(spec.presets[preset].values, changes)
-            )
+            config = spec.config.build(spec.presets[preset].values, changes)
+            reference, steps, cost = spec.resolve(spec.forecast)(config, ndim)
         except NucleiError:
             # A setting that will not do; the form says so.
             return Forecast(limit * 60.0 if limit else None, None, known_by)
@@ -122,18 +124,24 @@ def _add(found: dict[str, list[float]], job: TrainJob, run: RunFolder, devices: 
     spec = find_method(job.method)
     if not rates or not spec.forecast:
         return
+    ndim = event.summary.get("ndim")
+    if ndim is None and len(spec.ndims) > 1:
+        # Of an earlier version: nobody knows whether its steps were those of volumes.
+        return
     preset = spec.preset(job.preset or next(iter(spec.presets)))
-    reference, _, cost = spec.resolve(spec.forecast)(spec.config.build(preset.values, job.config))
+    config = spec.config.build(preset.values, job.config)
+    reference, _, cost = spec.resolve(spec.forecast)(config, ndim or 2)
     if cost > 0:
         found.setdefault(reference, []).append(statistics.mean(1.0 / rate for rate in rates) / cost)
 
 
-def training_space(spec: MethodSpec, preset: str, changes: dict[str, Any]) -> int:
+def training_space(spec: MethodSpec, preset: str, changes: dict[str, Any], ndim: int = 2) -> int:
     """Bytes a training will need on the disk, give or take: checkpoint and model, each also aside while replaced."""
     if not spec.forecast:
         return 200 * 2**20
     try:
-        reference, _, _ = spec.resolve(spec.forecast)(spec.config.build(spec.presets[preset].values, changes))
+        config = spec.config.build(spec.presets[preset].values, changes)
+        reference, _, _ = spec.resolve(spec.forecast)(config, ndim)
     except NucleiError:
         return 200 * 2**20
     return (200 if reference == "small" else 1500) * 2**20

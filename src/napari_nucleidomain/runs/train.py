@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, find_method
+from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, find_method, load_card
 from napari_nucleidomain.contracts.events import Warned
 from napari_nucleidomain.data.dataset import Dataset
 
@@ -114,5 +114,6 @@ def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) 
         "rates": context.rates,
         "computer": computer_id(),
         "device": job.device,
+        "ndim": load_card(folder).ndim if folder else None,
         "problems": [[str(path), message] for path, message in dataset.problems],
     }

@@ -15,6 +15,7 @@ from napari_nucleidomain.runs.team_devices import split_devices
 from .inline import Inline
 from .newest import Newest
 from .speed_runner import SpeedRunner
+from .train_images_only import axes_of
 from .wording import day_and_clock, duration, file_size
 
 if TYPE_CHECKING:
@@ -39,11 +40,14 @@ class TrainForecast(QObject):
         self._speed: Speed | None = None
         self._past: dict[str, float] = {}
         self._free: int | None = None
+        self._ndim = 2
         self.told = Inline()
         self.runner = SpeedRunner(self)
         choices.room.addWidget(self.told)
         choices.device.currentIndexChanged.connect(self.look)
         choices.changed.connect(self.show)
+        session.images_changed.connect(self._images_changed)
+        session.entry_changed.connect(self._images_changed)
         session.project_changed.connect(self.look)
         session.speed_measured.connect(self.look)
         session.closing.connect(self._close)
@@ -70,11 +74,22 @@ class TrainForecast(QObject):
         self._speed, self._past, self._free = found
         self.show()
 
+    def _images_changed(self, *_: Any) -> None:
+        """Volumes where flat images were, or the other way round, take another time; clicks change nothing."""
+        if self._axes() != self._ndim:
+            self.show()
+
+    def _axes(self) -> int:
+        """Axes of the images that would be learned from."""
+        spec = self._choices.spec
+        return axes_of(self._session.images, spec.ndims) if spec is not None else 2
+
     # ---- telling
 
     def of(self, planned: Planned) -> Forecast:
         """How long what was chosen will take."""
-        return forecast(planned.method, planned.preset, planned.config, self._speed, self._past, planned.minutes)
+        ndim = axes_of(self._session.images, planned.method.ndims)
+        return forecast(planned.method, planned.preset, planned.config, self._speed, self._past, planned.minutes, ndim)
 
     def button_words(self, planned: Planned | None) -> str:
         """For [Train]: ", about 2 min", or nothing where it is not known."""
@@ -85,7 +100,8 @@ class TrainForecast(QObject):
         """Why the disk may be too small for what was chosen; empty where it is not."""
         if planned is None or self._free is None:
             return ""
-        needed = training_space(planned.method, planned.preset, planned.config)
+        ndim = axes_of(self._session.images, planned.method.ndims)
+        needed = training_space(planned.method, planned.preset, planned.config, ndim)
         if self._free >= needed:
             return ""
         return (
@@ -96,6 +112,7 @@ class TrainForecast(QObject):
     def show(self) -> None:
         """Write all the times anew."""
         spec, planned = self._choices.spec, self._choices.planned()
+        self._ndim = self._axes()
         if spec is None or planned is None:
             self.told.clear()
             return
@@ -125,7 +142,7 @@ class TrainForecast(QObject):
     def _time_of(self, preset: str) -> str:
         spec = self._choices.spec
         assert spec is not None
-        made = forecast(spec, preset, {}, self._speed, self._past)
+        made = forecast(spec, preset, {}, self._speed, self._past, ndim=self._ndim)
         if made.seconds:
             return f", {duration(made.seconds)}"
         return ", hours" if spec.forecast else ""

@@ -27,6 +27,12 @@ def _for_training(entries: Iterable[ImageEntry]) -> list[ImageEntry]:
     return [entry for entry in entries if entry.use == "train" and not entry.problem]
 
 
+def axes_of(entries: Iterable[ImageEntry], able: Sequence[int]) -> int:
+    """Axes of the images that a method learns from: 3 where there are volumes alone and it can do with them."""
+    found = {entry.image.ndim for entry in used_images(entries) if entry.image is not None}
+    return 3 if found == {3} and 3 in able else 2
+
+
 def planes_to_learn_from(entries: Iterable[ImageEntry]) -> dict[str, list[int]]:
     """Of images whose planes are pictures each for itself: id -> up to eight planes, evenly through all of them."""
     several = [entry for entry in entries if entry.image is not None and entry.image.plane_axes]
