@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -181,6 +182,10 @@ def test_models_lists_what_train_made_and_predict_takes_names(train: Callable, r
     (project / "models").mkdir(exist_ok=True)
     model_files.copy_model(tmp_path / "model", project / "models" / "liver")
     assert "liver" in run("models").out
+    told = run("models", "liver").out
+    assert "learned from:    1 image (a), " in told and "kept back for checking" in told and "[" not in told
+    assert json.loads(run("models", "liver", "--json").out)["name"] == "model"
+    assert run("models", "kidney").code == 2
     picture = tmp_path / "data" / "train" / "images"
     assert run("predict", "liver", picture, "--out", "found", "--device", "cpu", "--quiet").code == 0
     assert len(list((tmp_path / "found").iterdir())) == 1

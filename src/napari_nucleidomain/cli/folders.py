@@ -16,8 +16,12 @@ from napari_nucleidomain.runs.ownership import is_alive
 from napari_nucleidomain.runs.store import Project, StoredModel
 from napari_nucleidomain.runs.team_devices import check_job_team
 
+from .bars import duration
 from .cleaning import clean_project
+from .predict import find_model
 from .running import run_here, run_quietly, wait_for_owner, when_busy
+
+_SEEN = " (seen in training)"
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -73,6 +77,8 @@ def _worker(arguments: argparse.Namespace) -> int:
 
 
 def _models(arguments: argparse.Namespace) -> int:
+    if arguments.model:
+        return _one_model(arguments)
     project = Project(arguments.project)
     found = project.list_models()
     found.models += _published(project, {model.folder.resolve() for model in found.models})
@@ -89,6 +95,35 @@ def _models(arguments: argparse.Namespace) -> int:
     for folder, message in found.problems:
         print(f"{folder.name:<24} cannot be used: {message}")
     return ExitCode.SKIPPED if found.problems else ExitCode.DONE
+
+
+def _one_model(arguments: argparse.Namespace) -> int:
+    """Everything a person may want to know of a model, a fact a line."""
+    folder = find_model(arguments.model, arguments.project)
+    card = load_card(folder)
+    if arguments.json:
+        print(json.dumps({"folder": str(folder), **card.model_dump(mode="json")}))
+        return ExitCode.DONE
+    print(f"{card.name}  ({card.line()})")
+    facts = [
+        ("folder", str(folder)),
+        ("method", card.method + (f", preset {card.preset}" if card.preset else "")),
+        ("for", {2: "flat images", 3: "volumes"}[card.ndim]),
+        ("channels", ", ".join(card.channel_names) or str(card.channels)),
+        ("made", card.created[:10]),
+        ("learned from", card.learned_from()),
+        ("training", f"{card.steps:,} steps in {duration(card.seconds)}" if card.steps else ""),
+        ("continued from", card.parent),
+        *(("score", f"{one.name} {one.value:.3f} on {one.on}{_SEEN * one.seen_in_training}") for one in card.scores),
+        *(("otsu's score", f"{one.name} {one.value:.3f} on {one.on}") for one in card.classical),
+        ("licence", card.licence),
+        *(("note", note) for note in card.notes),
+        ("note", card.verdict() or card.caution()),
+    ]
+    for name, value in facts:
+        if value:
+            print(f"  {name + ':':<16} {value}")
+    return ExitCode.DONE
 
 
 def _published(project: Project, known: set[Path]) -> list[StoredModel]:

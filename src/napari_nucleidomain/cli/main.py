@@ -280,10 +280,14 @@ def _folder_commands(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--idle", type=float, default=600.0, metavar="s", help="end after this many seconds without work (default: 600)"
     )
-    for name, text in (("models", "List models."), ("runs", "List runs and what they are doing.")):
+    told = {"models": "List models, or tell all that is known of one.", "runs": "List runs and what they are doing."}
+    for name, text in told.items():
         parser = _add(commands, name, "folders", text)
         parser.add_argument("--project", type=_path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")
         parser.add_argument("--json", action="store_true", help="as JSON")
+    commands.choices["models"].add_argument(
+        "model", nargs="?", metavar="MODEL", help="tell of this model: a name in the project, or a folder"
+    )
     parser = commands.choices["runs"]
     for request in ("stop", "pause", "resume"):
         parser.add_argument(f"--{request}", type=_path, metavar="FOLDER", help=f"ask a run to {request}")

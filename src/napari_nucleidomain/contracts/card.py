@@ -19,6 +19,14 @@ WEIGHTS_FILE = "weights.safetensors"
 CARD_SCHEMA = 1
 # With fewer clicks kept back one nucleus more or less decides which method looks better.
 LEAST_TO_COMPARE = 20
+# What `trained_on` counts, as said.
+_TAUGHT = {
+    "clicks": ("click", "clicks"),
+    "outlines": ("outline", "outlines"),
+    "corrected": ("corrected outline", "corrected outlines"),
+    "kept_back": ("kept back for checking", "kept back for checking"),
+}
+_NAMED = 3
 # How notes begin that are doubts about a model.
 DOUBTS = ("Unchecked:", "The last state looks wrong:", "Unfinished:")
 
@@ -87,6 +95,25 @@ class ModelCard(BaseModel):
             parts.append(f"{self.scores[0].name} {self.scores[0].value:.2f} on {self.scores[0].on}")
         return " · ".join(parts)
 
+    def learned_from(self) -> str:
+        """What it learned from, in words: "2 images (a, b), 40 clicks"; "" where the card does not say."""
+        known = self.trained_on
+        images = known.get("images")
+        parts = [_named(images)] if isinstance(images, list) and images else []
+        for key, (one, many) in _TAUGHT.items():
+            number = known.get(key)
+            if isinstance(number, int) and number > 0:
+                # Of a method that learns from outlines the corrected ones are among them.
+                among = key == "corrected" and "outlines" in known
+                parts.append(f"{number:,} {'of them corrected' if among else one if number == 1 else many}")
+        if known.get("labels") == 0:
+            parts.append("no annotation")
+        text = ", ".join(parts)
+        if known.get("sizes"):
+            text += f"; it looks for {known['sizes']}"
+        state = known.get("state_after_steps")
+        return f"{text}; the state after {state:,} steps was chosen" if isinstance(state, int) else text
+
     def verdict(self) -> str:
         """One sentence where the classical method does no worse on enough nuclei that were kept back; else ""."""
         number, _, told = self._against_classical()
@@ -124,6 +151,12 @@ class ModelCard(BaseModel):
                     return kept, what, f"{on} does better: {floor} against {ours} {scale}."
                 return kept, what, f"{on} does as well: {floor} {scale}." if floor == ours else ""
         return None, "", ""
+
+
+def _named(images: list[Any]) -> str:
+    names = ", ".join(str(name) for name in images[:_NAMED])
+    more = f" and {len(images) - _NAMED:,} more" if len(images) > _NAMED else ""
+    return f"{len(images):,} image{'s' * (len(images) != 1)} ({names}{more})"
 
 
 def save_card(card: ModelCard, folder: Path | str) -> Path:

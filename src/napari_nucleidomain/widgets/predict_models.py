@@ -235,11 +235,10 @@ def card_line(card: ModelCard) -> str:
 
 def card_text(card: ModelCard) -> str:
     """The rest of the card, a fact a line."""
-    trained = ", ".join(f"{key} {value}" for key, value in card.trained_on.items() if key != "digest")
     facts = [
         ("Method", card.method + (f" ({card.preset})" if card.preset else "")),
         ("Made", card.created[:10]),
-        ("Trained on", trained),
+        ("Learned from", card.learned_from()),
         ("Training took", duration(card.seconds) if card.seconds else ""),
         ("Continued from", card.parent),
         ("Channels", ", ".join(card.channel_names) or str(card.channels)),

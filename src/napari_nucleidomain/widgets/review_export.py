@@ -164,10 +164,10 @@ def methods_paragraph(result: Snapshot) -> str:
         card = load_card(result.model_folder)
     except NucleiError:
         return f"Nuclei were segmented with {program} by the model {result.model}."
-    facts = ", ".join(f"{value} {key}" for key, value in card.trained_on.items() if isinstance(value, int))
+    facts = card.learned_from()
     scores = "; ".join(f"{score.name} {score.value:.2f} on {score.on}" for score in card.scores)
     text = f"Nuclei were segmented with {program} by the model {card.name} (method {card.method}"
     text += f", settings {card.preset}" if card.preset else ""
-    text += f", trained on {facts}" if facts else ""
+    text += f", which learned from {facts}" if facts else ""
     text += ")."
     return text + (f" Quality: {scores}." if scores else "")
