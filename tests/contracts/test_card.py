@@ -28,3 +28,9 @@ from napari_nucleidomain.contracts import ModelCard
 )
 def test_what_it_learned_from_is_said_in_words(trained_on: dict[str, Any], words: str) -> None:
     assert ModelCard(name="m", method="adgan", trained_on=trained_on).learned_from() == words
+
+
+@pytest.mark.parametrize("images", [2, ["secret-patient", "b"]])
+def test_of_a_paper_images_are_counted_and_not_named(images: Any) -> None:
+    card = ModelCard(name="m", method="spn-ien", trained_on={"images": images, "clicks": 40})
+    assert card.learned_from(names=False) == "2 images, 40 clicks"

@@ -95,11 +95,16 @@ class ModelCard(BaseModel):
             parts.append(f"{self.scores[0].name} {self.scores[0].value:.2f} on {self.scores[0].on}")
         return " · ".join(parts)
 
-    def learned_from(self) -> str:
-        """What it learned from, in words: "2 images (a, b), 40 clicks"; "" where the card does not say."""
+    def learned_from(self, *, names: bool = True) -> str:
+        """What it learned from, in words: "2 images (a, b), 40 clicks"; "" where the card does not say.
+
+        Parameters
+        ----------
+        names : bool
+            Name the first few images.
+        """
         known = self.trained_on
-        images = known.get("images")
-        parts = [_named(images)] if isinstance(images, list) and images else []
+        parts = _images(known.get("images"), names)
         for key, (one, many) in _TAUGHT.items():
             number = known.get(key)
             if isinstance(number, int) and number > 0:
@@ -153,10 +158,16 @@ class ModelCard(BaseModel):
         return None, "", ""
 
 
-def _named(images: list[Any]) -> str:
-    names = ", ".join(str(name) for name in images[:_NAMED])
-    more = f" and {len(images) - _NAMED:,} more" if len(images) > _NAMED else ""
-    return f"{len(images):,} image{'s' * (len(images) != 1)} ({names}{more})"
+def _images(stored: Any, names: bool) -> list[str]:
+    """The images in words: their names are listed, or only their number is known."""
+    number = len(stored) if isinstance(stored, list) else stored if isinstance(stored, int) else 0
+    if number < 1:
+        return []
+    words = f"{number:,} image{'s' * (number != 1)}"
+    if not names or not isinstance(stored, list):
+        return [words]
+    more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
+    return [f"{words} ({', '.join(str(name) for name in stored[:_NAMED])}{more})"]
 
 
 def save_card(card: ModelCard, folder: Path | str) -> Path:

@@ -164,7 +164,7 @@ def methods_paragraph(result: Snapshot) -> str:
         card = load_card(result.model_folder)
     except NucleiError:
         return f"Nuclei were segmented with {program} by the model {result.model}."
-    facts = card.learned_from()
+    facts = card.learned_from(names=False)
     scores = "; ".join(f"{score.name} {score.value:.2f} on {score.on}" for score in card.scores)
     text = f"Nuclei were segmented with {program} by the model {card.name} (method {card.method}"
     text += f", settings {card.preset}" if card.preset else ""
