@@ -87,7 +87,7 @@ class FakeRun:
     def plan(self, **shares: float) -> None:
         assert sum(shares.values()) > 0
 
-    def steps(self, name: str, total: int) -> Iterator[Step]:
+    def steps(self, name: str, total: int, *, capped: bool = False) -> Iterator[Step]:
         for index in range(self.saved["steps"].get(name, 0), total):
             self.saved["steps"][name] = index
             if self._stop_at == (name, index):

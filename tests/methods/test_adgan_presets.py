@@ -25,6 +25,8 @@ def test_paper_is_section_4_2() -> None:
     assert (paper.rate, paper.weight_decay, paper.steps, paper.constant) == (1e-4, 1e-4, 10000, 0.5)
     assert (paper.crop_px, paper.batch) == (256, 16)
     assert (paper.crop_z, paper.crop_volume_px, paper.batch_volume) == (64, 128, 4)
+    assert (paper.steps_of(2), paper.steps_of(3)) == (10000, 10000)
+    assert paper.work_diameter(3) == paper.smooth(3) == paper.edge == 0
     assert loss_settings(paper) == PAPER_LOSSES
     flat, deep = network_settings(paper, 2), network_settings(paper, 3)
     assert (flat.base, deep.base, flat.blocks, flat.style_width, flat.up) == (64, 32, 4, 256, "transposed")
@@ -93,7 +95,7 @@ def test_the_forecast_grows_with_the_work() -> None:
 def test_the_forecast_of_volumes_goes_by_their_own_settings() -> None:
     flat, deep = forecast(built("quick"), 2), forecast(built("quick"), 3)
     assert flat == forecast(built("quick"))
-    assert (deep[0], deep[1]) == ("small", 4000) and deep[2] != flat[2]
+    assert (deep[0], deep[1]) == ("small", 500) and deep[2] != flat[2]
     quick = built("quick")
     for name, value, power in (
         ("batch_volume", 2 * quick.batch_volume, 1),

@@ -128,6 +128,16 @@ def test_forecast_from_speed_limit_and_past() -> None:
     assert wide > 2 * 4000 * 0.1
 
 
+def test_a_training_that_ends_early_does_not_fill_its_limit() -> None:
+    spec = find_method("adgan")
+    flat, deep = (forecast.forecast(spec, "quick", {}, LAPTOP, ndim=ndim) for ndim in (2, 3))
+    assert deep.full_seconds is not None and deep.full_seconds < 1200
+    assert deep.seconds == deep.full_seconds
+    assert flat.full_seconds is not None and flat.full_seconds > 1200
+    assert flat.seconds == 1200
+    assert forecast.forecast(SPEC, "quick", {}, LAPTOP).seconds == 120.0, "others use all of it"
+
+
 def test_volumes_take_their_own_time() -> None:
     spec = find_method("adgan")
     flat, deep = (forecast.forecast(spec, "balanced", {}, LAPTOP, ndim=ndim).full_seconds for ndim in (2, 3))

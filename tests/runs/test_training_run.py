@@ -23,7 +23,7 @@ from napari_nucleidomain.contracts.events import (
     Stopped,
 )
 from napari_nucleidomain.inference.model_files import load_weights
-from napari_nucleidomain.runs.context import CHECKPOINT_FILE, mix_seed
+from napari_nucleidomain.runs.context import CHECKPOINT_FILE, FolderRun, mix_seed
 from napari_nucleidomain.runs.execute import ExitCode, execute
 from napari_nucleidomain.runs.folder import RunFolder
 
@@ -58,6 +58,23 @@ def test_resumed_run_equals_undisturbed_one(new_training: Any, stop_at: int, mon
     assert any(event.state == "skipped" and event.name == "first" for event in kinds(broken, StageEvent))
     one, other = load_weights(whole.model_folder), load_weights(broken.model_folder)
     assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_capped_steps_end_although_time_is_left(new_training: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, seen = FolderRun.steps, []
+
+    def capped(self: FolderRun, name: str, total: int) -> Any:
+        for step in real(self, name, total, capped=True):
+            seen.append((name, step.index, step.fraction))
+            yield step
+
+    monkeypatch.setattr(FolderRun, "steps", capped)
+    run = new_training(config={"steps": 10}, minutes=600.0)
+    assert execute(run.path) == ExitCode.DONE
+    for name in ("first", "second"):
+        indices, fractions = zip(*[one[1:] for one in seen if one[0] == name], strict=True)
+        assert indices == tuple(range(10))
+        assert fractions == pytest.approx([k / 10 for k in range(10)], abs=0.05)
 
 
 def test_different_seed_gives_different_weights(new_training: Any) -> None:

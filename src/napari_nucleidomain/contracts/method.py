@@ -67,6 +67,8 @@ class MethodSpec:
         volumes, giving (reference, steps, cost): the reference training it is like ("small", "large": what the speed
         test measures), the steps it is made for, and what one of them costs in steps of that reference. Empty where
         nobody knows.
+    ends_early : bool
+        Whether a training ends after its steps although there is time left.
     synthesis : str
         "module:function" (torch-free) called as `synthesis(card, wish)` and giving a `Synthesis`: labelled images from
         a trained model. Empty where the method cannot make any.
@@ -84,6 +86,7 @@ class MethodSpec:
     load: str
     ndims: tuple[int, ...] = (2,)
     forecast: str = ""
+    ends_early: bool = False
     paper: str = ""
     synthesis: str = ""
     several_devices: bool = False

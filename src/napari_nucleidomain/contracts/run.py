@@ -123,10 +123,11 @@ class RunContext(Protocol):
         """Tell how the whole divides over stages (weights), for the overall bar and for `--minutes`."""
         ...
 
-    def steps(self, name: str, total: int) -> Iterator[Step]:
+    def steps(self, name: str, total: int, *, capped: bool = False) -> Iterator[Step]:
         """Steps of the present stage: reports, answers stop and pause, saves on schedule, resumes.
 
-        Ends after `total` steps, or, where the user gave minutes, when this stage's share of them is used.
+        Ends after `total` steps, or, where the user gave minutes, when this stage's share of them is used; where
+        `capped`, after `total` steps in any case, and fractions are of whatever ends it first.
         """
         ...
 

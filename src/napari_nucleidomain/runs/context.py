@@ -194,7 +194,7 @@ class FolderRun:
         position: dict[str, Any] = self._position.setdefault(name, begin)
         return position
 
-    def steps(self, name: str, total: int) -> Iterator[Step]:
+    def steps(self, name: str, total: int, *, capped: bool = False) -> Iterator[Step]:
         """Steps of the present stage; see the contract."""
         if self._checkpoints is None:
             raise RuntimeError("attach() comes before steps()")
@@ -209,6 +209,8 @@ class FolderRun:
             spent = before + self._clock.seconds - begun
             allowed = position["allowed"]
             fraction = spent / allowed if allowed else index / max(1, total)
+            if capped:
+                fraction = max(fraction, index / max(1, total))
             position["step"], position["seconds"] = index, spent
             self._step = index
             if fraction >= 1.0:

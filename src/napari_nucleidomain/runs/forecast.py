@@ -85,7 +85,9 @@ def forecast(
             loading = (speed.import_seconds if speed else 0.0) + _END_SECONDS
             full = steps * cost * known[reference] + loading
             known_by = "past trainings" if reference in (past or {}) else "speed test"
-    return Forecast(limit * 60.0 if limit else full, full, known_by)
+    if not limit or (spec.ends_early and full is not None and full < limit * 60.0):
+        return Forecast(full, full, known_by)
+    return Forecast(limit * 60.0, full, known_by)
 
 
 def past_steps(project: Project, device: str) -> dict[str, float]:

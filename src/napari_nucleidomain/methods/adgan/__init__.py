@@ -19,6 +19,7 @@ SPEC = MethodSpec(
     load="napari_nucleidomain.methods.adgan.segment:load",
     ndims=(2, 3),
     forecast="napari_nucleidomain.methods.adgan.forecast:forecast",
+    ends_early=True,
     synthesis="napari_nucleidomain.methods.adgan.synthesize:synthesis",
     paper="Yao, Huang, Sun et al.: Aligned disentangling GAN: a leap towards end-to-end unsupervised nuclei "
     "segmentation. 2021",

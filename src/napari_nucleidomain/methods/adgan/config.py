@@ -120,7 +120,8 @@ class AdganConfig(MethodConfig):
     )
     batch: int = setting(16, "Crops a step, flat images.", ge=1, le=128, source="section 4.2")
     batch_volume: int = setting(4, "Crops a step, volumes.", ge=1, le=64, source="section 4.2")
-    steps: int = setting(10000, "Steps.", ge=1, source="section 4.2")
+    steps: int = setting(10000, "Steps; it ends after them also where time is left.", ge=1, source="section 4.2")
+    steps_volume: int = setting(0, "The same for volumes. 0: as many as for flat images.", ge=0)
     constant: float = setting(
         0.5, "Share of the steps with the full learning rate, which then falls to 0.", ge=0, le=1, source="section 4.2"
     )
@@ -172,6 +173,10 @@ class AdganConfig(MethodConfig):
     def work_diameter(self, ndim: int) -> float:
         """What typical nuclei of images with so many axes are scaled to, work pixels; 0: `resize` says."""
         return (self.work_diameter_volume_px if ndim == 3 else 0.0) or self.work_diameter_px
+
+    def steps_of(self, ndim: int) -> int:
+        """Steps on images with so many axes."""
+        return (self.steps_volume if ndim == 3 else 0) or self.steps
 
     def smooth(self, ndim: int) -> float:
         """How much images with so many axes are smoothed, as a part of a typical nucleus."""

@@ -37,5 +37,5 @@ def forecast(config: AdganConfig, ndim: int = 2) -> tuple[str, int, float]:
     else:
         work, wide = float(config.batch * config.crop_px**2 * config.width**2), config.width >= _WIDE
     if wide:
-        return "large", config.steps, _LARGE_COST * work / _PAPER
-    return "small", config.steps, _SMALL_COST * work / _QUICK
+        return "large", config.steps_of(ndim), _LARGE_COST * work / _PAPER
+    return "small", config.steps_of(ndim), _SMALL_COST * work / _QUICK

@@ -127,8 +127,9 @@ class _Training:
         with run.stage(STAGE) as stage:
             if stage.needed:
                 crops = Crops(self.works, self.crop, config)
-                total = config.steps if run.step_budget is None else run.step_budget
-                for step in run.steps(STAGE, total):
+                total = config.steps_of(self.ndim) if run.step_budget is None else run.step_budget
+                # More time would not make it better: what is painted drifts.
+                for step in run.steps(STAGE, total, capped=True):
                     self._one_step(step, crops, optimisers)
                 for guard in self.guards:
                     guard.finish()
