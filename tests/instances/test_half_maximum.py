@@ -105,6 +105,17 @@ def test_what_cannot_be_told_stays_as_it_was() -> None:
     np.testing.assert_array_equal(outlines_at_half_maximum(nothing, image, EdgeSettings(22.0)), nothing)
 
 
+def test_what_does_not_stand_out_is_left_out() -> None:
+    labels, image = discs()
+    settings = EdgeSettings(22.0, faintest=0.25)
+    found = outlines_at_half_maximum(labels, image, settings)
+    assert set(np.unique(found)) == {0, 1, 2, 3}, "the fourth is 0.15 brighter than its surroundings"
+    assert found.dtype == labels.dtype
+    assert set(np.unique(outlines_at_half_maximum(labels, np.zeros_like(image), settings))) == {0}
+    everywhere = np.ones_like(labels)
+    np.testing.assert_array_equal(outlines_at_half_maximum(everywhere, image, settings), everywhere)
+
+
 def test_wrong_input_is_refused() -> None:
     labels, image = discs()
     with pytest.raises(NucleiError, match="do not lie on"):

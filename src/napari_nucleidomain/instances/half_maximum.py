@@ -32,6 +32,8 @@ class EdgeSettings:
         So far beyond its old outline a nucleus may grow, as a part of the diameter.
     least : float
         A nucleus that would keep less than this part of its pixels keeps its old outline.
+    faintest : float
+        A nucleus that is not brighter than its surroundings by so much is none and left out; 0 leaves none out.
     """
 
     diameter: float
@@ -40,6 +42,7 @@ class EdgeSettings:
     smooth: float = 0.0
     reach: float = 0.3
     least: float = 0.3
+    faintest: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.diameter > 0:
@@ -58,7 +61,7 @@ class EdgeSettings:
 def outlines_at_half_maximum(labels: np.ndarray, image: np.ndarray, settings: EdgeSettings) -> np.ndarray:
     """Move every nucleus's outline to where brightness falls half-way to its surroundings.
 
-    Nuclei neither vanish nor meet: each keeps its id, in one part without holes, and ends half-way to its neighbour.
+    Each nucleus keeps its id, in one part without holes, and none reaches into another; only what is too faint goes.
 
     Parameters
     ----------
@@ -85,7 +88,12 @@ def outlines_at_half_maximum(labels: np.ndarray, image: np.ndarray, settings: Ed
     if settings.smooth:
         image = gaussian_filter(image, [settings.smooth * settings.diameter / side for side in step])
     own = expand_labels(labels, settings.reach * settings.diameter, spacing=step)
-    threshold = _thresholds(labels, own, image, settings, step, count)
+    dark, light = _sides(labels, own, image, settings.diameter, step, count)
+    if settings.faintest:
+        # Where nothing is around, nobody knows (NaN).
+        stays = ~(light - dark < settings.faintest)
+        own, labels = np.where(stays[own], own, 0), np.where(stays[labels], labels, 0).astype(labels.dtype)
+    threshold = np.where(light > dark, dark + settings.share * (light - dark), np.inf).astype(np.float32)
     bright = image > threshold[own]
     result = np.zeros_like(labels)
     for k, box in enumerate(find_objects(own), 1):
@@ -94,30 +102,26 @@ def outlines_at_half_maximum(labels: np.ndarray, image: np.ndarray, settings: Ed
     return result
 
 
-def _thresholds(
-    labels: np.ndarray,
-    own: np.ndarray,
-    image: np.ndarray,
-    settings: EdgeSettings,
-    step: tuple[float, ...],
-    count: int,
-) -> np.ndarray:
-    """(count + 1,) brightness at the edge of every nucleus; for 0, and where nothing is darker, that of nothing."""
+def _sides(
+    labels: np.ndarray, own: np.ndarray, image: np.ndarray, diameter: float, step: tuple[float, ...], count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(count + 1,) brightness of what is around every nucleus, and of itself; NaN for 0 and where nothing is around."""
     from scipy.ndimage import median
     from skimage.segmentation import expand_labels
 
     ids = np.arange(count + 1)
-    around = np.where(own == 0, expand_labels(own, settings.diameter, spacing=step), 0)
+    unknown = np.full(count + 1, np.nan)
     ground = image[own == 0]
     if not ground.size:
-        return np.full(count + 1, np.inf, np.float32)
+        return unknown, unknown
+    around = np.where(own == 0, expand_labels(own, diameter, spacing=step), 0)
     seen = np.bincount(around.ravel(), minlength=count + 1) > 0
+    # Where neighbours stand all around, the ground of the whole image must do.
     dark = np.where(seen, median(image, around, ids), np.median(ground))
     there = np.bincount(labels.ravel(), minlength=count + 1) > 0
-    light = np.where(there, median(image, labels, ids), dark)
-    found = np.where(light > dark, dark + settings.share * (light - dark), np.inf)
-    found[0] = np.inf
-    return np.asarray(found, np.float32)
+    light = np.where(there, median(image, labels, ids), np.nan)
+    light[0] = np.nan
+    return dark, light
 
 
 def _one_part(mask: np.ndarray, before: np.ndarray, least: float) -> np.ndarray:

@@ -26,6 +26,8 @@ class Brightness:
         Otsu's, in 0..1: of what is brighter most is nucleus.
     empty_below : float
         In 0..1: where nothing is brighter, there is no nucleus.
+    faintest : float
+        In 0..1: a nucleus is brighter than its surroundings by so much at least.
     blank : bool
         Nothing stands out from the noise in the whole image.
     """
@@ -33,6 +35,7 @@ class Brightness:
     range: IntensityRange
     threshold: float
     empty_below: float
+    faintest: float
     blank: bool
 
     def to_unit(self, block: np.ndarray) -> np.ndarray:
@@ -57,9 +60,10 @@ def brightness_of(image: Image, plane: int | None) -> Brightness:
     unit = fitted.to_unit(overview)[..., 0]
     part = in_unit_range(unit)
     if part is None or unit.min() == unit.max():
-        return Brightness(fitted, 1.0, 1.0, True)
+        return Brightness(fitted, 1.0, 1.0, 1.0, True)
     step = np.ones(unit.ndim)
     blank = not len(find_blobs(part, step).sigma)
     threshold = float(threshold_otsu(unit))
     ground = float(np.median(unit[unit <= threshold]))
-    return Brightness(fitted, threshold, ground + _EMPTY_BELOW * (threshold - ground), blank)
+    faintest = _EMPTY_BELOW * (threshold - ground)
+    return Brightness(fitted, threshold, ground + faintest, faintest, blank)

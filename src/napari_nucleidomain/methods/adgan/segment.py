@@ -174,12 +174,26 @@ class AdganSegmenter:
         )
         read = nuclei_from_instances if self._config.form == "instance" else nuclei_from_semantic
         found = read(values, settings)
-        labels = found.labels.astype(np.int32)
+        labels, scores = found.labels.astype(np.int32), found.scores
         if self._config.edge:
-            smooth = self._config.smooth(self.spec.ndim)
-            edge = EdgeSettings(scene.diameter, self._config.edge, scene.spacing, smooth)
-            labels = outlines_at_half_maximum(labels, unit, edge)
-        return TileInstances(labels, found.scores, 1.0 - found.scores)
+            labels, scores = self._with_edges(labels, scores, unit, scene)
+        return TileInstances(labels, scores, 1.0 - scores)
+
+    def _with_edges(
+        self, labels: np.ndarray, scores: np.ndarray, unit: np.ndarray, scene: Scene
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Nuclei that end where the image says; those that do not stand out are none."""
+        settings = EdgeSettings(
+            scene.diameter,
+            self._config.edge,
+            scene.spacing,
+            smooth=self._config.smooth(self.spec.ndim),
+            faintest=scene.brightness.faintest,
+        )
+        labels = outlines_at_half_maximum(labels, unit, settings)
+        stays = np.bincount(labels.ravel(), minlength=len(scores) + 1) > 0
+        stays[0] = False
+        return np.where(stays, np.cumsum(stays), 0)[labels].astype(np.int32), scores[stays[1:]]
 
     def paint(self, unit: np.ndarray, scene: Scene) -> np.ndarray:
         """What the generator paints over an image.
