@@ -69,12 +69,15 @@ def test_capped_steps_end_although_time_is_left(new_training: Any, monkeypatch: 
             yield step
 
     monkeypatch.setattr(FolderRun, "steps", capped)
+    monkeypatch.setattr("napari_nucleidomain.runs.context._REPORT_SECONDS", 0.0)
     run = new_training(config={"steps": 10}, minutes=600.0)
     assert execute(run.path) == ExitCode.DONE
     for name in ("first", "second"):
         indices, fractions = zip(*[one[1:] for one in seen if one[0] == name], strict=True)
         assert indices == tuple(range(10))
         assert fractions == pytest.approx([k / 10 for k in range(10)], abs=0.05)
+    told = kinds(run, Progress)
+    assert {one.total for one in told if 0 < one.step < 10} == {10}, "steps, not time, will end it"
 
 
 def test_different_seed_gives_different_weights(new_training: Any) -> None:

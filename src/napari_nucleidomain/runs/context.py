@@ -208,9 +208,11 @@ class FolderRun:
         while True:
             spent = before + self._clock.seconds - begun
             allowed = position["allowed"]
-            fraction = spent / allowed if allowed else index / max(1, total)
-            if capped:
-                fraction = max(fraction, index / max(1, total))
+            done = index / max(1, total)
+            fraction = spent / allowed if allowed else done
+            # Steps, not time, will end it.
+            by_steps = not allowed or (capped and done >= fraction)
+            fraction = done if by_steps else fraction
             position["step"], position["seconds"] = index, spent
             self._step = index
             if fraction >= 1.0:
@@ -220,7 +222,7 @@ class FolderRun:
                 rate = (index - first) / max(1e-9, spent - before)
                 if index - first >= _FEWEST_STEPS:
                     self.rates[name] = round(rate, 4)
-                self._report(index, None if allowed else total, fraction, rate, name)
+                self._report(index, total if by_steps else None, fraction, rate, name)
                 reported = now
             if now - saved > self._save_every:
                 self._save_and_time()
@@ -251,8 +253,9 @@ class FolderRun:
         eta: float | None = None
         if self.minutes is not None:
             eta = max(0.0, self.minutes * 60.0 - spent)
-        elif overall > 0.02 and spent > 2.0:
-            eta = spent * (1.0 - overall) / overall
+        if total is not None and overall > 0.02 and spent > 2.0:
+            by_steps = spent * (1.0 - overall) / overall
+            eta = by_steps if eta is None else min(eta, by_steps)
         self.emit(Progress(stage=name, step=step, total=total, fraction=fraction, overall=overall, rate=rate, eta=eta))
 
     # -- requests --------------------------------------------------------------------------------------------

@@ -128,7 +128,8 @@ class Watcher:
             self._run.ask(
                 QUESTION,
                 f"Does this begin to look right? It is looking for {self._drawn.says()}.",
-                "Painted nuclei should lie on yours and be about as large. If sizes are wrong, choose Adjust.",
+                "Painted nuclei should lie on yours and be about as large. If sizes are wrong, stop, set another size "
+                "and train anew.",
                 diameter_px=round(self._drawn.diameter, 1),
             )
         if self._marks.due(step) and self._marks.take(step):
