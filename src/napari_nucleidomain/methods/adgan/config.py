@@ -35,6 +35,16 @@ class AdganConfig(MethodConfig):
     size_most: float = setting(
         0.0, "Largest nucleus as a multiple of a typical one. 0: as estimated.", ge=0, le=5, source="Table 9"
     )
+    least_volume: float = setting(
+        0.0,
+        "In volumes no nucleus is drawn smaller than this part of a typical one, whatever is estimated: noise makes "
+        "small blobs.",
+        ge=0,
+        le=1,
+    )
+    most_volume: float = setting(
+        0.0, "In volumes nuclei are drawn up to this multiple of a typical one at least.", ge=0, le=5
+    )
     count_least: int = setting(0, "Fewest nuclei in a drawn mask.", ge=0, le=5000, source="Table 9")
     count_most: int = setting(
         0, "Most nuclei in a drawn mask. 0: fewest and most are estimated.", ge=0, le=5000, source="Table 9"
@@ -44,7 +54,8 @@ class AdganConfig(MethodConfig):
     rim: float = setting(0.5, "Part of a nucleus' depth that is grey rim.", gt=0, lt=1, source="authors' code")
     work_diameter_px: float = setting(
         0.0,
-        "Images are scaled until a typical nucleus is so large. 0: scaled by `resize` instead.",
+        "Images (flat ones, where volumes have their own) are scaled until a typical nucleus is so large. 0: scaled by "
+        "`resize` instead.",
         unit="px",
         ge=0,
         le=200,
@@ -120,8 +131,10 @@ class AdganConfig(MethodConfig):
     )
     batch: int = setting(16, "Crops a step, flat images.", ge=1, le=128, source="section 4.2")
     batch_volume: int = setting(4, "Crops a step, volumes.", ge=1, le=64, source="section 4.2")
-    steps: int = setting(10000, "Steps; it ends after them also where time is left.", ge=1, source="section 4.2")
-    steps_volume: int = setting(0, "The same for volumes. 0: as many as for flat images.", ge=0)
+    steps: int = setting(
+        10000, "Steps on flat images; it ends after them also where time is left.", ge=1, source="section 4.2"
+    )
+    steps_volume: int = setting(0, "Steps on volumes, likewise. 0: as many as on flat images.", ge=0)
     constant: float = setting(
         0.5, "Share of the steps with the full learning rate, which then falls to 0.", ge=0, le=1, source="section 4.2"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +23,8 @@ MOST_PIXELS = {2: 64_000_000, 3: 96_000_000}
 _THINNEST = 4
 # Percentiles of smoothed values that become black and white.
 _SMOOTHED = (0.1, 99.9)
+# Of a large volume so many blocks along each axis tell them, each with so long sides.
+_BLOCKS, _BLOCK = 2, 128
 
 
 @dataclass(frozen=True)
@@ -181,8 +184,7 @@ def work_factors(
         How much longer than wide nuclei are along z.
     """
     factor = work_diameter_px / diameter_px if work_diameter_px else resize
-    longer = [stretch if axis < len(spacing) - 2 else 1.0 for axis in range(len(spacing))]
-    return tuple(factor * side / long for side, long in zip(spacing, longer, strict=True))
+    return tuple(factor * side / long for side, long in zip(spacing, _longer(spacing, stretch), strict=True))
 
 
 def fitting(shape: Sequence[int], factors: Sequence[float], most: int) -> tuple[slice, ...]:
@@ -217,30 +219,40 @@ class Smoothing:
         return np.asarray(np.clip((smooth - self.low) / (self.high - self.low), 0, 1), np.float32)
 
 
-def find_smoothing(unit: np.ndarray, sigma: Sequence[float], every: Sequence[float] | None = None) -> Smoothing | None:
+def find_smoothing(parts: Sequence[np.ndarray], sigma: Sequence[float]) -> Smoothing | None:
     """How to smooth an image; None where it is not to be, or nothing would be left.
 
     Parameters
     ----------
-    unit : ndarray (*spatial) float
-        The image or an overview of it, in the unit range.
+    parts : sequence of ndarray (*spatial) float
+        Of the image at full resolution, in the unit range: noise of an overview would not be that of its tiles.
     sigma : sequence of float
-        Pixels of the image per axis; all 0 for none.
-    every : sequence of float, optional
-        Pixels of the image from one pixel of the overview to the next, per axis.
+        Pixels per axis; all 0 for none.
     """
     from scipy.ndimage import gaussian_filter
 
     if not any(sigma):
         return None
-    steps = every or (1.0,) * unit.ndim
-    seen = gaussian_filter(np.asarray(unit, np.float32), [s / step for s, step in zip(sigma, steps, strict=True)])
+    seen = np.concatenate([gaussian_filter(np.asarray(one, np.float32), sigma).ravel() for one in parts])
     low, high = (float(value) for value in np.percentile(seen, _SMOOTHED))
     return Smoothing(tuple(float(s) for s in sigma), low, high) if high > low else None
 
 
+def blocks_of(shape: Sequence[int]) -> list[tuple[tuple[int, int], ...]]:
+    """The whole of an image as (start, stop) per axis, or blocks spread evenly over a large one."""
+    if all(n <= _BLOCKS * _BLOCK for n in shape):
+        return [tuple((0, n) for n in shape)]
+    ends = []
+    for n in shape:
+        side = min(n, _BLOCK)
+        count = min(_BLOCKS, -(-n // side))
+        starts = np.rint(np.linspace(0, n - side, count)).astype(int)
+        ends.append([(int(start), int(start) + side) for start in starts])
+    return list(itertools.product(*ends))
+
+
 def sigma_of(share: float, diameter_px: float, spacing: Sequence[float], stretch: float) -> tuple[float, ...]:
-    """Standard deviation, in pixels per axis, of a Gaussian that is a `share` of a nucleus.
+    """What is a `share` of a nucleus' diameter, in pixels per axis: of a Gaussian, of a margin.
 
     Parameters
     ----------
@@ -248,8 +260,14 @@ def sigma_of(share: float, diameter_px: float, spacing: Sequence[float], stretch
     diameter_px, spacing, stretch
         As in `work_factors`.
     """
-    longer = [stretch if axis < len(spacing) - 2 else 1.0 for axis in range(len(spacing))]
-    return tuple(share * diameter_px * long / side for side, long in zip(spacing, longer, strict=True))
+    return tuple(
+        share * diameter_px * long / side for side, long in zip(spacing, _longer(spacing, stretch), strict=True)
+    )
+
+
+def _longer(spacing: Sequence[float], stretch: float) -> list[float]:
+    """How much longer than wide nuclei look along each axis: along z alone."""
+    return [stretch if axis < len(spacing) - 2 else 1.0 for axis in range(len(spacing))]
 
 
 def to_work(

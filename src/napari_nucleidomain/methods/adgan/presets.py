@@ -1,4 +1,6 @@
-"""Named settings. `quick` was tuned on train and val images only; the papers' cite their places."""
+"""Named settings. `quick` was tuned on train and val images only (for volumes: of gonuclear3d); the papers' cite their
+places.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,8 @@ _QUICK: dict[str, Any] = {
     "work_diameter_px": 16.0,
     "work_diameter_volume_px": 12.0,
     "smooth_volume": 0.08,
+    "least_volume": 0.8,
+    "most_volume": 1.2,
     "own_scale": True,
     "width": 16,
     "width_volume": 8,

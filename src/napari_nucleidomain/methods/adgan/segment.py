@@ -28,7 +28,7 @@ from .brightness import Brightness, brightness_of
 from .config import AdganConfig
 from .facts import read_facts
 from .lessons import channels_last
-from .pictures import Smoothing, find_smoothing, sigma_of, spacing_of, to_work, work_factors
+from .pictures import Smoothing, blocks_of, find_smoothing, sigma_of, spacing_of, to_work, work_factors
 from .sizes import own_diameter
 
 METHOD = "adgan"
@@ -40,6 +40,10 @@ _HALO = 3.0
 # Of a nucleus' diameter.
 _SMOOTH = 0.15
 _LEAST = 0.1
+# What stands out less from its surroundings, as a part of the way from the ground to Otsu's threshold, is no nucleus.
+_FAINTEST = 0.1
+# Voxels of a tile: reading nuclei off it takes 50 bytes for each.
+_MOST_VOXELS = 48_000_000
 # Of what the network is shown: mirrored borders need pixels to mirror.
 _SHORTEST = 24
 
@@ -106,8 +110,10 @@ class AdganSegmenter:
         self._diameter, self._stretch, self._crop = diameter_px, stretch, crop
         factors = self._factors(spacing, diameter_px)
         tile = tuple(max(side, 2 * c) for side, c in zip(_TILE[ndim], crop, strict=True))
-        halo = [_HALO * diameter_px * (stretch if axis < ndim - 2 else 1.0) / s for axis, s in enumerate(spacing)]
-        sides = tuple(max(16, round(side / f)) for side, f in zip(tile, factors, strict=True))
+        halo = sigma_of(_HALO, diameter_px, spacing, stretch)
+        whole = float(np.prod([side / f for side, f in zip(tile, factors, strict=True)]))
+        part = min(1.0, (_MOST_VOXELS / whole) ** (1 / ndim))
+        sides = tuple(max(16, round(part * side / f)) for side, f in zip(tile, factors, strict=True))
         self.spec = SegmenterSpec(
             ndim=ndim,
             channels=1,
@@ -152,11 +158,8 @@ class AdganSegmenter:
         share = self._config.smooth(self.spec.ndim)
         if not share:
             return None
-        overview = image.overview(plane=plane, exact=True)
-        shape = tuple(image.spatial_shape)[-self.spec.ndim :]
-        every = [n / seen for n, seen in zip(shape, overview.shape, strict=False)]
-        sigma = sigma_of(share, diameter, spacing, self._stretch)
-        return find_smoothing(brightness.to_unit(overview), sigma, every)
+        parts = [brightness.to_unit(image.read(box, plane=plane)) for box in blocks_of(image.spatial_shape)]
+        return find_smoothing(parts, sigma_of(share, diameter, spacing, self._stretch))
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         """Segment tiles; see `contracts.Segmenter`."""
@@ -187,8 +190,8 @@ class AdganSegmenter:
             scene.diameter,
             self._config.edge,
             scene.spacing,
-            smooth=self._config.smooth(self.spec.ndim),
-            faintest=scene.brightness.faintest,
+            contrast=scene.brightness.contrast,
+            faintest=_FAINTEST * scene.brightness.contrast,
         )
         labels = outlines_at_half_maximum(labels, unit, settings)
         stays = np.bincount(labels.ravel(), minlength=len(scores) + 1) > 0

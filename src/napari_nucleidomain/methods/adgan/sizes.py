@@ -23,9 +23,6 @@ from .pictures import Picture, work_factors
 
 # Of a diameter that the user gave.
 _USUAL = (0.75, 1.25)
-# Of volumes at least this range is drawn, and nothing much smaller: noise makes small blobs, and many small nuclei
-# instead of few large ones teach the network to divide what it sees.
-_SMALLEST, _LARGEST = 0.8, 1.2
 # Nuclei whose depth and width differ by more hint at a wrong voxel size.
 _STRETCH = (0.7, 1.4)
 _LOOKED_AT = {2: 24, 3: 4}
@@ -141,7 +138,8 @@ def find_sizes(
     own = tuple(bounded(one, diameter, by) for one in alone) or (diameter,) * len(pictures)
     deep = pictures[0].pixels.ndim == 3
     each = [one for one in alone if one is not None and one.blobs >= _FEWEST] or ([found] if found else [])
-    spread = _spread(each, deep)
+    # Many small nuclei instead of few large ones teach the network to divide what it sees.
+    spread = _spread(each, *((config.least_volume, config.most_volume) if deep else (0.0, 0.0)))
     low, high = config.size_least or min(spread[0], 1.0), config.size_most or max(spread[1], 1.0)
     stretch = config.stretch or _stretch(found, warn)
     seen = (found.blobs, found.images) if found and not config.diameter_px else (0, 0)
@@ -206,12 +204,12 @@ def own_diameter(image: Image, plane: int | None, brightness: Brightness, typica
     return bounded(estimate_sizes(shown) if shown else None, typical, by)
 
 
-def _spread(found: Sequence[NucleusSizes], deep: bool) -> tuple[float, float]:
-    """Smallest and largest nuclei of an image as parts of its typical one; the median over images."""
+def _spread(found: Sequence[NucleusSizes], least: float, most: float) -> tuple[float, float]:
+    """Smallest and largest nuclei of an image as parts of its typical one; the median over images, within bounds."""
     if not found:
-        return _USUAL
+        return max(_USUAL[0], least), max(_USUAL[1], most)
     low, high = (float(np.median([getattr(one, name) / one.diameter for one in found])) for name in ("low", "high"))
-    return (max(low, _SMALLEST), max(high, _LARGEST)) if deep else (low, high)
+    return max(low, least), max(high, most)
 
 
 def _refuse_too_large(pictures: Sequence[Picture], diameter: float) -> None:

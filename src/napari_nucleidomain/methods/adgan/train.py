@@ -137,7 +137,8 @@ class _Training:
 
     def _smoothing(self, one: Picture) -> Smoothing | None:
         share = self.config.smooth(self.ndim)
-        return find_smoothing(one.pixels, sigma_of(share, self.drawn.diameter, one.spacing, self.drawn.stretch))
+        sigma = sigma_of(share, self.drawn.diameter, one.spacing, self.drawn.stretch)
+        return find_smoothing([one.pixels], sigma)
 
     def _optimiser(self, network: torch.nn.Module) -> torch.optim.Optimizer:
         config = self.config
