@@ -242,7 +242,7 @@ def test_the_most_consistent_state_becomes_the_model(tmp_path: Path, monkeypatch
         return _seen(drawn_f1=next(looks))
 
     monkeypatch.setattr(Judge, "look", look)
-    monkeypatch.setattr("napari_nucleidomain.methods.adgan.watching._CHOOSE_FROM", 0.0)
+    monkeypatch.setattr("napari_nucleidomain.methods.adgan.watching._CHOOSE_FROM", {2: 0.0, 3: 0.0})
     run = FakeRun(tmp_path / "run", steps=20)
     train(run, flat(tmp_path / "data"), config())
     weights, card = run.build()
@@ -301,7 +301,7 @@ def test_a_later_collapse_leaves_the_good_state_that_was_found_before(
 ) -> None:
     looks = iter([_seen()] + [_seen(share=0.0)] * 60)
     monkeypatch.setattr(Judge, "look", lambda *_: next(looks))
-    monkeypatch.setattr("napari_nucleidomain.methods.adgan.watching._CHOOSE_FROM", 0.0)
+    monkeypatch.setattr("napari_nucleidomain.methods.adgan.watching._CHOOSE_FROM", {2: 0.0, 3: 0.0})
     monkeypatch.setattr("napari_nucleidomain.methods.adgan.watching._FEWEST_STEPS", 1)
     run = FakeRun(tmp_path / "run", steps=40)
     train(run, flat(tmp_path / "data"), config())

@@ -27,7 +27,8 @@ from .views import pictures_of
 
 # Shares of the training at which a state is judged; the first are too early to choose.
 _MARKS = tuple(k / 40 for k in range(4, 40))
-_CHOOSE_FROM = 0.2
+# From when on a state may be chosen: in volumes few nuclei are judged, so that an early one may look good by chance.
+_CHOOSE_FROM = {2: 0.2, 3: 0.5}
 _CHECK_SHARE = 0.08
 _ASK_AT, _ASK_LATEST, _ASK_FROM = 0.08, 0.3, 40
 # Of fewer steps no preset has made a model worth using.
@@ -66,6 +67,7 @@ class Watcher:
 
     def __init__(self, run: RunContext, config: AdganConfig, pictures: Sequence[Picture]) -> None:
         self._run, self._config = run, config
+        self._choose_from = _CHOOSE_FROM[pictures[0].pixels.ndim]
         # With a number of steps the same states are judged on every computer, so that the same one is chosen.
         self._marks = CheckMarks(run, _MARKS, _CHECK_SHARE if run.minutes else math.inf)
         self._previewer = Previewer(run, [_place(one) for one in pictures], load)
@@ -150,7 +152,7 @@ class Watcher:
         late = fraction >= _COLLAPSE_FROM and steps >= _FEWEST_STEPS
         if wrong is not None and late and self._bad_in_a_row >= _BAD_IN_A_ROW:
             self._tell_collapse(wrong)
-        if self._config.choose and fraction >= _CHOOSE_FROM and not wrong and seen.score > self._best_score:
+        if self._config.choose and fraction >= self._choose_from and not wrong and seen.score > self._best_score:
             self._best_score, self._best_steps = seen.score, steps
             self._best = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
 
