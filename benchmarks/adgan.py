@@ -58,6 +58,8 @@ def train(
 ) -> RunFolder:
     """Train, or go on with a training that was interrupted."""
     begun = [run for run in project.runs() if run.job.name == name]
+    if begun and begun[0].state == "finished":
+        return begun[0]
     if begun:
         run = begun[0]
     else:
