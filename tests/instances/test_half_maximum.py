@@ -66,6 +66,17 @@ def test_noise_is_measured_beside_nuclei(sd: float) -> None:
     assert noise_of(np.zeros((2, 5))) == 0
 
 
+def test_what_is_smoothed_in_any_case_is_so_without_noise() -> None:
+    labels, image = discs()
+    plain, smooth, same = (
+        outlines_at_half_maximum(labels, image, EdgeSettings(22.0, contrast=0.5, smooth=share)) for share in (0, 0.2, 0)
+    )
+    np.testing.assert_array_equal(plain, same)
+    before = outlines_at_half_maximum(labels, gaussian_filter(image.astype(np.float32), 4.4), EdgeSettings(22.0))
+    np.testing.assert_array_equal(smooth, before)
+    assert (smooth != plain).any()
+
+
 def test_the_share_is_where_the_edge_lies() -> None:
     """The profile of a straight edge is known: between 0 and 1 a Gaussian's integral."""
     from scipy.stats import norm

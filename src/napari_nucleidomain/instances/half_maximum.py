@@ -37,6 +37,8 @@ class EdgeSettings:
     contrast : float
         How much brighter than the ground typical nuclei are. Noise is smoothed until it is a tenth of that, by a
         Gaussian of at most 0.08 of the diameter. 0: it is left.
+    smooth : float
+        Standard deviation of a Gaussian in any case, as a part of the diameter.
     reach : float
         So far beyond its old outline a nucleus may grow, as a part of the diameter.
     least : float
@@ -49,6 +51,7 @@ class EdgeSettings:
     share: float = 0.5
     spacing: tuple[float, ...] | None = None
     contrast: float = 0.0
+    smooth: float = 0.0
     reach: float = 0.3
     least: float = 0.3
     faintest: float = 0.0
@@ -131,14 +134,15 @@ def noise_of(image: np.ndarray) -> float:
 
 def _sigma(image: np.ndarray, settings: EdgeSettings, step: tuple[float, ...]) -> float:
     """Pixels of the last axis; 0 where noise is little."""
+    least = settings.smooth * settings.diameter
     if not settings.contrast:
-        return 0.0
+        return least
     times = noise_of(image) / (_LEFT * settings.contrast)
     if times <= 1:
-        return 0.0
+        return least
     # A Gaussian of sigma pixels along each of n axes leaves 1 / (2 sqrt(pi) sigma)^(n / 2) of white noise.
     wanted = times ** (2 / image.ndim) / (2 * np.sqrt(np.pi)) * np.prod(step) ** (1 / image.ndim)
-    return float(min(wanted, _WIDEST * settings.diameter))
+    return float(max(least, min(wanted, _WIDEST * settings.diameter)))
 
 
 def _sides(

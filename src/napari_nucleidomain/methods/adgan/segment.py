@@ -191,6 +191,7 @@ class AdganSegmenter:
             self._config.edge,
             scene.spacing,
             contrast=scene.brightness.contrast,
+            smooth=self._config.smooth(self.spec.ndim),
             faintest=_FAINTEST * scene.brightness.contrast,
         )
         labels = outlines_at_half_maximum(labels, unit, settings)

@@ -130,7 +130,7 @@ class Watcher:
             self._run.ask(
                 QUESTION,
                 f"Does this begin to look right? It is looking for {self._drawn.says()}.",
-                "Painted nuclei should lie on yours and be about as large. If sizes are wrong, stop, set another size "
+                "Painted nuclei should lie on yours and be about as large. If sizes are wrong, change them "
                 "and train anew.",
                 diameter_px=round(self._drawn.diameter, 1),
             )
