@@ -333,7 +333,7 @@ def test_nuclei_that_are_long_along_z_are_scaled_by_how_wide_they_are(tmp_path: 
         cz = 40 + rng.uniform(-6, 6)
         labels[((z - cz) / stretch) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 <= 81] = k
     made = pictures(write(tmp_path, a=fluorescence(labels)), z_step=1.0)
-    settings = config(own_scale=True, work_diameter_px=16.0)
+    settings = config(own_scale=True, work_diameter_px=16.0, work_diameter_volume_px=0.0)
     found = find_sizes(made, settings, Heard())
     factors = factors_of(made, settings, found)[0]
     wide, long = 18.0 * factors[2], 18.0 * stretch * factors[0]
