@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from child import work
+from child import run_of
 from common import HERE, data_folder, print_table, write_results
 from rows import rows_so_far, scores_of
 
@@ -57,29 +57,19 @@ def train(
     project: Project, name: str, data: Path, arguments: argparse.Namespace, set_name: str, seed: int
 ) -> RunFolder:
     """Train, or go on with a training that was interrupted."""
-    begun = [run for run in project.runs() if run.job.name == name]
-    if begun and begun[0].state == "finished":
-        return begun[0]
-    if begun:
-        run = begun[0]
-    else:
-        steps = arguments.steps_volume if set_name in _VOLUMES else arguments.steps
-        job = TrainJob(
-            method="adgan",
-            preset=arguments.preset,
-            config={**_SAID.get(set_name, {}), **dict(pair.split("=", 1) for pair in arguments.set)},
-            data=str(data),
-            name=name,
-            seed=seed,
-            minutes=None if steps else arguments.minutes,
-            steps=steps,
-            threads=arguments.threads,
-        )
-        run = project.new_run(job)
-    watched = work(run)
-    if watched.last is None or watched.last.kind != "finished":
-        raise SystemExit(f"the training ended as {watched.last}; see {run.log}")
-    return run
+    steps = arguments.steps_volume if set_name in _VOLUMES else arguments.steps
+    job = TrainJob(
+        method="adgan",
+        preset=arguments.preset,
+        config={**_SAID.get(set_name, {}), **dict(pair.split("=", 1) for pair in arguments.set)},
+        data=str(data),
+        name=name,
+        seed=seed,
+        minutes=None if steps else arguments.minutes,
+        steps=steps,
+        threads=arguments.threads,
+    )
+    return run_of(project, job)
 
 
 def curve(run: RunFolder) -> list[dict[str, float]]:

@@ -18,14 +18,13 @@ from typing import Any
 
 import numpy as np
 import ternary_unet
-from child import work
+from child import run_of
 from common import HERE, data_folder, print_table, write_results
 from rows import rows_so_far, scores_of
 
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import NucleiError, SynthesisWish, load_card
 from napari_nucleidomain.contracts.files import write_json
-from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.job import SynthesizeJob, TrainJob
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.runs.synthesize import check_job
@@ -33,15 +32,6 @@ from napari_nucleidomain.runs.synthesize import check_job
 ROWS = ("otsu", "adgan", "panoptic", "unet", "panoptic-annotated", "unet-annotated")
 _KEPT = ("pixel_dice", "f1@0.5", "aji", "n_true", "n_predicted")
 _SHOWN = {"dice": "pixel_dice", "f1": "f1@0.5", "aji": "aji"}
-
-
-def run_of(project: Project, job: SynthesizeJob | TrainJob) -> RunFolder:
-    """Execute a job, or go on with one of its name that was interrupted."""
-    run = next((one for one in project.runs() if one.job.name == job.name), None) or project.new_run(job)
-    watched = work(run)
-    if run.state != "finished":
-        raise SystemExit(f"{run.name} ended as {watched.last}; see {run.log}")
-    return run
 
 
 def synthetic(project: Project, arguments: argparse.Namespace) -> Path:

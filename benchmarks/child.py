@@ -11,7 +11,9 @@ import psutil
 
 from napari_nucleidomain.contracts.events import Event, is_last
 from napari_nucleidomain.runs.folder import RunFolder
+from napari_nucleidomain.runs.job import SynthesizeJob, TrainJob
 from napari_nucleidomain.runs.launch import start
+from napari_nucleidomain.runs.store import Project
 
 _LOOK_SECONDS = 0.05
 
@@ -78,3 +80,19 @@ def _resident(process: Any) -> int:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
+
+
+def run_of(project: Project, job: SynthesizeJob | TrainJob) -> RunFolder:
+    """Execute a job, or go on with one of its name that was interrupted; one that is finished is not done again.
+
+    Raises
+    ------
+    SystemExit
+        It did not finish.
+    """
+    run = next((one for one in project.runs() if one.job.name == job.name), None) or project.new_run(job)
+    if run.state != "finished":
+        watched = work(run)
+        if run.state != "finished":
+            raise SystemExit(f"{run.name} ended as {watched.last}; see {run.log}")
+    return run

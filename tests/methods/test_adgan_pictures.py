@@ -76,7 +76,7 @@ def test_blocks_of_a_large_noisy_volume_tell_the_same_range_as_the_whole() -> No
 
 
 def test_small_images_are_looked_at_as_a_whole() -> None:
-    assert blocks_of((100, 250, 60)) == [((0, 100), (0, 250), (0, 60))]
+    assert blocks_of((100, 250, 60)) == [[(0, 100), (0, 250), (0, 60)]]
 
 
 def test_volumes_have_their_own_scale_or_that_of_flat_images() -> None:

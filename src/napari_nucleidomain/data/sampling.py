@@ -57,9 +57,24 @@ def crop_boxes(shape: Sequence[int], wanted: int) -> list[list[tuple[int, int]]]
         return [[(0, n) for n in shape]]
     flat = len(shape) - 2
     side = max(8, int(math.sqrt(wanted / (16 * 3**flat))))
+    return spread_boxes(shape, [1] * flat + [side] * 2, [3] * flat + [4] * 2)
+
+
+def spread_boxes(shape: Sequence[int], sides: Sequence[int], counts: Sequence[int]) -> list[list[tuple[int, int]]]:
+    """Boxes from one end of an image to the other, so many of such sides along each axis; none twice.
+
+    Parameters
+    ----------
+    shape, sides, counts : sequence of int
+        Per axis. Sides are cut to the image's.
+
+    Returns
+    -------
+    list of list of (start, stop)
+    """
     axes = []
-    for k, n in enumerate(shape):
-        size, count = (1, 3) if k < flat else (min(side, n), 4)
-        starts = np.unique(np.linspace(0, n - size, count).astype(int))
-        axes.append([(int(s), int(s) + size) for s in starts])
+    for n, wanted, count in zip(shape, sides, counts, strict=True):
+        side = min(wanted, n)
+        starts = np.unique(np.linspace(0, n - side, count).astype(int))
+        axes.append([(int(start), int(start) + side) for start in starts])
     return [list(box) for box in itertools.product(*axes)]

@@ -13,6 +13,8 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 
+from .spacing import relative_spacing
+
 # Median of absolute values of a normal variable of standard deviation 1.
 _NORMAL = 0.6745
 # Noise that may be left, as a part of the contrast, and the widest Gaussian, as a part of a nucleus. Chosen on train
@@ -62,13 +64,6 @@ class EdgeSettings:
         if not 0 < self.share < 1:
             raise NucleiError(f"An edge cannot lie at {self.share:g} of the way.", "Give a number between 0 and 1.")
 
-    def step(self, ndim: int) -> tuple[float, ...]:
-        """Pixel size per axis in units of the last."""
-        spacing = self.spacing or (1.0,) * ndim
-        if len(spacing) != ndim:
-            raise NucleiError(f"The pixel size {spacing} does not fit {ndim} axes.", "Give one number per axis.")
-        return tuple(side / spacing[-1] for side in spacing)
-
 
 def outlines_at_half_maximum(labels: np.ndarray, image: np.ndarray, settings: EdgeSettings) -> np.ndarray:
     """Move every nucleus's outline to where brightness falls half-way to its surroundings.
@@ -95,7 +90,7 @@ def outlines_at_half_maximum(labels: np.ndarray, image: np.ndarray, settings: Ed
     count = int(labels.max(initial=0))
     if not count:
         return labels
-    step = settings.step(labels.ndim)
+    step = relative_spacing(settings.spacing, labels.ndim)
     image = np.nan_to_num(np.asarray(image, np.float32))
     if sigma := _sigma(image, settings, step):
         image = gaussian_filter(image, [sigma / side for side in step])
@@ -125,6 +120,7 @@ def noise_of(image: np.ndarray) -> float:
     """
     from scipy.ndimage import correlate
 
+    # Not as `scalespace.noise_answer`, whose differences take slopes for noise: for blobs too much noise does no harm.
     if min(image.shape[-2:]) < 3:
         return 0.0
     row = np.array([1.0, -2.0, 1.0], np.float32)

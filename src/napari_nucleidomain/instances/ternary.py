@@ -13,6 +13,7 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 
 from .shapeseeds import seeds_by_shape
+from .spacing import relative_spacing
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,7 @@ class PaintSettings:
 
     def step(self, ndim: int) -> tuple[float, ...]:
         """Pixel size per axis in units of the last."""
-        spacing = np.ones(ndim) if self.spacing is None else np.asarray(self.spacing, float)
-        if spacing.shape != (ndim,) or not (np.isfinite(spacing) & (spacing > 0)).all():
-            raise NucleiError(f"The pixel size {self.spacing} does not fit {ndim} axes.", "Give one above 0 per axis.")
-        return tuple(float(side) for side in spacing / spacing[-1])
+        return relative_spacing(self.spacing, ndim)
 
     def least_pixels(self, ndim: int, share: float = 1.0) -> int:
         """Of what is a `share` of a nucleus's diameter across."""

@@ -6,8 +6,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image as Picture
-from PIL import ImageDraw
 
 # Array of a preview -> what it is for a person; in pairs of before and after.
 PICTURES = {
@@ -47,6 +45,9 @@ def as_png(pictures: dict[str, np.ndarray]) -> bytes:
     pictures : dict of str to ndarray (H, W) uint8
         As of `read_pictures`, at least one.
     """
+    from PIL import Image as Picture
+    from PIL import ImageDraw
+
     large = {name: _enlarged(grey) for name, grey in pictures.items()}
     height = max(grey.shape[0] for grey in large.values()) + _LINE + 2 * _GAP
     width = sum(grey.shape[1] + _GAP for grey in large.values()) + _GAP

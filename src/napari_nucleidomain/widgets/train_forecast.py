@@ -19,8 +19,12 @@ from .train_images_only import axes_of
 from .wording import day_and_clock, duration, file_size
 
 if TYPE_CHECKING:
+    from .entry import ImageEntry
     from .session import Session
     from .train_choices import Planned, TrainChoices
+
+# Of `Session.entry_changed`: comes at every click, and says nothing of axes.
+_OFTEN = ("points", "regions", "labels", "corrections")
 
 
 class TrainForecast(QObject):
@@ -47,7 +51,7 @@ class TrainForecast(QObject):
         choices.device.currentIndexChanged.connect(self.look)
         choices.changed.connect(self.show)
         session.images_changed.connect(self._images_changed)
-        session.entry_changed.connect(self._images_changed)
+        session.entry_changed.connect(self._entry_changed)
         session.project_changed.connect(self.look)
         session.speed_measured.connect(self.look)
         session.closing.connect(self._close)
@@ -74,8 +78,12 @@ class TrainForecast(QObject):
         self._speed, self._past, self._free = found
         self.show()
 
-    def _images_changed(self, *_: Any) -> None:
-        """Volumes where flat images were, or the other way round, take another time; clicks change nothing."""
+    def _entry_changed(self, _: ImageEntry, what: str) -> None:
+        if what not in _OFTEN:
+            self._images_changed()
+
+    def _images_changed(self) -> None:
+        """Volumes where flat images were, or the other way round, take another time."""
         if self._axes() != self._ndim:
             self.show()
 

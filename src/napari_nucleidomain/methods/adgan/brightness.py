@@ -24,8 +24,6 @@ class Brightness:
         What becomes 0..1.
     threshold : float
         Otsu's, in 0..1: of what is brighter most is nucleus.
-    empty_below : float
-        In 0..1: where nothing is brighter, there is no nucleus.
     contrast : float
         In 0..1: from the ground to the threshold.
     blank : bool
@@ -34,9 +32,13 @@ class Brightness:
 
     range: IntensityRange
     threshold: float
-    empty_below: float
     contrast: float
     blank: bool
+
+    @property
+    def empty_below(self) -> float:
+        """In 0..1: where nothing is brighter, there is no nucleus."""
+        return self.threshold - (1 - _EMPTY_BELOW) * self.contrast
 
     def to_unit(self, block: np.ndarray) -> np.ndarray:
         """(*spatial, 1) in the image's numbers -> (*spatial) float32 in 0..1."""
@@ -60,10 +62,9 @@ def brightness_of(image: Image, plane: int | None) -> Brightness:
     unit = fitted.to_unit(overview)[..., 0]
     part = in_unit_range(unit)
     if part is None or unit.min() == unit.max():
-        return Brightness(fitted, 1.0, 1.0, 1.0, True)
+        return Brightness(fitted, 1.0, 0.0, True)
     step = np.ones(unit.ndim)
     blank = not len(find_blobs(part, step).sigma)
     threshold = float(threshold_otsu(unit))
     ground = float(np.median(unit[unit <= threshold]))
-    contrast = threshold - ground
-    return Brightness(fitted, threshold, ground + _EMPTY_BELOW * contrast, contrast, blank)
+    return Brightness(fitted, threshold, threshold - ground, blank)

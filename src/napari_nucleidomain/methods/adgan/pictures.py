@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
+from napari_nucleidomain.data.sampling import spread_boxes
 from napari_nucleidomain.data.telling import Told, Warn, not_finite, tell_about_image, tell_about_pixels
 
 from .brightness import Brightness, brightness_of
@@ -238,17 +238,11 @@ def find_smoothing(parts: Sequence[np.ndarray], sigma: Sequence[float]) -> Smoot
     return Smoothing(tuple(float(s) for s in sigma), low, high) if high > low else None
 
 
-def blocks_of(shape: Sequence[int]) -> list[tuple[tuple[int, int], ...]]:
+def blocks_of(shape: Sequence[int]) -> list[list[tuple[int, int]]]:
     """The whole of an image as (start, stop) per axis, or blocks spread evenly over a large one."""
     if all(n <= _BLOCKS * _BLOCK for n in shape):
-        return [tuple((0, n) for n in shape)]
-    ends = []
-    for n in shape:
-        side = min(n, _BLOCK)
-        count = min(_BLOCKS, -(-n // side))
-        starts = np.rint(np.linspace(0, n - side, count)).astype(int)
-        ends.append([(int(start), int(start) + side) for start in starts])
-    return list(itertools.product(*ends))
+        return [[(0, n) for n in shape]]
+    return spread_boxes(shape, [_BLOCK] * len(shape), [_BLOCKS] * len(shape))
 
 
 def sigma_of(share: float, diameter_px: float, spacing: Sequence[float], stretch: float) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.ndimage import gaussian_filter
+from skimage.segmentation import relabel_sequential
 
 from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
 from napari_nucleidomain.data.images import Image
@@ -195,9 +196,8 @@ class AdganSegmenter:
             faintest=_FAINTEST * scene.brightness.contrast,
         )
         labels = outlines_at_half_maximum(labels, unit, settings)
-        stays = np.bincount(labels.ravel(), minlength=len(scores) + 1) > 0
-        stays[0] = False
-        return np.where(stays, np.cumsum(stays), 0)[labels].astype(np.int32), scores[stays[1:]]
+        left = np.setdiff1d(labels, 0)
+        return relabel_sequential(labels)[0].astype(np.int32), scores[left - 1]
 
     def paint(self, unit: np.ndarray, scene: Scene) -> np.ndarray:
         """What the generator paints over an image.
