@@ -11,7 +11,8 @@ from napari_nucleidomain.contracts import NucleiError, load_card
 from napari_nucleidomain.runs.devices import Busy, refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode, is_complete
 from napari_nucleidomain.runs.folder import RunFolder
-from napari_nucleidomain.runs.job import TrainJob, change_device
+from napari_nucleidomain.runs.foreign import allow_writing_outside, asked_for, refuse_foreign
+from napari_nucleidomain.runs.job import TrainJob, change_job
 from napari_nucleidomain.runs.ownership import is_alive
 from napari_nucleidomain.runs.store import Project, StoredModel
 from napari_nucleidomain.runs.team_devices import check_job_team
@@ -33,6 +34,9 @@ def _run(arguments: argparse.Namespace) -> int:
     run = RunFolder(arguments.folder)
     # Read at once: a folder without a run must be said before anything else happens.
     _ = run.job
+    if arguments.write_outside and asked_for(run):
+        allow_writing_outside(run)
+    refuse_foreign(run)
     if is_complete(run):
         print(f"{run.name} is finished already; all it made is there.")
         return ExitCode.DONE
@@ -62,7 +66,7 @@ def _on_another_device(run: RunFolder, device: str) -> RunFolder:
         raise NucleiError(f"{run.name} is running; its device cannot be changed now.", "Stop it first, or say --wait.")
     if isinstance(run.job, TrainJob):
         check_job_team(run.job, device)
-    change_device(run.path, device)
+    change_job(run.path, device=device)
     return RunFolder(run.path)
 
 

@@ -274,6 +274,11 @@ def _folder_commands(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("folder", type=_path, metavar="FOLDER", help="a run folder")
     parser.add_argument("--progress", action="store_true", help="show a progress bar")
     parser.add_argument("--device", metavar="DEVICE", help="go on with it on another device, as for train or predict")
+    parser.add_argument(
+        "--write-outside",
+        action="store_true",
+        help="let a run that was made elsewhere write where it says, also outside its folder",
+    )
     _busy(parser)
     parser = _add(commands, "worker", "folders", "Execute a project's predictions in turn, with the model kept loaded.")
     parser.add_argument("--project", type=_path, default=Path(DEFAULT_PROJECT), metavar="DIR", help="the project")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .card import ModelCard, ScoreOnData, load_card, save_card
 from .config import MethodConfig, setting
-from .errors import DiskFull, NucleiError, WriteError
+from .errors import DiskFull, NucleiError, WriteError, WritesOutside
 from .method import MethodSpec, Preset, find_method, methods
 from .run import Checkpoints, Interrupted, RunContext, Step, StopRun
 from .segmenter import Segmenter, SegmenterSpec
@@ -31,6 +31,7 @@ __all__ = [
     "SyntheticImage",
     "TeamLink",
     "WriteError",
+    "WritesOutside",
     "find_method",
     "load_card",
     "methods",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class NucleiError(Exception):
     """Something a user can mend.
@@ -41,3 +43,14 @@ class WriteError(NucleiError):
 
 class DiskFull(WriteError):
     """The disk has no place left: whatever is written next will fail as well."""
+
+
+class WritesOutside(NucleiError):
+    """A run made elsewhere would write outside its folder; `targets` says where. A person may allow it."""
+
+    def __init__(self, message: str, hint: str, targets: tuple[Path, ...]) -> None:
+        super().__init__(message, hint)
+        self.targets = targets
+
+    def __reduce__(self) -> tuple[type[WritesOutside], tuple[str, str, tuple[Path, ...]]]:  # type: ignore[override]
+        return (type(self), (self.message, self.hint, self.targets))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+import re
 import shutil
 import time
 import uuid
@@ -13,8 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DiskFull, NucleiError, WriteError
+from .paths import is_link
 
 _ATTEMPTS = 20
+# .NAME.8 letters of hex.SUFFIX, of a folder that is replaced .NAME.8 letters.old.SUFFIX
+_HALF = re.compile(r"\..{0,40}\.[0-9a-f]{8}(\.old)?(\.[^.]*)?", re.DOTALL)
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -68,10 +73,19 @@ def remove_with_retry(path: Path) -> None:
             return
 
 
+def remove_link(path: Path) -> None:
+    """Remove a link and nothing of what it leads to; as patient and silent as `remove_with_retry`."""
+    remove_with_retry(path)
+    if is_link(path):
+        # A junction of Windows is removed as an empty folder is.
+        with contextlib.suppress(OSError):
+            path.rmdir()
+
+
 def remove_folder(path: Path, *, settle: float = 0.0) -> None:
     """Remove a folder, absent or not, while threads of a writer that failed may still put their last files into it.
 
-    As patient as `replace_with_retry`, and silent where even that is not enough.
+    As patient as `replace_with_retry`, and silent where even that is not enough. Of a link only the link goes.
 
     Parameters
     ----------
@@ -79,6 +93,9 @@ def remove_folder(path: Path, *, settle: float = 0.0) -> None:
     settle : float
         Seconds after which it is looked for again: such a thread makes a folder anew that is gone.
     """
+    if is_link(path):
+        remove_link(path)
+        return
     for attempt in range(_ATTEMPTS):
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():
@@ -140,12 +157,24 @@ def _flush(path: Path) -> None:
 
 
 def remove_halves(folder: Path) -> None:
-    """Remove what a process that was killed while writing left aside in a folder nobody else writes to now."""
-    for aside in folder.glob(".*"):
+    """Remove what a process that was killed while writing left aside in a folder nobody else writes to now.
+
+    Only what `write_atomic` and `write_folder_atomic` name so is touched, and no link is followed or removed.
+    """
+    if is_link(folder) or not folder.is_dir():
+        return
+    for aside in folder.iterdir():
+        if not is_half(aside.name) or is_link(aside):
+            continue
         if aside.is_dir():
             remove_folder(aside)
         else:
             remove_with_retry(aside)
+
+
+def is_half(name: str) -> bool:
+    """Whether a name is one that `write_atomic` or `write_folder_atomic` gives to what it writes aside."""
+    return _HALF.fullmatch(name) is not None
 
 
 def write_json(path: Path | str, content: Any) -> Path:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari_nucleidomain.contracts.files import disk_error, remove_folder, replace_with_retry
+from napari_nucleidomain.contracts.files import disk_error, remove_folder, remove_link, replace_with_retry
+from napari_nucleidomain.contracts.paths import is_link
 
 _SETTLE = 0.1
 
@@ -51,7 +52,10 @@ def write_folder_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
         raise disk_error(error, path) from error
     finally:
         for left in (aside, old):
-            if left.is_dir():
+            if is_link(left):
+                # The link itself; what it led to is not ours.
+                remove_link(left)
+            elif left.is_dir():
                 # Files of a Zarr are written by several threads; those of a failed one may come late.
                 remove_folder(left, settle=_SETTLE if left is aside else 0.0)
             elif left.exists():

@@ -12,7 +12,8 @@ from typing import Literal
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import remove_folder, remove_with_retry
+from napari_nucleidomain.contracts.files import is_half, remove_folder, remove_with_retry
+from napari_nucleidomain.contracts.paths import is_link, wrong_name
 from napari_nucleidomain.data.labels_large import open_labels
 from napari_nucleidomain.data.labels_out import boxes
 
@@ -179,9 +180,11 @@ def _copies(run: RunFolder, job: PredictJob) -> Removable:
     """Labels in a run folder that lie, pixel for pixel, in the folder the person chose as well."""
     found: dict[Path, Path] = {}
     last = run.last_event()
+    if is_link(run.result_folder):
+        return _one("copies", run, [])
     for record in run.summary().get("images", []):
         saved, name = Path(record["labels"]), str(record["name"])
-        if job.format not in _WHOLE or run.path in saved.parents or not saved.exists():
+        if job.format not in _WHOLE or run.path in saved.parents or not saved.exists() or wrong_name(name):
             continue
         mine = [one for one in run.result_folder.iterdir() if one.name.startswith(f"{name}.")]
         labels = [one for one in mine if one.name in (f"{name}{KEPT}", f"{name}{KEPT_LARGE}")]
@@ -190,6 +193,8 @@ def _copies(run: RunFolder, job: PredictJob) -> Removable:
             # Written over or changed by hand since? What is older is looked at only when it comes to removing.
             newer = last is None or saved.stat().st_mtime > last.time
             found |= {one: saved for one in labels if not newer or _same_labels(one, saved)}
+    # A file reached by two paths is no copy of itself.
+    found = {one: saved for one, saved in found.items() if not saved.samefile(one)}
     return replace(_one("copies", run, list(found)), saved=tuple(found.values()))
 
 
@@ -211,7 +216,7 @@ def _leftovers(project: Project) -> list[Removable]:
     paths = list(project.runs_folder.glob(".deleted-*")) + list(project.path.glob(".probe-*"))
     # Those of models are put right by whoever lists models.
     for folder in (project.data, project.data / "points", project.data / "regions"):
-        paths += [one for one in folder.glob(".*") if _is_half(one.name)]
+        paths += [one for one in folder.glob(".*") if is_half(one.name)]
     found = []
     for path in paths:
         try:
@@ -221,12 +226,6 @@ def _leftovers(project: Project) -> list[Removable]:
         if old:
             found.append(Removable("halves", path.name, (path,), size_of(path)))
     return found
-
-
-def _is_half(name: str) -> bool:
-    """Whether `write_atomic` wrote it aside: .NAME.8 letters of hex.SUFFIX."""
-    parts = name.split(".")
-    return len(parts) >= 3 and any(len(one) == 8 and set(one) <= set("0123456789abcdef") for one in parts[2:])
 
 
 def _remove(one: Removable) -> int:

@@ -22,6 +22,7 @@ from napari_nucleidomain.inference.batching import is_memory_full
 from .devices import Busy, hold
 from .event_log import EventWriter, last_event
 from .folder import RunFolder
+from .foreign import part_from_copies, refuse_foreign
 from .inputs import needed_to_train
 from .job import CLASSICAL, Job, SynthesizeJob, TrainJob
 from .log import open_log
@@ -87,13 +88,15 @@ def execute(
     Raises
     ------
     NucleiError
-        The folder holds no run, a live process works on it, it cannot be written to, or it is finished and both what
-        it made and what it was made of are gone.
+        The folder holds no run, or one from elsewhere that would write outside it or has links in it; a live process
+        works on it, it cannot be written to, or it is finished and both what it made and what it was made of are gone.
     """
     run = RunFolder(folder)
     job = run.job
+    refuse_foreign(run)
     ownership = Ownership(run.path)
     try:
+        part_from_copies(run)
         if is_complete(run):
             return ExitCode.DONE
         _refuse_without_inputs(run)

@@ -10,6 +10,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.events import GO_ON, Event, Failed, Finished, Question, Stopped
 from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
+from napari_nucleidomain.contracts.paths import lies_in, wrong_name
 
 from .event_log import last_event, read_events
 from .job import Job, load_job, save_job
@@ -65,6 +66,10 @@ class RunFolder:
         if self._job is None:
             self._job = load_job(self.path)
         return self._job
+
+    def forget_job(self) -> None:
+        """Read what it is asked to do anew when it is next needed."""
+        self._job = None
 
     @property
     def name(self) -> str:
@@ -125,7 +130,7 @@ class RunFolder:
     def picture_of(self, question: Question) -> Path | None:
         """The file that shows what a question is about; None where there is none, or none any more."""
         file = self.path / question.picture
-        return file if question.picture and file.exists() else None
+        return file if question.picture and lies_in(file, self.path) and file.exists() else None
 
     def answer(self, answer: str = GO_ON) -> None:
         """Answer the open question. A request to stop or pause that is still to be read stays.
@@ -176,7 +181,10 @@ class RunFolder:
     def model_folder(self) -> Path | None:
         """The newest complete model this training wrote, or None."""
         pointer = self._read_small(MODEL_POINTER)
-        folder = self.path / str(pointer.get("folder")) if pointer else None
+        named = str(pointer.get("folder")) if pointer else ""
+        # Nothing but a model of its own: the pointer may have been written by somebody else.
+        own = named.startswith("models/") and not wrong_name(named.removeprefix("models/"))
+        folder = self.path / named if own else None
         return folder if folder and all((folder / name).exists() for name in (CARD_FILE, WEIGHTS_FILE)) else None
 
     @property

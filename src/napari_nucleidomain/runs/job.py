@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from napari_nucleidomain.contracts import NucleiError, SynthesisWish
 from napari_nucleidomain.contracts.files import check_version, read_json, write_json
+from napari_nucleidomain.contracts.paths import wrong_name
 
-from .places import to_real, to_stored
+from .places import project_id, project_of, to_real, to_stored
 
 JOB_FILE = "run.json"
 CLASSICAL = "otsu"
@@ -34,8 +35,16 @@ class ImageRef(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
     path: str
-    name: str = ""
+    name: str = Field("", description="Plain name of its result files; the image's own when empty.")
     understanding: dict[str, Any] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        # It becomes part of paths under which results are written and working files removed.
+        if name and (wrong := wrong_name(name)):
+            raise ValueError(f"{name[:40]!a} cannot be the name of a result, because {wrong}")
+        return name
 
 
 class _Job(BaseModel):
@@ -48,6 +57,10 @@ class _Job(BaseModel):
     threads: int | None = Field(None, description="CPU threads; None lets the program choose.")
     seed: int = 0
     written_in: str | None = Field(None, description="The run folder when the job was written; see `runs.places`.")
+    project: str | None = Field(None, description="Id of the project it was written in; see `runs.foreign`.")
+    allowed_in: str | None = Field(
+        None, description="The run folder when a person allowed it to write elsewhere; see `runs.foreign`."
+    )
     background: bool = Field(False, description="Started by the viewer: run at low priority beside it.")
 
 
@@ -102,12 +115,13 @@ _ADAPTER: TypeAdapter[Job] = TypeAdapter(Job)
 def save_job(job: Job, folder: Path) -> Path:
     """Write `run.json`; paths inside the project relative to the run folder, so that the project can be moved."""
     job = _with_paths(job, lambda path: to_stored(path, folder))
-    job = job.model_copy(update={"written_in": str(folder.absolute())})
+    home = project_of(folder)
+    job = job.model_copy(update={"written_in": str(folder.absolute()), "project": project_id(home) if home else None})
     return write_json(folder / JOB_FILE, job.model_dump(mode="json"))
 
 
-def change_device(folder: Path, device: str) -> None:
-    """Have a run that nobody executes computed on another device from now on; all else stays as it was written.
+def change_job(folder: Path, **changes: Any) -> None:
+    """Change a run that nobody executes, such as its device; all else stays as it was written.
 
     Raises
     ------
@@ -115,7 +129,7 @@ def change_device(folder: Path, device: str) -> None:
         The folder holds no run, or cannot be written to.
     """
     load_job(folder)
-    write_json(folder / JOB_FILE, {**read_json(folder / JOB_FILE), "device": device})
+    write_json(folder / JOB_FILE, {**read_json(folder / JOB_FILE), **changes})
 
 
 def _with_paths(job: Job, change: Callable[[str], str]) -> Job:
@@ -150,7 +164,13 @@ def load_job(folder: Path) -> Job:
     try:
         job = _ADAPTER.validate_python(content)
     except ValidationError as error:
-        raise NucleiError(
-            f"{path} is damaged: {error.errors()[0]['msg']}.", "Start the training or prediction anew."
-        ) from error
+        raise NucleiError(f"{path} is damaged: {_why(error)}.", "Start the training or prediction anew.") from error
     return _with_paths(job, lambda text: to_real(text, Path(folder), job.written_in))
+
+
+def _why(error: ValidationError) -> str:
+    """The first thing that is wrong, and where."""
+    first = error.errors()[0]
+    where = " > ".join(str(part) for part in first["loc"])
+    said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+    return f"{where}: {said}" if where else said

@@ -11,6 +11,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import disk_error
 
 from .folder import LOG_FILE, RunFolder
+from .foreign import refuse_foreign
 from .job import TrainJob
 from .ownership import is_alive
 from .store import Project
@@ -60,8 +61,9 @@ def start(run: RunFolder) -> subprocess.Popen[bytes]:
     Raises
     ------
     NucleiError
-        A live process works on it already.
+        A live process works on it already, or it was made elsewhere (see `foreign.refuse_foreign`).
     """
+    refuse_foreign(run)
     if is_alive(run.path):
         raise NucleiError(f"{run.name} is running already.", "Watch it, or stop it first.")
     run.forget_request()

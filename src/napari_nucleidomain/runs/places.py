@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import read_json
 from napari_nucleidomain.data.example import real_path, stored_path
 
 PROJECT_FILE = "project.json"
@@ -15,6 +17,17 @@ _FOLDERS = ("published", "synthetic")
 def project_of(folder: Path) -> Path | None:
     """The project a run folder lies in; None for one that stands alone."""
     return next((one for one in folder.absolute().parents if (one / PROJECT_FILE).is_file()), None)
+
+
+def project_id(project: Path) -> str | None:
+    """The id a project was given when it was made, by which a run knows its own; None where it has none."""
+    try:
+        found = read_json(project / PROJECT_FILE)
+    except NucleiError:
+        # Damaged: whoever opens the project is told; a run in it counts as one from elsewhere.
+        return None
+    known = found.get("id") if isinstance(found, dict) else None
+    return known if isinstance(known, str) and known else None
 
 
 def to_stored(path: str, folder: Path) -> str:

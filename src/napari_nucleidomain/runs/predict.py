@@ -280,6 +280,9 @@ def _unique_names(refs: list[ImageRef]) -> list[str]:
     taken: set[str] = set()
     for ref in refs:
         base = ref.name or _stem(Path(ref.path))
+        if base in ("", ".", ".."):
+            # Of a path that ends so, which is no name to write under.
+            base = "image"
         name, number = base, 2
         # To Windows and Macs Liver and liver are one file.
         while name.casefold() in taken:

@@ -6,13 +6,15 @@ import contextlib
 import re
 import shutil
 import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_nucleidomain import __version__
-from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, WriteError, load_card
 from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.files import check_version, disk_error, read_json, write_json
+from napari_nucleidomain.contracts.paths import refuse_links
 from napari_nucleidomain.inference.model_files import mend_models, pack_model, unpack_model
 
 from .folder import RunFolder
@@ -20,6 +22,9 @@ from .job import JOB_FILE, Job, TrainJob
 from .places import PROJECT_FILE
 
 SCHEMA = 1
+# Where files are replaced by name. Runs and models always get new names, so those may be links to another disk.
+_DATA = ("points", "regions", "labels", "images", "corrections")
+_WRITTEN = ("data", *(f"data/{name}" for name in _DATA), "worker", "worker/queue", "worker/regions", "viewer")
 _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 
 
@@ -76,15 +81,23 @@ class Project:
         Raises
         ------
         NucleiError
-            The folder cannot be made or belongs to a later version of this program.
+            The folder cannot be made, belongs to a later version of this program, or holds a link where clicks and
+            outlines are written: what it leads to could be overwritten.
         """
         project = cls(path)
+        refuse_links(project.path, _WRITTEN, within=False)
         marker = project.path / PROJECT_FILE
         if marker.exists():
             mend = f"Remove its file {PROJECT_FILE}: images, clicks, runs and models lie beside it and stay."
-            check_version(read_json(marker), SCHEMA, f"The project {project.path.name}", mend)
+            content = read_json(marker)
+            check_version(content, SCHEMA, f"The project {project.path.name}", mend)
+            if not content.get("id"):
+                # Made by an earlier version. One that cannot be written to does without.
+                with contextlib.suppress(WriteError):
+                    write_json(marker, {**content, "id": uuid.uuid4().hex})
             return project
-        write_json(marker, {"schema_version": SCHEMA, "program": __version__, "created": _now()})
+        content = {"schema_version": SCHEMA, "program": __version__, "created": _now(), "id": uuid.uuid4().hex}
+        write_json(marker, content)
         return project
 
     @property

@@ -18,6 +18,7 @@ from napari_nucleidomain.data.example import real_path, stored_path
 from .devices import Busy, holders
 from .execute import execute
 from .folder import RunFolder
+from .foreign import refuse_foreign
 from .launch import spawn
 from .ownership import Ownership, is_alive
 from .predict import LoadedModels, warm_up
@@ -61,8 +62,10 @@ class WorkerClient:
         Raises
         ------
         NucleiError
-            The queue cannot be written or no process be started.
+            The queue cannot be written or no process be started, or the run was made elsewhere (see
+            `foreign.refuse_foreign`).
         """
+        refuse_foreign(run)
         ticket = self._folder / _QUEUE / f"{time.time_ns():020d}.json"
         write_json(ticket, {"run": stored_path(run.path, ticket.parent, self._project.path)})
         self._ensure()

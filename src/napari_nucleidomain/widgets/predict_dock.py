@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QWidget
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import NucleiError, WritesOutside
 
+from .ask_outside import ask_outside
 from .bars import Bar
 from .combos import Combo
 from .devices import devices
@@ -336,6 +337,9 @@ class PredictDock(Dock):
         try:
             if run is not None and not self.prediction.busy:
                 self.prediction.go_on(run)
+        except WritesOutside as error:
+            assert run is not None
+            ask_outside(self.message, run, error, lambda: self._go_on(run))
         except NucleiError as error:
             self.message.say_error(error)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError, WriteError
 from napari_nucleidomain.contracts.files import read_json, replace_with_retry, write_json
+from napari_nucleidomain.contracts.paths import wrong_name
 
 from .entry import ImageEntry
 
@@ -155,6 +156,10 @@ def read_list(folder: Path) -> dict[str, Any]:
         listed = stored["images"]
         removed, training = stored.get("removed", []), stored.get("training", {})
         version = int(stored.get("schema_version", 0))
+        for item in (*listed, *removed):
+            # Clicks are written under it.
+            if isinstance(item, dict) and "id" in item and (wrong := wrong_name(str(item["id"]))):
+                raise ValueError(f"{item['id']!r} cannot be the name of a file, because {wrong}")
     except (NucleiError, KeyError, TypeError, ValueError, AttributeError) as error:
         kept = _set_aside(path)
         raise NucleiError(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import NucleiError, WritesOutside
 
+from .ask_outside import ask_outside
 from .devices import all_cards
 from .dock import Dock, open_dock
 from .inline import Inline, WhyButton
@@ -415,6 +416,9 @@ class TrainDock(Dock):
                 self._ask_device(run, chosen, beside)
                 return
             go_on(run, chosen)
+        except WritesOutside as error:
+            ask_outside(self.message, run, error, lambda: self.resume(run, beside=beside, device=device))
+            return
         except NucleiError as error:
             self.message.say_error(error)
             return

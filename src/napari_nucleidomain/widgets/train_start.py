@@ -100,14 +100,14 @@ def go_on(run: RunFolder, device: str) -> None:
     NucleiError
         It is running, its folder cannot be written to, or its process not be started.
     """
-    from napari_nucleidomain.runs.job import change_device
+    from napari_nucleidomain.runs.job import change_job
     from napari_nucleidomain.runs.launch import start
     from napari_nucleidomain.runs.team_devices import check_job_team
 
     job = run.job
     if _other_than_several(run, device):
         check_job_team(job, device)
-        change_device(run.path, device)
+        change_job(run.path, device=device)
     start(run)
 
 
