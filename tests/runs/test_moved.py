@@ -12,11 +12,12 @@ import pytest
 import tifffile
 
 from napari_nucleidomain.cli import main
-from napari_nucleidomain.contracts import MethodSpec, NucleiError
+from napari_nucleidomain.contracts import MethodSpec, NucleiError, WritesOutside
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.runs.context import FolderRun
 from napari_nucleidomain.runs.execute import ExitCode, execute
 from napari_nucleidomain.runs.folder import RunFolder
+from napari_nucleidomain.runs.foreign import allow_writing_outside
 from napari_nucleidomain.runs.job import ImageRef, PredictJob, TrainJob, load_job
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.runs.worker import Worker, WorkerClient
@@ -138,6 +139,10 @@ def test_paths_outside_the_project_and_of_earlier_versions_stay(used: Project, t
 def test_run_taken_out_of_its_project_finds_what_it_left(used: Project, tmp_path: Path) -> None:
     training, _ = kinds(used)
     training.path.rename(tmp_path / "alone")
+    with pytest.raises(WritesOutside) as error:
+        execute(tmp_path / "alone")
+    assert error.value.targets == (used.models_folder / "liver",), "a person is asked before that is replaced"
+    allow_writing_outside(RunFolder(tmp_path / "alone"))
     assert execute(tmp_path / "alone") == ExitCode.DONE
     assert (used.models_folder / "liver" / "card.json").exists()
 
