@@ -12,8 +12,9 @@ from pathlib import Path
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
 from napari_nucleidomain.contracts.card import CARD_FILE
-from napari_nucleidomain.contracts.files import check_version, disk_error, read_json, write_json
-from napari_nucleidomain.inference.model_files import mend_models, pack_model, unpack_model
+from napari_nucleidomain.contracts.files import SMALL, check_version, disk_error, read_json, write_json
+from napari_nucleidomain.inference.model_archive import pack_model, unpack_model
+from napari_nucleidomain.inference.model_files import mend_models
 
 from .folder import RunFolder
 from .job import JOB_FILE, Job, TrainJob
@@ -82,7 +83,7 @@ class Project:
         marker = project.path / PROJECT_FILE
         if marker.exists():
             mend = f"Remove its file {PROJECT_FILE}: images, clicks, runs and models lie beside it and stay."
-            check_version(read_json(marker), SCHEMA, f"The project {project.path.name}", mend)
+            check_version(read_json(marker, SMALL), SCHEMA, f"The project {project.path.name}", mend)
             return project
         write_json(marker, {"schema_version": SCHEMA, "program": __version__, "created": _now()})
         return project
