@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
+from napari_nucleidomain.inference.model_archive import pack_model, unpack_model
 from napari_nucleidomain.inference.model_files import (
     copy_model,
     load_weights,
-    pack_model,
     save_model,
-    unpack_model,
 )
 
 CARD = ModelCard(name="liver", method="spn-ien", channels=3)

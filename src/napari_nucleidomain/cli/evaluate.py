@@ -28,6 +28,7 @@ from napari_nucleidomain.instances.scores import score_labels, score_points
 from napari_nucleidomain.instances.scores import score_table as score_contingency
 from napari_nucleidomain.runs.execute import ExitCode
 
+from .say import one_line
 from .table import score_table
 
 _LARGEST = 1 << 30  # pixels
@@ -51,7 +52,7 @@ def command(arguments: argparse.Namespace) -> int:
     means = _means(rows)
     _print(rows, means)
     for path, message in problems:
-        print(f"left out: {path}: {message}", file=sys.stderr)
+        print(one_line(f"left out: {path}: {message}"), file=sys.stderr)
     if arguments.json:
         write_json(arguments.json, {"images": rows, "mean": means[0], "sd": means[1], "problems": problems})
     return ExitCode.SKIPPED if problems else ExitCode.DONE

@@ -20,6 +20,8 @@ from napari_nucleidomain.data.slide_bounds import parse_origin
 from napari_nucleidomain.data.tables import write_table
 from napari_nucleidomain.runs.execute import ExitCode
 
+from .say import one_line
+
 
 def command(arguments: argparse.Namespace) -> int:
     """Read labels, write them as the ending of --out says."""
@@ -43,7 +45,7 @@ def command(arguments: argparse.Namespace) -> int:
         # Outlines do not say how large their image is.
         found = separated(read_labels_of(arguments.labels, image) if image else read_labels(arguments.labels))
         for note in found.notes:
-            print(f"{arguments.labels.name}: {note}", file=sys.stderr)
+            print(one_line(f"{arguments.labels.name}: {note}"), file=sys.stderr)
         _export(arguments, kind, found.labels, image, origin)
     print(arguments.out)
     return ExitCode.DONE

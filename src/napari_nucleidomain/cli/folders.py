@@ -21,6 +21,7 @@ from .bars import duration
 from .cleaning import clean_project
 from .predict import find_model
 from .running import run_here, run_quietly, wait_for_owner, when_busy
+from .say import one_line
 
 _SEEN = " (seen in training)"
 
@@ -93,11 +94,11 @@ def _models(arguments: argparse.Namespace) -> int:
     else:
         for model in found.models:
             kept = model.folder.parent == project.models_folder
-            print(f"{model.name if kept else model.folder!s:<24} {model.card.line()}")
+            print(f"{one_line(model.name if kept else model.folder):<24} {model.card.line()}")
         if not found.models:
             print(f"No models in {arguments.project}.")
     for folder, message in found.problems:
-        print(f"{folder.name:<24} cannot be used: {message}")
+        print(f"{one_line(folder.name):<24} cannot be used: {message}")
     return ExitCode.SKIPPED if found.problems else ExitCode.DONE
 
 
@@ -126,7 +127,7 @@ def _one_model(arguments: argparse.Namespace) -> int:
     ]
     for name, value in facts:
         if value:
-            print(f"  {name + ':':<16} {value}")
+            print(f"  {name + ':':<16} {one_line(value)}")
     return ExitCode.DONE
 
 
@@ -170,7 +171,7 @@ def _runs(arguments: argparse.Namespace) -> int:
         print(json.dumps([{"folder": str(run.path), "state": run.state, **_asked(run)} for run in runs]))
         return ExitCode.DONE
     for run in runs:
-        print(f"{run.state:<12} {run.path}")
+        print(f"{run.state:<12} {one_line(run.path)}")
         asked = _asked(run)
         if asked:
             print(f"{'':<12} asks: {asked['question']}")

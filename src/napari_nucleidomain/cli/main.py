@@ -14,6 +14,7 @@ from napari_nucleidomain.contracts import NucleiError, methods
 from napari_nucleidomain.runs.execute import ExitCode
 
 from .ranges import sides, span
+from .say import shown_streams
 
 EXIT_CODES = """exit status:
   0  done; also where an image is blank or holds no nuclei, which is said
@@ -369,6 +370,12 @@ def main(arguments: Sequence[str] | None = None, *, started: float | None = None
             stream.reconfigure(errors="replace")
     parsed = build_parser().parse_args(arguments)
     parsed.started = began
+    with shown_streams():
+        return _execute(parsed)
+
+
+def _execute(parsed: argparse.Namespace) -> int:
+    """The command, with its faults in words."""
     try:
         import importlib
 

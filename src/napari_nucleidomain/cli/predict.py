@@ -16,6 +16,7 @@ from napari_nucleidomain.runs.predict import label_files, refuse_over_images
 from napari_nucleidomain.runs.store import Project
 
 from .running import drop_if_nothing_done, run_here, when_busy
+from .say import one_line
 
 # Beyond these no light microscope goes: pixels in µm, nuclei in pixels.
 _LEAST, _MOST = 1e-4, 1e5
@@ -71,11 +72,11 @@ def _tell(images: list[dict[str, Any]], job: PredictJob) -> None:
     each = len(reasons) > 1 or len(images) == 1
     for entry in images:
         other = entry["name"] != plain_name(Path(entry["image"]))
-        of = f"  of {entry['image']}, another image has the same name" if other else ""
-        why = f"  ({entry['scale_reason']})" if reasons and each else ""
-        print(f"{entry['labels']}  {entry['nuclei']} nuclei{why}{of}")
+        of = f"  of {one_line(entry['image'])}, another image has the same name" if other else ""
+        why = f"  ({one_line(entry['scale_reason'])})" if reasons and each else ""
+        print(f"{one_line(entry['labels'])}  {entry['nuclei']} nuclei{why}{of}")
     if reasons and not each:
-        print(f"scale of all {len(images)}: {reasons.pop()}")
+        print(f"scale of all {len(images)}: {one_line(reasons.pop())}")
 
 
 def _check_place(job: PredictJob) -> None:

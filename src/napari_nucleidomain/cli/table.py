@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from napari_nucleidomain.contracts.shown import shown
+
 _GAP = 2
 _LEAST_NAME = 12
 
@@ -37,7 +39,7 @@ def score_table(
     counts = {name for name in columns if all(isinstance(row.get(name, 0), int) for row in rows.values())}
     cells = [[_cell(row.get(name), 0 if name in counts else 4) for name in columns] for row in rows.values()]
     cells += [[_cell(of.get(name), 1 if name in counts else 4) for name in columns] for of in (mean, deviation)]
-    names = [*rows, "mean", "sd"]
+    names = [*map(shown, rows), "mean", "sd"]
     longest = max(len(name) for name in names)
     if width is not None:
         longest = min(longest, max(_LEAST_NAME, width // 3))

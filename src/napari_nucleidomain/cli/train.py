@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, find_method
 from napari_nucleidomain.contracts.card import CARD_FILE, load_card
+from napari_nucleidomain.contracts.files import JsonTextError, parse_json
 from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
@@ -168,7 +168,7 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
         if not equals:
             raise NucleiError(f"--set takes key=value, not {pair!r}.", "For example: --set learning_rate=0.001")
         try:
-            found[name.strip()] = json.loads(text)
-        except json.JSONDecodeError:
+            found[name.strip()] = parse_json(text)
+        except JsonTextError:
             found[name.strip()] = text
     return found

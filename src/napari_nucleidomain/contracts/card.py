@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import NucleiError
-from .files import check_version, read_json, write_json
+from .files import CARD, check_version, read_json, refuse_special, write_json
+from .shown import Shown, shown
 
 CARD_FILE = "card.json"
 # Endings of files that Python or PyTorch pickled.
@@ -31,14 +32,53 @@ _NAMED = 3
 DOUBTS = ("Unchecked:", "The last state looks wrong:", "Unfinished:")
 
 
+# A card is read from files of others: nothing in it may be longer or larger than any program would write.
+Name = Annotated[Shown, Field(max_length=1000)]
+_Text = Annotated[Shown, Field(max_length=20_000)]
+
+
 class ScoreOnData(BaseModel):
     """One score and the images it was measured on."""
 
-    model_config = ConfigDict(extra="ignore")
-    name: str = Field(description="Metric name as in `instances.scores.DEFINITIONS`, or 'points_f1' and the like.")
-    value: float
-    on: str = Field(description="Which images, e.g. '24 kept-back clicks of 4 images'.")
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    name: Name = Field(description="Metric name as in `instances.scores.DEFINITIONS`, or 'points_f1' and the like.")
+    value: float = Field(ge=-1e9, le=1e9)
+    on: _Text = Field(description="Which images, e.g. '24 kept-back clicks of 4 images'.")
     seen_in_training: bool = False
+
+
+def _diameter(value: float) -> float:
+    """0 where it is not known."""
+    if value and not 0.5 <= value <= 4000:
+        raise ValueError("nuclei are half a pixel to 4000 pixels large")
+    return value
+
+
+def _learned(known: dict[str, Any]) -> dict[str, Any]:
+    """Of what trainings write into `trained_on` only what is of its kind: nothing but words depends on the rest."""
+    fits = {
+        "images": lambda value: _is_count(value) or (isinstance(value, list) and all(map(_is_text, value))),
+        "kept_back_in": lambda value: isinstance(value, list) and all(map(_is_strip, value)),
+        **dict.fromkeys((*_TAUGHT, "labels", "frozen_stages", "state_after_steps"), _is_count),
+    }
+    return {name: value for name, value in known.items() if name not in fits or fits[name](value)}
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value <= 10**12
+
+
+def _is_strip(one: Any) -> bool:
+    return (
+        isinstance(one, list)
+        and len(one) == 5
+        and isinstance(one[0], str)
+        and all(isinstance(edge, int) for edge in one[1:])
+    )
 
 
 class ModelCard(BaseModel):
@@ -54,35 +94,41 @@ class ModelCard(BaseModel):
         How intensities become the network's input; read by the method.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
     schema_version: int = CARD_SCHEMA
-    name: str
-    method: str
-    version: str = Field("", description="Version of this program that trained it.")
-    created: str = Field("", description="ISO date and time, UTC.")
+    name: Name
+    method: Name
+    version: Name = Field("", description="Version of this program that trained it.")
+    created: Name = Field("", description="ISO date and time, UTC.")
     ndim: Literal[2, 3] = 2
-    channels: int = Field(3, description="Channels the model expects.")
-    channel_names: list[str] = Field(default_factory=list)
-    kind: str = Field("", description="'h&e', 'fluorescence' or 'other'.")
-    pixel_size_um: float | None = None
-    nucleus_diameter_px: float | None = None
+    channels: int = Field(3, ge=0, le=256, description="Channels the model expects.")
+    channel_names: list[Name] = Field(default_factory=list, max_length=1000)
+    kind: Name = Field("", description="'h&e', 'fluorescence' or 'other'.")
+    pixel_size_um: float | None = Field(None, ge=0.0005, le=1000)
+    nucleus_diameter_px: Annotated[float, AfterValidator(_diameter)] | None = None
     normalisation: dict[str, Any] = Field(default_factory=dict)
     config: dict[str, Any] = Field(default_factory=dict)
-    preset: str = ""
-    trained_on: dict[str, Any] = Field(default_factory=dict, description="Digest, images, clicks, pixels, groups.")
-    seconds: float = 0.0
-    steps: int = 0
-    seed: int = 0
-    parent: str = Field("", description="Name of the model training continued from.")
-    scores: list[ScoreOnData] = Field(default_factory=list)
+    preset: Name = ""
+    trained_on: Annotated[dict[str, Any], AfterValidator(_learned)] = Field(
+        default_factory=dict, description="Digest, images, clicks, pixels, groups."
+    )
+    seconds: float = Field(0.0, ge=0, le=1e10)
+    steps: int = Field(0, ge=0, le=10**12)
+    seed: int = Field(0, ge=-(2**63), lt=2**64)
+    parent: Name = Field("", description="Name of the model training continued from.")
+    scores: list[ScoreOnData] = Field(default_factory=list, max_length=1000)
     classical: list[ScoreOnData] = Field(
-        default_factory=list, description="What the classical method (`otsu`) scores on the same clicks."
+        default_factory=list,
+        max_length=1000,
+        description="What the classical method (`otsu`) scores on the same clicks.",
     )
     before: list[ScoreOnData] = Field(
-        default_factory=list, description="What the model it was continued from (`parent`) scores on the same."
+        default_factory=list,
+        max_length=1000,
+        description="What the model it was continued from (`parent`) scores on the same.",
     )
-    notes: list[str] = Field(default_factory=list)
-    licence: str = ""
+    notes: list[_Text] = Field(default_factory=list, max_length=1000)
+    licence: _Text = ""
 
     def line(self) -> str:
         """One line for a list: kind, scale and the first score."""
@@ -115,7 +161,7 @@ class ModelCard(BaseModel):
             parts.append("no annotation")
         text = ", ".join(parts)
         if known.get("sizes"):
-            text += f"; it looks for {known['sizes']}"
+            text += f"; it looks for {shown(str(known['sizes']))}"
         state = known.get("state_after_steps")
         return f"{text}; the state after {state:,} steps was chosen" if isinstance(state, int) else text
 
@@ -167,7 +213,7 @@ def _images(stored: Any, names: bool) -> list[str]:
     if not names or not isinstance(stored, list):
         return [words]
     more = f" and {number - _NAMED:,} more" if number > _NAMED else ""
-    return [f"{words} ({', '.join(str(name) for name in stored[:_NAMED])}{more})"]
+    return [f"{words} ({', '.join(shown(str(name)) for name in stored[:_NAMED])}{more})"]
 
 
 def save_card(card: ModelCard, folder: Path | str) -> Path:
@@ -184,6 +230,7 @@ def load_card(folder: Path | str) -> ModelCard:
         No card, a damaged one, or one of a later version of this program.
     """
     path = Path(folder) / CARD_FILE
+    refuse_special(folder)
     if zipfile.is_zipfile(folder):
         raise NucleiError(
             f"{folder} is a model packed into one file.",
@@ -196,11 +243,45 @@ def load_card(folder: Path | str) -> ModelCard:
         if Path(folder).suffix.lower() in _PICKLED:
             hint = f"Such a file may hold code that would run on opening it, so that it is never opened. {hint}"
         raise NucleiError(f"{folder} is not a model: it has no {CARD_FILE}.", hint)
-    content = read_json(path)
+    try:
+        content = read_json(path, CARD)
+    except NucleiError as error:
+        raise NucleiError(
+            f"The card of the model {path.parent.name} is damaged: {error.message}", error.hint
+        ) from error
     check_version(content, CARD_SCHEMA, f"The model {path.parent.name}", "Ask for the model again.")
     try:
         return ModelCard.model_validate(content)
     except ValidationError as error:
-        raise NucleiError(
-            f"The card of the model {path.parent.name} is damaged.", "Ask for the model again."
-        ) from error
+        raise damaged_card(path.parent.name, error) from error
+
+
+def damaged_card(name: str, error: ValidationError) -> NucleiError:
+    """What to say of a card in which something cannot be.
+
+    Parameters
+    ----------
+    name : str
+        Of the model.
+    error : ValidationError
+        What was found; the first of it is named.
+    """
+    first = error.errors(include_url=False, include_context=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        what = f"{place} is missing"
+    elif first["type"] == "extra_forbidden":
+        return NucleiError(
+            f"The card of the model {name} has a setting that this version does not know: {place}.",
+            "Update the program; where it is the newest, ask for the model again.",
+        )
+    else:
+        what = f"{place} = {_short(first.get('input'))}, which cannot be" if place else first["msg"]
+    return NucleiError(f"The card of the model {name} is damaged: {what}.", "Ask for the model again.")
+
+
+def _short(value: Any) -> str:
+    # Of what others wrote only as much as tells what it is.
+    kind = {dict: "{…}", list: "[…]"}.get(type(value))
+    text = kind or str(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -47,7 +47,9 @@ def setting(
 class MethodConfig(BaseModel):
     """Base of every method's configuration: flat, JSON-able, refuses unknown names."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True, frozen=False)
+    model_config = ConfigDict(
+        extra="forbid", validate_assignment=True, frozen=False, allow_inf_nan=False, str_max_length=4096
+    )
 
     @classmethod
     def settings(cls) -> dict[str, FieldInfo]:

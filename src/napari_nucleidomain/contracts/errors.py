@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .shown import shown
+
 
 class NucleiError(Exception):
     """Something a user can mend.
@@ -22,9 +24,10 @@ class NucleiError(Exception):
     """
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # Names and texts from files stand in them, and they go to terminals and labels.
+        self.message = shown(message)
+        self.hint = shown(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()

@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from .shown import Shown
 
 # Metrics whose names begin so are scores on what was kept back, clicks or outlines; all others are losses and the like.
 CHECKS = ("points_", "outlines_")
@@ -21,9 +23,71 @@ GO_ON = "go_on"
 WITHDRAWN = "withdrawn"
 
 
+# Systems know no times after the year 3000.
+_LATEST = 3e10
+_NUL = b"\\u0000"
+
+
+def _checked(summary: dict[str, Any]) -> dict[str, Any]:
+    """What is read from a summary is what a run writes into it; whatever else it holds is nobody's concern."""
+    images, problems = summary.get("images", []), summary.get("problems", [])
+    if not isinstance(images, list) or not all(isinstance(one, dict) and _is_image(one) for one in images):
+        raise ValueError("images are a list of results")
+    if not isinstance(problems, list) or not all(_is_problem(one) for one in problems):
+        raise ValueError("problems are a list of names and messages")
+    for name, kinds in _IN_SUMMARY.items():
+        if not isinstance(summary.get(name), (*kinds, type(None))):
+            raise ValueError(f"{name} is of another kind")
+    if not all(isinstance(rate, (int, float)) for rate in (summary.get("rates") or {}).values()):
+        raise ValueError("rates are numbers")
+    return summary
+
+
+_NUMBER = (int, float)
+_IN_SUMMARY: dict[str, tuple[type, ...]] = {
+    "model": (str,),
+    "published": (str,),
+    "synthetic": (str,),
+    "computer": (str,),
+    "device": (str,),
+    "seconds": _NUMBER,
+    "made": (int,),
+    "ndim": (int,),
+    "rates": (dict,),
+}
+_IN_IMAGE: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "image": (str,),
+    "nuclei": (int,),
+    "scale_reason": (str,),
+    "scale": _NUMBER,
+    "seconds": _NUMBER,
+}
+
+
+def _is_image(one: dict[str, Any]) -> bool:
+    known = all(isinstance(one.get(name), (*kinds, type(None))) for name, kinds in _IN_IMAGE.items())
+    return known and isinstance(one.get("labels"), str)
+
+
+def is_result(one: Any) -> bool:
+    """Whether this says of an image's result what a prediction writes: nothing missing, nothing of another kind."""
+    needed = ("name", "image", "labels", "nuclei", "scale_reason", "origin", "shape")
+    return isinstance(one, dict) and _is_image(one) and all(one.get(name) is not None for name in needed)
+
+
+def _is_problem(one: Any) -> bool:
+    return isinstance(one, (list, tuple)) and len(one) == 2 and all(isinstance(part, str) for part in one)
+
+
+Summary = Annotated[dict[str, Any], AfterValidator(_checked)]
+
+
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    time: float = Field(default_factory=time.time, description="Seconds since 1970, of the machine that runs.")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    time: float = Field(
+        default_factory=time.time, ge=0, lt=_LATEST, description="Seconds since 1970, of the machine that runs."
+    )
 
 
 class Started(_Event):
@@ -38,7 +102,7 @@ class StageEvent(_Event):
     """A named part of the run begins, ends, or is skipped because its result is there already."""
 
     kind: Literal["stage"] = "stage"
-    name: str
+    name: Shown
     state: Literal["begun", "done", "skipped"] = "begun"
     index: int = 0
     count: int = 0
@@ -48,7 +112,7 @@ class Progress(_Event):
     """How far the present stage is. `rate` is steps per second; `eta` is seconds to the end of the whole run."""
 
     kind: Literal["progress"] = "progress"
-    stage: str
+    stage: Shown
     step: int
     total: int | None = None
     fraction: float = 0.0
@@ -100,8 +164,8 @@ class Warned(_Event):
     """Something the user should know; the run goes on. `left_out`: it does so without the file that is named."""
 
     kind: Literal["warning"] = "warning"
-    message: str
-    hint: str = ""
+    message: Shown
+    hint: Shown = ""
     left_out: bool = False
 
 
@@ -122,8 +186,8 @@ class Question(_Event):
 
     kind: Literal["question"] = "question"
     id: str
-    text: str
-    hint: str = ""
+    text: Shown
+    hint: Shown = ""
     taken: dict[str, float] = Field(default_factory=dict)
     picture: str = ""
 
@@ -140,15 +204,15 @@ class Finished(_Event):
     """The run is complete. `summary` is small and JSON-able."""
 
     kind: Literal["finished"] = "finished"
-    summary: dict[str, Any] = Field(default_factory=dict)
+    summary: Summary = Field(default_factory=dict)
 
 
 class Failed(_Event):
     """The run ended by a fault; the traceback is in `log.txt`."""
 
     kind: Literal["failed"] = "failed"
-    message: str
-    hint: str = ""
+    message: Shown
+    hint: Shown = ""
 
 
 class Stopped(_Event):
@@ -156,7 +220,7 @@ class Stopped(_Event):
 
     kind: Literal["stopped"] = "stopped"
     model: bool = False
-    summary: dict[str, Any] = Field(default_factory=dict)
+    summary: Summary = Field(default_factory=dict)
 
 
 Event = Annotated[
@@ -186,8 +250,11 @@ def parse_event(line: str | bytes) -> Event | None:
     Returns
     -------
     Event or None
-        None for a line that is half-written, or of a kind this version does not know.
+        None for a line that is half-written, of a kind this version does not know, or that says what none can.
     """
+    if (_NUL if isinstance(line, bytes) else _NUL.decode()) in line:  # type: ignore[operator]
+        # A character that ends texts: in no path, and written by no run.
+        return None
     try:
         return _ADAPTER.validate_json(line)
     except ValidationError:

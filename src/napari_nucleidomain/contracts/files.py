@@ -15,8 +15,34 @@ from pathlib import Path
 from typing import Any
 
 from .errors import DiskFull, NucleiError, WriteError
+from .json_text import CARD, GEOMETRY, LISTS, SMALL, JsonLimits, JsonTextError, parse_json
 from .paths import is_link
+from .plain_files import open_plain, refuse_special, specials_in
 
+__all__ = [
+    "CARD",
+    "GEOMETRY",
+    "LISTS",
+    "SMALL",
+    "JsonLimits",
+    "JsonTextError",
+    "check_version",
+    "disk_error",
+    "is_half",
+    "open_plain",
+    "parse_json",
+    "read_bytes",
+    "read_json",
+    "refuse_special",
+    "remove_folder",
+    "remove_halves",
+    "remove_link",
+    "remove_with_retry",
+    "replace_with_retry",
+    "specials_in",
+    "write_atomic",
+    "write_json",
+]
 _ATTEMPTS = 20
 # .NAME.8 letters of hex.SUFFIX, of a folder that is replaced .NAME.8 letters.old.SUFFIX
 _HALF = re.compile(r"\..{0,40}\.[0-9a-f]{8}(\.old)?(\.[^.]*)?", re.DOTALL)
@@ -179,7 +205,12 @@ def is_half(name: str) -> bool:
 
 def write_json(path: Path | str, content: Any) -> Path:
     """`write_atomic` for JSON (UTF-8, indented)."""
-    return write_atomic(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    try:
+        text = (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8")
+    except UnicodeEncodeError:
+        # A file's name in an unknown encoding, which Python keeps as halves of characters.
+        text = (json.dumps(content, indent=2) + "\n").encode("ascii")
+    return write_atomic(path, text)
 
 
 def check_version(content: Any, known: int, thing: str, mend: str) -> None:
@@ -208,23 +239,41 @@ def check_version(content: Any, known: int, thing: str, mend: str) -> None:
         raise NucleiError(f"{thing} was made by a later version of this program.", "Update it.")
 
 
-def read_json(path: Path | str) -> Any:
-    """Read a JSON file.
+def read_bytes(path: Path | str, most: int) -> bytes:
+    """The bytes of a file, but not more than `most` and one.
 
     Raises
     ------
     NucleiError
-        The file is absent, or is not JSON.
+        It is no file but a pipe, a device or a socket.
+    OSError
+        It is absent or cannot be read.
+    """
+    with open_plain(path) as handle:
+        return handle.read(most + 1)
+
+
+def read_json(path: Path | str, limits: JsonLimits = GEOMETRY) -> Any:
+    """Read a JSON file.
+
+    Parameters
+    ----------
+    path : Path or str
+    limits : JsonLimits
+        What it may be at most; see `json_text`. Files of this program have their own: `SMALL`, `CARD`, `LISTS`.
+
+    Raises
+    ------
+    NucleiError
+        The file is absent, beyond the limits, or is not JSON.
     """
     path = Path(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(read_bytes(path, limits.most_bytes), limits)
     except FileNotFoundError as error:
         raise NucleiError(f"{path} is not there.", "Check the path.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise NucleiError(
-            f"{path} cannot be read: it is damaged or not a JSON file.", "Restore it, or remove it."
-        ) from error
+    except JsonTextError as error:
+        raise NucleiError(f"{path} cannot be read: it {error}.", "Restore it, or remove it.") from error
     except OSError as error:
         raise NucleiError(
             f"{path} cannot be read: {error.strerror or error}.", "Check the disk and permissions."

@@ -14,6 +14,7 @@ from typing import IO, Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import refuse_special
 
 _HINT = "Save the masks from cellpose as PNG or TIF (File > Save masks), and attach that file."
 _MASKS = "masks"
@@ -116,6 +117,7 @@ def read_masks(path: Path) -> np.ndarray:
     NucleiError
         The file names code, is damaged, or holds no masks.
     """
+    refuse_special(path)
     try:
         with open(path, "rb") as handle:
             _header(handle)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.contracts.files import LISTS, read_json, refuse_special, write_json
 
 from .example import ATTACHED, SPLITS, Example, Split
 from .images import Image
@@ -232,7 +232,7 @@ def _from_folder(path: Path) -> Dataset:
 
 
 def _from_file(path: Path, was: Path | None = None) -> Dataset:
-    content = read_json(path)
+    content = read_json(path, LISTS)
     if not isinstance(content, dict) or content.get("kind") != KIND or not isinstance(content.get("examples"), list):
         raise NucleiError(f"{path.name} is no dataset file.", "Choose dataset.json, or a folder of images.")
     schema = content.get("schema")
@@ -336,6 +336,7 @@ def file_digest(path: Path) -> str:
         It cannot be read.
     """
     digest = hashlib.blake2b(digest_size=16)
+    refuse_special(path)
     try:
         files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
         for file in files:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import write_atomic
+from napari_nucleidomain.contracts.files import read_bytes, write_atomic
 
 from .geojson import HALF_PIXEL, feature, points_of, read_features, write_features
 from .rois import ROI_SUFFIXES, clicks_of
@@ -24,6 +24,8 @@ from .rois_out import write_clicks
 
 POINT_SUFFIXES = (".csv", ".geojson", ".json", *ROI_SUFFIXES)
 CLOSE_PX = 3.0
+# Ten million clicks.
+_MOST_BYTES = 256 << 20
 _HINT = "Save the Points layer from napari as CSV (columns index, axis-0, axis-1), or export GeoJSON from QuPath."
 
 
@@ -107,19 +109,30 @@ def _from_geojson(path: Path, offset: Sequence[float]) -> np.ndarray:
 
 def _from_csv(path: Path) -> np.ndarray:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = read_bytes(path, _MOST_BYTES)
+        text = content.decode("utf-8-sig")
     except FileNotFoundError as error:
         raise NucleiError(f"{path} is not there.", "Was it moved or renamed? Choose the file again.") from error
     except (UnicodeDecodeError, OSError) as error:
         raise NucleiError(f"{path.name} cannot be read as a table of points.", _HINT) from error
+    if len(content) > _MOST_BYTES:
+        raise NucleiError(f"{path.name} is larger than a table of clicks can be ({_MOST_BYTES:,} bytes).", _HINT)
     if not text.strip():
         raise NucleiError(f"{path.name} is empty.", _HINT)
     first = text.splitlines()[0]
     separator = max(";\t,", key=first.count)
-    table = list(csv.reader(io.StringIO(text), delimiter=separator))
-    columns = _columns(path, table[0])
+    table = csv.reader(io.StringIO(text), delimiter=separator)
+    try:
+        return _rows(path, table, separator)
+    except csv.Error as error:
+        # A cell of more than 131,072 characters, say.
+        raise NucleiError(f"{path.name}, line {table.line_num}, cannot be read as cells of a table.", _HINT) from error
+
+
+def _rows(path: Path, table: Iterator[list[str]], separator: str) -> np.ndarray:
+    columns = _columns(path, next(table))
     rows = []
-    for number, row in enumerate(table[1:], start=2):
+    for number, row in enumerate(table, start=2):
         if not any(cell.strip() for cell in row):
             continue
         try:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import refuse_special
 
 ROI_SUFFIXES = (".zip", ".roi")
 _HINT = "In Fiji, select the ROIs in the ROI Manager and choose More > Save."
@@ -107,6 +108,7 @@ def read_rois(path: Path | str) -> tuple[list[Roi], int]:
         The file is absent, damaged, protected by a password or holds no region at all.
     """
     path = Path(path)
+    refuse_special(path)
     rois: list[Roi] = []
     others = 0
     try:

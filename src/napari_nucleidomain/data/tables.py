@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,12 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts.files import write_atomic
+from napari_nucleidomain.contracts.shown import shown
+
+# Where a spreadsheet begins a cell, and what makes it compute; apostrophes that stand there already get one more, so
+# that reading back takes off just what was put on.
+_BEGIN, _COMPUTES = r"(?:^|(?<=[;\t]))", r"(?='*[=+\-@\uff1d\uff0b\uff0d\uff20])"
+_FORMULA, _HARMLESS = re.compile(_BEGIN + _COMPUTES), re.compile(_BEGIN + "'" + _COMPUTES)
 
 
 def write_table(columns: Mapping[str, Sequence[Any] | np.ndarray], path: Path | str) -> Path:
@@ -20,6 +27,7 @@ def write_table(columns: Mapping[str, Sequence[Any] | np.ndarray], path: Path | 
     ----------
     columns : mapping of str to sequence
         All of one length. Numbers that are not finite, None and empty text become empty cells; floats keep 7 digits.
+        Texts that a spreadsheet would compute get an apostrophe in front, control characters are written out.
     path : Path or str
 
     Returns
@@ -38,7 +46,7 @@ def write_table(columns: Mapping[str, Sequence[Any] | np.ndarray], path: Path | 
         raise ValueError(f"columns of different length: {lengths}")
     text = io.StringIO()
     out = csv.writer(text, lineterminator="\n")
-    out.writerow(columns)
+    out.writerow([_text(name) for name in columns])
     out.writerows(zip(*(_cells(values) for values in columns.values()), strict=True))
     return write_atomic(Path(path), text.getvalue().encode("utf-8-sig"))
 
@@ -55,11 +63,16 @@ def _cell(value: Any) -> Any:
         return f"{value:.7g}" if np.isfinite(value) else ""
     if isinstance(value, (bool, np.bool_)):
         return int(value)
-    return value
+    return _text(value) if isinstance(value, str) else value
+
+
+def _text(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, also where it splits cells at semicolons."""
+    return _FORMULA.sub("'", shown(text))
 
 
 def read_table(path: Path | str) -> dict[str, list[str]]:
-    """Read a table back as columns of text.
+    """Read a table back as columns of text, as they were before `write_table` made them harmless.
 
     Raises
     ------
@@ -67,7 +80,7 @@ def read_table(path: Path | str) -> dict[str, list[str]]:
         The file cannot be read.
     """
     with open(path, encoding="utf-8-sig", newline="") as handle:
-        rows = list(csv.reader(handle))
+        rows = [[_HARMLESS.sub("", cell) for cell in row] for row in csv.reader(handle)]
     return {name: [row[k] for row in rows[1:]] for k, name in enumerate(rows[0])} if rows else {}
 
 

@@ -9,7 +9,6 @@ import glob
 import shutil
 import time
 import uuid
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,8 @@ import numpy as np
 from napari_nucleidomain.contracts import ModelCard, NucleiError, WriteError, load_card, save_card
 from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.files import disk_error, replace_with_retry, write_atomic
+
+from .weights_file import not_finite, stored_weights
 
 SINGLE_FILE_SUFFIX = ".nucleidomain"
 # Left by a process that was killed in the middle; whoever is at work now has been so for less than this.
@@ -47,7 +48,11 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD_FILE).exists())):
         raise NucleiError(f"{folder} is there already and is not a model.", "Choose another name for the model.")
-    _refuse_not_finite(weights, card)
+    if broken := not_finite(weights):
+        raise NucleiError(
+            f"The model {card.name} is not saved: numbers in {broken} of its {len(weights)} weights are not finite.",
+            "Its training has diverged: train anew with a lower learning rate.",
+        )
     mend_models(folder.parent, glob.escape(folder.name))
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
     try:
@@ -66,18 +71,6 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return folder
-
-
-def _refuse_not_finite(weights: dict[str, np.ndarray], card: ModelCard) -> None:
-    """A network with one such weight finds nothing at all, and would replace a good model."""
-    broken = sum(
-        value.dtype.kind == "f" and not np.isfinite(value).all() for value in map(np.asarray, weights.values())
-    )
-    if broken:
-        raise NucleiError(
-            f"The model {card.name} is not saved: numbers in {broken} of its {len(weights)} weights are not finite.",
-            "Its training has diverged: train anew with a lower learning rate.",
-        )
 
 
 def _swap(new: Path, folder: Path) -> None:
@@ -133,66 +126,25 @@ def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
     Raises
     ------
     NucleiError
-        The file is absent, cut short, or not safetensors (a pickle, say, which could hold code, is refused).
+        The file is absent, cut short, or not safetensors (a pickle, say, which could hold code, is refused), or some
+        of its numbers are not finite.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 
     path = Path(folder) / WEIGHTS_FILE
-    if not path.exists():
-        raise NucleiError(f"The model {Path(folder).name} has no {WEIGHTS_FILE}.", "Copy the model again, whole.")
+    stored_weights(Path(folder))
     try:
-        return load_file(path)
+        weights: dict[str, np.ndarray] = load_file(path)
     except (SafetensorError, ValueError, OSError) as error:
         raise NucleiError(
             f"The weights of the model {Path(folder).name} cannot be read: the file is cut short or of another kind.",
             "Copy the model again. Files that could hold program code (.pt, .pth, .pkl) are never opened.",
         ) from error
-
-
-def pack_model(folder: Path | str, file: Path | str) -> Path:
-    """Write a model as one file."""
-    load_card(folder)
-    load_weights(folder)
-
-    def write(path: Path) -> None:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-            for name in (CARD_FILE, WEIGHTS_FILE):
-                archive.write(Path(folder) / name, name)
-
-    return write_atomic(Path(file).with_suffix(SINGLE_FILE_SUFFIX), write)
-
-
-def unpack_model(file: Path | str, folder: Path | str) -> Path:
-    """Make a model's folder of the one file.
-
-    Raises
-    ------
-    NucleiError
-        The file is damaged or holds anything but a card and weights.
-    """
-    file, folder = Path(file), Path(folder)
-    if file.suffix.lower() != SINGLE_FILE_SUFFIX:
+    if broken := not_finite(weights):
         raise NucleiError(
-            f"{file.name} is not a model file ({SINGLE_FILE_SUFFIX}).", "Ask for the file made by *Share*."
+            f"The weights of the model {Path(folder).name} are damaged: numbers in {broken} of {len(weights)} are not "
+            "finite, and it would find nothing.",
+            "Ask for the model again.",
         )
-    aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with zipfile.ZipFile(file) as archive:
-            if set(archive.namelist()) != {CARD_FILE, WEIGHTS_FILE}:
-                raise NucleiError(f"{file.name} is not a model of this program.", "Ask for the file made by *Share*.")
-            aside.mkdir(parents=True)
-            for name in (CARD_FILE, WEIGHTS_FILE):
-                (aside / name).write_bytes(archive.read(name))
-        load_card(aside)
-        load_weights(aside)
-        if folder.exists():
-            raise NucleiError(f"There is a model named {folder.name} already.", "Choose another name.")
-        replace_with_retry(aside, folder)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise NucleiError(f"{file.name} is damaged or is not a model.", "Copy it again, whole.") from error
-    except OSError as error:
-        raise disk_error(error, folder) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return folder
+    return weights

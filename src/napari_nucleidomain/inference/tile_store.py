@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,15 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import remove_folder, write_atomic
+from napari_nucleidomain.data.npz import read_npz
 from napari_nucleidomain.instances.stitching import Grid, TileInstances
 
 from .core_canvas import CoreCanvas
 
 # Pixels of a label image that is still held in memory: 256 MB of ids.
 LARGE = 1 << 26
+# Of one tile: hundreds of times what the largest takes.
+_MOST_BYTES = 512 << 20
 
 
 class TileStore:
@@ -73,9 +74,9 @@ class TileStore:
             return self._memory[index]
         path = self._file(index)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return TileInstances(file["labels"], file["scores"], file["uncertainty"])
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+            file = read_npz(path, _MOST_BYTES)
+            return _checked(file["labels"], file["scores"], file["uncertainty"])
+        except (OSError, ValueError, KeyError) as error:
             path.unlink(missing_ok=True)
             raise NucleiError(
                 f"What was found in one tile cannot be read again: {path.name} was damaged.",
@@ -103,3 +104,13 @@ class TileStore:
         if self._folder is not None:
             # What an antivirus still holds open is of no harm.
             remove_folder(self._folder)
+
+
+def _checked(labels: np.ndarray, scores: np.ndarray, uncertainty: np.ndarray) -> TileInstances:
+    """Nuclei as they were kept; a file of that name may be anybody's."""
+    if labels.dtype.kind not in "iu" or labels.ndim not in (2, 3) or labels.min(initial=0) < 0:
+        raise ValueError("no labels")
+    lacks = len(scores) < int(labels.max(initial=0)) if scores.ndim == 1 else True
+    if lacks or scores.shape != uncertainty.shape or not scores.dtype.kind == uncertainty.dtype.kind == "f":
+        raise ValueError("other nuclei than those of the labels")
+    return TileInstances(labels, scores, uncertainty)

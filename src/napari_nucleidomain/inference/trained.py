@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,10 +11,14 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
-from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError, RunContext, load_card
+from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError, RunContext, find_method, load_card
+from napari_nucleidomain.contracts.card import damaged_card
 
 from .model_files import load_weights
+from .weights_file import Stored, stored_weights
 
+# Of means and spreads of pixels in the unit range.
+_LARGEST, _LEAST_SPREAD = 1e4, 1e-6
 _Config = TypeVar("_Config", bound=MethodConfig)
 
 
@@ -45,19 +50,60 @@ def read_config(
     try:
         made = config.model_validate(card.config)
     except ValidationError as error:
-        raise NucleiError(
-            f"The card of the model {card.name} does not fit this version.", "Update the program."
-        ) from error
+        raise damaged_card(card.name, error) from error
+    if card.ndim not in find_method(method).ndims:
+        raise _damaged(card, f"ndim = {card.ndim}")
     if any(len(_numbers(card.normalisation.get(name))) != card.channels for name in per_channel):
-        raise NucleiError(f"The card of the model {card.name} is damaged.", "Ask for the model again.")
+        raise _damaged(card, " and ".join(per_channel))
+    if "std" in per_channel and min(_numbers(card.normalisation["std"]), default=1.0) < _LEAST_SPREAD:
+        raise _damaged(card, "std")
     return made
 
 
+def _damaged(card: ModelCard, what: str) -> NucleiError:
+    return NucleiError(f"The card of the model {card.name} is damaged: {what}.", "Ask for the model again.")
+
+
 def _numbers(value: Any) -> list[float]:
-    """Finite numbers of a list in a card; none where it holds anything else."""
-    if not isinstance(value, list) or not all(isinstance(x, (int, float)) and np.isfinite(x) for x in value):
+    """Numbers of a list in a card, such as pixels in the unit range have; none where it holds anything else."""
+    if not isinstance(value, list) or not all(isinstance(x, (int, float)) and abs(x) <= _LARGEST for x in value):
         return []
     return value
+
+
+def check_weights(folder: Path | str, card: ModelCard, **networks: Callable[[], nn.Module]) -> None:
+    """Refuse weights that are not those of the networks a card describes, before networks or weights are in memory.
+
+    Parameters
+    ----------
+    folder : Path or str
+        The model.
+    card : ModelCard
+    **networks
+        What makes each network, by the first part of its weights' names. One of which there are no weights is left
+        out.
+
+    Raises
+    ------
+    NucleiError
+        Names, sides or number types differ.
+    """
+    stored = stored_weights(Path(folder))
+    expected = {}
+    for name, make in networks.items():
+        if any(one.startswith(f"{name}.") for one in stored):
+            # On no device: it has sides and no numbers.
+            with torch.device("meta"):
+                state = make().state_dict().items()
+            expected |= {f"{name}.{key}": Stored(tuple(one.shape), one.is_floating_point()) for key, one in state}
+    if stored != expected:
+        raise _unlike(card)
+
+
+def _unlike(card: ModelCard) -> NucleiError:
+    return NucleiError(
+        f"The weights of the model {card.name} are not those its card describes.", "Ask for the model again."
+    )
 
 
 def put_weights(network: nn.Module, weights: dict[str, np.ndarray], prefix: str, card: ModelCard) -> None:
@@ -74,9 +120,7 @@ def put_weights(network: nn.Module, weights: dict[str, np.ndarray], prefix: str,
     try:
         network.load_state_dict(part)
     except RuntimeError as error:
-        raise NucleiError(
-            f"The weights of the model {card.name} are not those its card describes.", "Ask for the model again."
-        ) from error
+        raise _unlike(card) from error
 
 
 def weights_of(**networks: nn.Module | None) -> dict[str, np.ndarray]:

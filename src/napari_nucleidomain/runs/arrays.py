@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts.files import write_atomic
+from napari_nucleidomain.data.npz import read_npz
 
 
 def write_arrays(
@@ -28,5 +29,4 @@ def write_arrays(
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """What `write_arrays` wrote. Never runs code from the file."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return read_npz(path)

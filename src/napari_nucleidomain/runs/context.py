@@ -30,7 +30,8 @@ from napari_nucleidomain.contracts.events import (
     Warned,
 )
 from napari_nucleidomain.contracts.files import write_atomic, write_json
-from napari_nucleidomain.inference.model_files import pack_model, save_model
+from napari_nucleidomain.inference.model_archive import pack_model
+from napari_nucleidomain.inference.model_files import save_model
 
 from .clock import Plan, WorkClock
 from .event_log import EventWriter

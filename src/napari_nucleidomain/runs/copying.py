@@ -91,6 +91,7 @@ def copy_data(
     """
     places: dict[Path, Path] = {}
     taken: set[str] = set()
+    numbers: dict[str, int] = {}
     done, examples = 0, []
     for example in dataset:
         changes = {}
@@ -100,7 +101,7 @@ def copy_data(
             if path not in places:
                 others = _others(path)
                 names = [path.name, *(other.name for other in others)]
-                places[path] = _free_place(folder / _FOLDERS[kind], names, taken)
+                places[path] = _free_place(folder / _FOLDERS[kind], names, taken, numbers)
                 _copy(path, places[path])
                 for other in others:
                     _copy(other, places[path].with_name(other.name))
@@ -112,14 +113,20 @@ def copy_data(
     return Dataset(folder, examples, name=dataset.name).save(home=home)
 
 
-def _free_place(folder: Path, names: list[str], taken: set[str]) -> Path:
-    """A place under the files' own names, in a numbered folder where others have them: names are shown to people."""
-    number, place = 1, folder
+def _free_place(folder: Path, names: list[str], taken: set[str], numbers: dict[str, int]) -> Path:
+    """A place under the files' own names, in a numbered folder where others have them: names are shown to people.
+
+    `numbers` remembers how far each name has come, for thousands may have the same one.
+    """
+    key = str(folder / names[0]).casefold()
+    number = numbers.get(key, 1)
+    place = folder if number == 1 else folder / str(number)
     # Windows and Macs do not tell A.tif from a.tif.
     while taken & {str(place / name).casefold() for name in names}:
         number += 1
         place = folder / str(number)
     taken |= {str(place / name).casefold() for name in names}
+    numbers[key] = number
     return place / names[0]
 
 

@@ -7,7 +7,6 @@ counts for nothing, so nothing has to be cleaned up after a crash.
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import re
 import socket
@@ -21,13 +20,13 @@ from pathlib import Path
 
 from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, WriteError
 from napari_nucleidomain.contracts.events import Warned
-from napari_nucleidomain.contracts.files import remove_with_retry, write_json
+from napari_nucleidomain.contracts.files import SMALL, read_json, remove_with_retry, write_json
 
 from .event_log import EventWriter
 from .folder import RunFolder
 from .job import CLASSICAL, Job, PredictJob, TrainJob
 from .lock import exclusive
-from .ownership import process_alive, process_key
+from .ownership import is_process, is_time, process_alive, process_key
 from .places import PROJECT_FILE
 from .requests import Requests
 from .team_devices import several_words, split_devices
@@ -124,16 +123,27 @@ def holders() -> list[Holder]:
     """Jobs that compute on this computer now, oldest first; records of processes that are gone are removed."""
     found = []
     for path in registry().glob("[!.]*.json"):
-        try:
-            holder = Holder(**json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            # Just removed, or of a later version of this program.
+        holder = _read_holder(path)
+        if holder is None:
             continue
         if holder.alive:
             found.append(holder)
         else:
             remove_with_retry(path)
     return sorted(found, key=lambda one: one.since)
+
+
+def _read_holder(path: Path) -> Holder | None:
+    """A record; None where it was just removed, is of a later version of this program, or says what no job can."""
+    try:
+        holder = Holder(**read_json(path, SMALL))
+    except (NucleiError, TypeError):
+        return None
+    texts = [holder.device, holder.words, holder.kind, holder.name, holder.run, holder.project, holder.process_key]
+    lists = [holder.others, holder.cpus if holder.cpus is not None else []]
+    good = all(isinstance(one, str) for one in [*texts, holder.token]) and all(isinstance(one, list) for one in lists)
+    good = good and all(isinstance(one, str) for one in holder.others) and is_process(holder)
+    return holder if good and is_time(holder.since) else None
 
 
 def training_now(besides: Path | None = None) -> Holder | None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
+from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.events import Event, Warned, parse_event
-from napari_nucleidomain.contracts.files import disk_error
+from napari_nucleidomain.contracts.files import disk_error, open_plain, refuse_special
 
 EVENTS_FILE = "events.jsonl"
+# The last event of a prediction names every image.
+_LONGEST_LINE = 64 << 20
+_MOST_BYTES = 96 << 20
 
 
 class EventWriter:
@@ -23,9 +29,10 @@ class EventWriter:
 
     def _mend_last_line(self) -> None:
         """End a line that a killed process left half-written, so that the next one starts clean."""
-        if not self._path.exists() or self._path.stat().st_size == 0:
-            return
+        refuse_special(self._path)
         try:
+            if not self._path.exists() or self._path.stat().st_size == 0:
+                return
             with open(self._path, "rb+") as handle:
                 handle.seek(-1, 2)
                 if handle.read(1) != b"\n":
@@ -67,8 +74,18 @@ def _append(handle: FileIO, line: bytes) -> None:
         raise
 
 
+def lines_of(handle: BinaryIO) -> Iterator[bytes]:
+    """Whole lines; those that no event has, for their length, are empty."""
+    begun = False
+    while line := handle.readline(_LONGEST_LINE):
+        ended = line.endswith(b"\n")
+        if ended:
+            yield b"\n" if begun else line
+        begun = not ended
+
+
 def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """Events from byte `offset` on.
+    """Events from byte `offset` on; of a file that holds more than a month of them, the last ones.
 
     Returns
     -------
@@ -78,15 +95,24 @@ def read_events(folder: Path, offset: int = 0) -> tuple[list[Event], int]:
         Where to go on next time. A half-written last line is read then.
     """
     path = folder / EVENTS_FILE
+    found: list[Event] = []
     try:
-        with open(path, "rb") as handle:
-            handle.seek(offset)
-            content = handle.read()
-    except FileNotFoundError:
+        with open_plain(path) as handle:
+            begin = max(offset, handle.seek(0, 2) - _MOST_BYTES)
+            handle.seek(begin)
+            if begin > offset:
+                # In the midst of a line, of which the rest is none.
+                begin += len(handle.readline(_LONGEST_LINE))
+            end = begin
+            for line in lines_of(handle):
+                event = parse_event(line) if line.strip() else None
+                if event is not None:
+                    found.append(event)
+                end = handle.tell()
+    except (OSError, NucleiError):
+        # None yet, or nothing that could be read.
         return [], offset
-    end = content.rfind(b"\n") + 1
-    parsed = (parse_event(line) for line in content[:end].splitlines() if line.strip())
-    return [event for event in parsed if event is not None], offset + end
+    return found, end
 
 
 def last_event(folder: Path, tail: int = 16_384) -> Event | None:
@@ -107,6 +133,6 @@ def last_event(folder: Path, tail: int = 16_384) -> Event | None:
         begin = max(0, size - tail)
         events, _ = read_events(folder, begin)
         # What begins in the middle of a line is no event, so the last one found is whole.
-        if events or begin == 0:
+        if events or begin == 0 or tail >= _MOST_BYTES:
             return events[-1] if events else None
         tail *= 4

@@ -16,7 +16,7 @@ from typing import Any
 from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, WriteError
 from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import Failed, Finished, Started, Stopped, Warned
-from napari_nucleidomain.contracts.files import remove_halves
+from napari_nucleidomain.contracts.files import refuse_special, remove_halves, specials_in
 from napari_nucleidomain.inference.batching import is_memory_full
 
 from .devices import Busy, hold
@@ -94,6 +94,9 @@ def execute(
     run = RunFolder(folder)
     job = run.job
     refuse_foreign(run)
+    for special in specials_in(run.path):
+        # Whoever opened it would wait for ever.
+        refuse_special(special)
     ownership = Ownership(run.path)
     try:
         part_from_copies(run)
@@ -160,7 +163,7 @@ def _refuse_without_inputs(run: RunFolder) -> None:
         needed = [Path(job.model)]
     else:
         lost = _lost(run.summary())
-        needed = [Path(entry["image"]) for entry in lost] + (
+        needed = [Path(entry["image"]) for entry in lost if "image" in entry] + (
             [Path(job.model)] if lost and job.model != CLASSICAL else []
         )
     gone = [path for path in needed if not path.exists()]

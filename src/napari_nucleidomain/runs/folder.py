@@ -9,12 +9,12 @@ from typing import Any, Literal
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.events import GO_ON, Event, Failed, Finished, Question, Stopped
-from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
+from napari_nucleidomain.contracts.files import SMALL, read_json, remove_with_retry, write_json
 from napari_nucleidomain.contracts.paths import lies_in, wrong_name
 
 from .event_log import last_event, read_events
 from .job import Job, load_job, save_job
-from .ownership import is_alive
+from .ownership import is_alive, is_time
 from .places import summary_to_real
 from .questions import open_question, write_answer
 
@@ -159,19 +159,22 @@ class RunFolder:
         write_json(self.path / VIEW_FILE, {"image": image, "box": box})
 
     def read_control(self) -> dict[str, Any] | None:
-        """The latest request, or None."""
-        return self._read_small(CONTROL_FILE)
+        """The latest request, or None; what no program asks so is none."""
+        content = self._read_small(CONTROL_FILE)
+        good = content is not None and is_time(content.get("time")) and isinstance(content.get("request"), str)
+        return content if good else None
 
     def read_view(self) -> dict[str, Any] | None:
-        """The latest preview request, or None."""
-        return self._read_small(VIEW_FILE)
+        """The latest preview request, or None; its box is not looked at beyond being one."""
+        content = self._read_small(VIEW_FILE)
+        return content if content is not None and _is_box(content.get("box")) else None
 
     def _read_small(self, name: str) -> dict[str, Any] | None:
         path = self.path / name
         if not path.exists():
             return None
         try:
-            content = read_json(path)
+            content = read_json(path, SMALL)
         except NucleiError:
             # Being replaced this very moment (Windows): the next look will find it.
             return None
@@ -215,3 +218,11 @@ class RunFolder:
 
     def __repr__(self) -> str:
         return f"RunFolder({str(self.path)!r})"
+
+
+def _is_box(box: Any) -> bool:
+    """Whether it is [[start, stop], ...] in pixels that an image can have."""
+    return isinstance(box, list) and all(
+        isinstance(side, list) and len(side) == 2 and all(type(at) is int and abs(at) < 1 << 40 for at in side)
+        for side in box
+    )

@@ -23,6 +23,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import Checkpoints, ModelCard, NucleiError, Step, StopRun, find_method
 from napari_nucleidomain.contracts.events import Event
+from napari_nucleidomain.contracts.files import parse_json
 
 from .context import mix_seed
 from .folder import RunFolder
@@ -214,7 +215,7 @@ def follow(run: RunFolder, link: FollowerLink) -> None:
 def _hear(source: IO[bytes], told: queue.Queue[dict[str, Any]]) -> None:
     """Pass messages on; the end of them is the end of the owner, whatever this process is at just now."""
     for line in source:
-        told.put(json.loads(line))
+        told.put(parse_json(line))
     os._exit(0)
 
 

@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import disk_error, read_json, remove_folder, replace_with_retry, write_json
+from napari_nucleidomain.contracts.files import (
+    LISTS,
+    disk_error,
+    read_json,
+    remove_folder,
+    replace_with_retry,
+    write_json,
+)
 from napari_nucleidomain.data.dataset import FILE_NAME, Dataset, file_digest, open_dataset
 from napari_nucleidomain.data.example import ATTACHED
 
@@ -144,7 +151,7 @@ def _read(run: RunFolder, job: TrainJob, space: int) -> Dataset:
 def _record(run: RunFolder) -> dict[str, Any] | None:
     """What was written of the copies; None where that is lost, and they must be trusted."""
     try:
-        content = read_json(run.path / RECORD)
+        content = read_json(run.path / RECORD, LISTS)
         return {
             "stamp": str(content["stamp"]),
             "left_out": [(str(stored), str(why)) for stored, why in content["left_out"]],

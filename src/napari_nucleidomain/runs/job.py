@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from napari_nucleidomain.contracts import NucleiError, SynthesisWish
-from napari_nucleidomain.contracts.files import check_version, read_json, write_json
+from napari_nucleidomain.contracts.files import LISTS, check_version, read_json, write_json
 from napari_nucleidomain.contracts.paths import wrong_name
 
 from .places import project_id, project_of, to_real, to_stored
@@ -129,7 +129,7 @@ def change_job(folder: Path, **changes: Any) -> None:
         The folder holds no run, or cannot be written to.
     """
     load_job(folder)
-    write_json(folder / JOB_FILE, {**read_json(folder / JOB_FILE), **changes})
+    write_json(folder / JOB_FILE, {**read_json(folder / JOB_FILE, LISTS), **changes})
 
 
 def _with_paths(job: Job, change: Callable[[str], str]) -> Job:
@@ -159,7 +159,7 @@ def load_job(folder: Path) -> Job:
         raise NucleiError(
             f"{folder} is not a run folder: it has no {JOB_FILE}.", "Choose a folder that `train` or `predict` made."
         )
-    content = read_json(path)
+    content = read_json(path, LISTS)
     check_version(content, SCHEMA, f"The run {path.parent.name}", "Start the training or prediction anew.")
     try:
         job = _ADAPTER.validate_python(content)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import disk_error
+from napari_nucleidomain.contracts.files import disk_error, refuse_special
 
 from .folder import LOG_FILE, RunFolder
 from .foreign import refuse_foreign
@@ -39,6 +39,7 @@ def spawn(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
         options["creationflags"] = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
     else:
         options["start_new_session"] = True
+    refuse_special(log)
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as stream:

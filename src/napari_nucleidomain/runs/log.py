@@ -6,6 +6,8 @@ import logging
 import sys
 from pathlib import Path
 
+from napari_nucleidomain.contracts.shown import shown
+
 
 class _LogFile(logging.FileHandler):
     """A log that a full disk makes shorter and nothing else: the run itself says what is wrong, once."""
@@ -28,10 +30,17 @@ class _LogFile(logging.FileHandler):
             self.stream = None
 
 
+class _Formatter(logging.Formatter):
+    """Texts of files stand in messages and tracebacks, and logs are looked at in terminals."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return shown(super().format(record), lines=True)
+
+
 def open_log(path: Path) -> logging.Handler:
     """Have everything this program logs written to a file, until the handler is removed."""
     handler = _LogFile(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger = logging.getLogger("napari_nucleidomain")
     logger.setLevel(logging.INFO)
     logger.addHandler(handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -11,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import remove_with_retry, write_json
+from napari_nucleidomain.contracts.files import SMALL, read_json, remove_with_retry, write_json
 
 from .lock import exclusive
 
@@ -28,6 +28,7 @@ _START_SLACK = 2.0
 # A clock is seldom set by more, and a process number seldom given anew that soon after its process was killed.
 _LARGEST_STEP = 86400.0
 _BEATING_SECONDS = 10.0
+_LATEST = 3e10
 _BOOT_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -49,19 +50,53 @@ class Owner:
 
 
 def read_owner(folder: Path) -> Owner | None:
-    """The owner written in the folder; None where there is none or the file is half-written."""
+    """The owner written in the folder; None where there is none or the file is half-written or no owner's."""
     try:
-        content = json.loads((folder / OWNER_FILE).read_text(encoding="utf-8"))
-        return Owner(**content)
-    except (OSError, ValueError, TypeError):
+        return _as_owner(read_json(folder / OWNER_FILE, SMALL))
+    except NucleiError:
         return None
+
+
+def _as_owner(content: Any) -> Owner | None:
+    """What a file says, where it says what only an owner can: a process has a number, a time is finite."""
+    try:
+        owner = Owner(**content)
+    except TypeError:
+        return None
+    texts = (owner.host, owner.token, owner.process_key)
+    good = all(isinstance(one, str) for one in texts) and is_process(owner) and is_time(owner.taken)
+    return owner if good else None
+
+
+class _Process(Protocol):
+    @property
+    def process(self) -> int: ...
+
+    @property
+    def process_started(self) -> float: ...
+
+
+def is_process(one: _Process) -> bool:
+    """Whether number and start are such as a process can have."""
+    number, started = one.process, one.process_started
+    return isinstance(number, int) and not isinstance(number, bool) and 0 < number < 1 << 31 and is_time(started)
+
+
+def is_time(value: Any) -> bool:
+    """Whether a value can be seconds since 1970; systems know no times after the year 3000."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < _LATEST
 
 
 def is_alive(folder: Path) -> bool:
     """Whether the run's owner still works on it."""
-    owner = read_owner(folder)
-    if owner is None:
+    try:
+        content = read_json(folder / OWNER_FILE, SMALL)
+    except NucleiError:
         return _just_written(folder)
+    owner = _as_owner(content)
+    if owner is None:
+        # Whole, and of nobody.
+        return False
     if owner.here:
         # A heart that beat just now is most likely its own: then the clock was set, not the number given anew.
         slack = _LARGEST_STEP if _beat_within(folder, _BEATING_SECONDS) else _START_SLACK
@@ -192,11 +227,11 @@ class Ownership:
 
     def _still_ours(self) -> bool:
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
+            content = read_json(self._path, SMALL)
             return bool(content["token"] == self.owner.token)
-        except FileNotFoundError:
-            return False
-        except (ValueError, TypeError, KeyError) as error:
+        except (NucleiError, TypeError, KeyError) as error:
+            if not self._path.exists():
+                return False
             raise NucleiError(
                 f"It cannot be told who has {self._path.parent} now.", "It is tried again in some seconds."
             ) from error

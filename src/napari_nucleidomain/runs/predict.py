@@ -24,10 +24,11 @@ from napari_nucleidomain.contracts import (
     load_card,
 )
 from napari_nucleidomain.contracts.card import CARD_FILE
-from napari_nucleidomain.contracts.events import StageEvent, Warned
-from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
+from napari_nucleidomain.contracts.events import StageEvent, Warned, is_result
+from napari_nucleidomain.contracts.files import LISTS, read_json, remove_with_retry, write_json
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_out import FORMATS
+from napari_nucleidomain.data.naming import unique_names
 from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.inference.assemble import Wishes
 from napari_nucleidomain.inference.scale import Scale, choose_scale
@@ -179,20 +180,22 @@ def refuse_over_images(files: list[Path], job: PredictJob) -> None:
     NucleiError
         One would.
     """
-    images = {os.path.realpath(ref.path) for ref in job.images}
-    for file in files:
-        if file.exists() and (os.path.realpath(file) in images or any(_same(file, image) for image in images)):
+    there = [file for file in files if file.exists()]
+    images = {_identity(ref.path) for ref in job.images} if there else set()
+    for file in there:
+        if _identity(file) in images:
             raise NucleiError(
                 f"The labels {file.name} would replace the image {file}.", "Choose another folder for the labels."
             )
 
 
-def _same(one: Path, other: str) -> bool:
-    # Another spelling of one file: a link, or capitals on Windows and Macs.
+def _identity(path: Path | str) -> tuple[int, int] | str:
+    """The same for every spelling of one file: a link, or capitals on Windows and Macs."""
     try:
-        return os.path.samefile(one, other)
-    except OSError:
-        return False
+        known = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return known.st_dev, known.st_ino
 
 
 def _remove_halves(files: list[Path], job_file: Path) -> None:
@@ -262,8 +265,8 @@ def _read_record(file: Path, run: RunFolder) -> dict[str, Any] | None:
     if not file.exists():
         return None
     try:
-        record = record_to_real(dict(read_json(file)), run.path, run.job.written_in)
-        return record if Path(record["labels"]).exists() and "nuclei" in record else None
+        record = record_to_real(dict(read_json(file, LISTS)), run.path, run.job.written_in)
+        return record if is_result(record) and Path(record["labels"]).exists() else None
     except (NucleiError, KeyError, TypeError, ValueError):
         # Damaged: the image is done again, most of it from the tiles that are there.
         return None
@@ -276,24 +279,14 @@ def _pixel_um(image: Image) -> float | None:
 
 def _unique_names(refs: list[ImageRef]) -> list[str]:
     """A name for each image's results: the file's, numbered where two folders hold the same."""
-    names: list[str] = []
-    taken: set[str] = set()
-    for ref in refs:
-        base = ref.name or _stem(Path(ref.path))
-        if base in ("", ".", ".."):
-            # Of a path that ends so, which is no name to write under.
-            base = "image"
-        name, number = base, 2
-        # To Windows and Macs Liver and liver are one file.
-        while name.casefold() in taken:
-            name, number = f"{base}-{number}", number + 1
-        taken.add(name.casefold())
-        names.append(name)
-    return names
+    return unique_names([ref.name or _stem(Path(ref.path)) for ref in refs])
 
 
 def _stem(path: Path) -> str:
     name = path.name
+    if name in ("", ".", ".."):
+        # Of a path that ends so, which is no name to write under.
+        return "image"
     for double in (".ome.tif", ".ome.tiff", ".ome.zarr"):
         if name.lower().endswith(double):
             return name[: -len(double)]

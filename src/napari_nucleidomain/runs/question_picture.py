@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_nucleidomain.data.npz import read_npz
+
 # Array of a preview -> what it is for a person; in pairs of before and after.
 PICTURES = {
     "picture": "your image",
@@ -18,6 +20,7 @@ LARGE = 240
 """Shorter side of a picture in pixels, about."""
 _GAP, _LINE = 8, 16
 _WHITE = 255
+_MOST_BYTES = 256 << 20
 
 
 def read_pictures(file: Path) -> dict[str, np.ndarray]:
@@ -33,8 +36,8 @@ def read_pictures(file: Path) -> dict[str, np.ndarray]:
     OSError, ValueError
         The file is gone or cut short.
     """
-    with np.load(file, allow_pickle=False) as content:
-        return {name: _grey(np.asarray(content[name], np.float32), name) for name in PICTURES if name in content}
+    content = read_npz(file, _MOST_BYTES)
+    return {name: _grey(np.asarray(content[name], np.float32), name) for name in PICTURES if name in content}
 
 
 def as_png(pictures: dict[str, np.ndarray]) -> bytes:

@@ -13,9 +13,9 @@ from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.events import WITHDRAWN, Answered, Question, parse_event
-from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.contracts.files import SMALL, open_plain, read_json, write_json
 
-from .event_log import EVENTS_FILE, EventWriter
+from .event_log import EVENTS_FILE, EventWriter, lines_of
 
 ANSWERS_FILE = "answers.json"
 _MARKS = (b'"kind":"question"', b'"kind":"answered"')
@@ -39,10 +39,11 @@ def read_questions(folder: Path) -> tuple[dict[str, Question], dict[str, str]]:
     asked: dict[str, Question] = {}
     answers: dict[str, str] = {}
     try:
-        with open(folder / EVENTS_FILE, "rb") as handle:
+        with open_plain(folder / EVENTS_FILE) as handle:
             # A long run has many thousand lines, and two of them are of interest.
-            lines = [line for line in handle if line.endswith(b"\n") and any(mark in line for mark in _MARKS)]
-    except FileNotFoundError:
+            lines = [line for line in lines_of(handle) if any(mark in line for mark in _MARKS)]
+    except (NucleiError, OSError):
+        # None yet, or nothing that could be read.
         return {}, {}
     for event in map(parse_event, lines):
         if isinstance(event, Question):
@@ -62,7 +63,7 @@ def read_given(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = read_json(path)
+        content = read_json(path, SMALL)
     except NucleiError:
         # Being replaced this very moment (Windows): the next look will find it.
         return {}

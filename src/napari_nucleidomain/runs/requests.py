@@ -5,8 +5,10 @@ Files, not signals: they work on every system, over a network folder, and after 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+import traceback
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError
@@ -34,11 +36,8 @@ def _drop_old_request(run: RunFolder, born: float) -> None:
 
 
 def _time_of(control: dict[str, Any] | None) -> float:
-    """When a request was made; 0 where there is none or its file is not ours."""
-    try:
-        return float((control or {}).get("time", 0.0))
-    except (TypeError, ValueError):
-        return 0.0
+    """When a request was made; 0 where there is none."""
+    return float((control or {}).get("time", 0.0))
 
 
 class Requests:
@@ -61,7 +60,8 @@ class Requests:
         self._go_on.set()
         self._use_now = threading.Event()
         self._closed = threading.Event()
-        self._lost = False
+        self._lost = self._told = False
+        self._beaten = 0.0
         self._interrupted = False
         self._seen = 0.0
         self.questions = Questions(run.path, events)
@@ -124,25 +124,39 @@ class Requests:
         self._thread.join(timeout=5.0)
 
     def _watch(self) -> None:
-        beaten = 0.0
         while not self._closed.wait(_LOOK_SECONDS):
-            now = time.monotonic()
-            if now - beaten > HEARTBEAT_SECONDS:
-                self._lost = self._ownership.lost
-                if self._lost:
-                    # The requests are for the other one now.
-                    self._go_on.set()
-                    return
-                self._ownership.beat()
-                beaten = now
-            control = self._run.read_control()
-            if control and _time_of(control) != self._seen:
-                self._seen = _time_of(control)
-                if control.get("paused"):
-                    # The pause it replaces may not have been read.
-                    self._go_on.clear()
-                self._obey(str(control.get("request", "")))
-            self._hear_answers()
+            try:
+                self._look()
+            except Exception:  # noqa: BLE001 - without this thread there is no heartbeat, no stop and no pause
+                self._tell_fault()
+            if self._lost:
+                return
+
+    def _look(self) -> None:
+        """Beat, and obey what is asked for."""
+        now = time.monotonic()
+        if now - self._beaten > HEARTBEAT_SECONDS:
+            self._lost = self._ownership.lost
+            if self._lost:
+                # The requests are for the other one now.
+                self._go_on.set()
+                return
+            self._ownership.beat()
+            self._beaten = now
+        control = self._run.read_control()
+        if control and _time_of(control) != self._seen:
+            self._seen = _time_of(control)
+            if control.get("paused"):
+                # The pause it replaces may not have been read.
+                self._go_on.clear()
+            self._obey(control["request"])
+        self._hear_answers()
+
+    def _tell_fault(self) -> None:
+        """A fault of this program, into the log, once: the next look most likely has it too."""
+        if not self._told:
+            self._told = True
+            logging.getLogger("napari_nucleidomain").error("requests: %s", traceback.format_exc())
 
     def _hear_answers(self) -> None:
         try:

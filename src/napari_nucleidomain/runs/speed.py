@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import socket
@@ -18,7 +17,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import disk_error, write_json
+from napari_nucleidomain.contracts.files import SMALL, JsonTextError, disk_error, parse_json, read_json, write_json
 
 SECONDS = 5.0
 _LAST_BYTES = 20_000
@@ -70,9 +69,8 @@ def load_speed(device: str) -> Speed | None:
         As asked for: "auto", "cpu", "cuda", "mps".
     """
     try:
-        stored = json.loads(speed_file().read_text(encoding="utf-8"))
-        return Speed.model_validate(stored[device])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        return Speed.model_validate(read_json(speed_file(), SMALL)[device])
+    except (NucleiError, KeyError, TypeError, ValidationError):
         # Never measured, or by another version of this program: measured again when asked for.
         return None
 
@@ -87,8 +85,8 @@ def save_speed(speed: Speed, asked: str) -> None:
     """
     path = speed_file()
     try:
-        stored: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stored: Any = read_json(path, SMALL)
+    except NucleiError:
         stored = {}
     stored = stored if isinstance(stored, dict) else {}
     for name in {asked, speed.device, speed.device.partition(":")[0]}:
@@ -155,8 +153,8 @@ class SpeedTest:
         assert self._process.stdout is not None
         for line in self._process.stdout:
             try:
-                content = json.loads(line)
-            except ValueError:
+                content = parse_json(line)
+            except JsonTextError:
                 # A library printed something.
                 continue
             if isinstance(content, dict):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json, remove_with_retry, write_json
+from napari_nucleidomain.contracts.files import SMALL, read_json, remove_with_retry, write_json
 
 from .arrays import read_arrays, write_arrays
 
@@ -38,7 +38,7 @@ class StageFolder:
         if not marker.exists():
             return False
         try:
-            content = read_json(marker)
+            content = read_json(marker, SMALL)
             self.token = str(content["token"])
             sizes = {str(name): int(size) for name, size in content["files"].items()}
             return content["key"] == self.key and sizes == self._sizes()

@@ -13,9 +13,10 @@ from pathlib import Path
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import ModelCard, NucleiError, WriteError, load_card
 from napari_nucleidomain.contracts.card import CARD_FILE
-from napari_nucleidomain.contracts.files import check_version, disk_error, read_json, write_json
+from napari_nucleidomain.contracts.files import SMALL, check_version, disk_error, read_json, write_json
 from napari_nucleidomain.contracts.paths import refuse_links
-from napari_nucleidomain.inference.model_files import mend_models, pack_model, unpack_model
+from napari_nucleidomain.inference.model_archive import pack_model, unpack_model
+from napari_nucleidomain.inference.model_files import mend_models
 
 from .folder import RunFolder
 from .job import JOB_FILE, Job, TrainJob
@@ -89,7 +90,7 @@ class Project:
         marker = project.path / PROJECT_FILE
         if marker.exists():
             mend = f"Remove its file {PROJECT_FILE}: images, clicks, runs and models lie beside it and stay."
-            content = read_json(marker)
+            content = read_json(marker, SMALL)
             check_version(content, SCHEMA, f"The project {project.path.name}", mend)
             if not content.get("id"):
                 # Made by an earlier version. One that cannot be written to does without.

@@ -22,7 +22,14 @@ from napari_nucleidomain.contracts import (
 )
 from napari_nucleidomain.contracts.card import WEIGHTS_FILE
 from napari_nucleidomain.contracts.events import Progress, StageEvent, Warned
-from napari_nucleidomain.contracts.files import check_version, disk_error, read_json, remove_with_retry, write_json
+from napari_nucleidomain.contracts.files import (
+    SMALL,
+    check_version,
+    disk_error,
+    read_json,
+    remove_with_retry,
+    write_json,
+)
 from napari_nucleidomain.data.dataset import file_digest
 from napari_nucleidomain.data.images_out import write_grey
 from napari_nucleidomain.data.labels_out import write_labels
@@ -223,7 +230,7 @@ def _check_folder(job: SynthesizeJob, about: dict[str, Any]) -> None:
         return
     if not (out / ABOUT).is_file():
         raise NucleiError(f"{out} is there already and holds something else.", "Choose a new folder.")
-    there = read_json(out / ABOUT)
+    there = read_json(out / ABOUT, SMALL)
     check_version(there, SCHEMA, f"The folder {out.name}", "Choose a new folder.")
     if any(there.get(key) != about[key] for key in ("kind", "model", "seed", "settings")):
         raise NucleiError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import threading
 from typing import IO, Any
 
-from napari_nucleidomain.contracts.files import disk_error
+from napari_nucleidomain.contracts.files import JsonTextError, disk_error, parse_json
 
 from .folder import RunFolder
 
@@ -97,7 +96,7 @@ def listen(rank: int, output: IO[bytes], said: Said) -> None:
 def _message(line: bytes) -> dict[str, Any] | None:
     """What a line says; None where it is not ours: another package may print while Python starts."""
     try:
-        message = json.loads(line)
-    except ValueError:
+        message = parse_json(line)
+    except JsonTextError:
         return None
     return message if isinstance(message, dict) and message.keys() & {"met", "failed"} else None

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.contracts.files import SMALL, read_json, write_json
 from napari_nucleidomain.data.example import real_path, stored_path
 
 from .devices import Busy, holders
@@ -181,7 +181,7 @@ class Worker:
 
     def _read(self, ticket: Path) -> Path | None:
         try:
-            return real_path(str(read_json(ticket)["run"]), ticket.parent)
+            return real_path(str(read_json(ticket, SMALL)["run"]), ticket.parent)
         except (NucleiError, KeyError, TypeError) as error:
             print(f"{ticket}: {error}", flush=True)
             return None
@@ -191,7 +191,7 @@ class Worker:
         if not path.exists():
             return False
         try:
-            wish = read_json(path)
+            wish = read_json(path, SMALL)
             path.unlink(missing_ok=True)
             segmenter, _ = self._models.get(str(wish["model"]), str(wish.get("device", "auto")))
             warm_up(segmenter)

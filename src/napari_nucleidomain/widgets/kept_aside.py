@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json, write_json
+from napari_nucleidomain.contracts.files import LISTS, read_json, write_json
 
 from . import storage
 from .storage import LIST_FILE, SCHEMA, Content, as_corners, as_regions
@@ -117,7 +117,7 @@ def _same_regions(path: Path, corners: list[np.ndarray]) -> bool:
 def _same_items(path: Path, items: list[dict[str, Any]]) -> bool:
     """Whether the list says of these images what is said here."""
     try:
-        listed = {item["id"]: _said(item) for item in read_json(path)["images"]}
+        listed = {item["id"]: _said(item) for item in read_json(path, LISTS)["images"]}
     except (NucleiError, KeyError, TypeError):
         return not items
     return all(listed.get(item["id"]) == _said(item) for item in items)

@@ -9,6 +9,7 @@ import numpy as np
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.npz import read_npz
 
 from . import layers
 from .newest import Newest
@@ -25,6 +26,7 @@ ROLE = "preview"
 NAME = "preview of the training (a part only)"
 _ASK_AFTER_MS = 400
 _MOST = 1024
+_MOST_BYTES = 256 << 20
 
 
 def read_preview(file: Path) -> np.ndarray:
@@ -40,8 +42,8 @@ def read_preview(file: Path) -> np.ndarray:
 
 def _read(file: Path) -> dict[str, np.ndarray]:
     """Every label image of a preview file: "labels", and "before" where the training goes on from a model."""
-    with np.load(file, allow_pickle=False) as content:
-        found = {name: np.asarray(content[name], dtype=np.uint32) for name in ("labels", "before") if name in content}
+    content = read_npz(file, _MOST_BYTES)
+    found = {name: np.asarray(content[name], dtype=np.uint32) for name in ("labels", "before") if name in content}
     if "labels" not in found:
         raise KeyError(f"{file} holds no labels")
     return found

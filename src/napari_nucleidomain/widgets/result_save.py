@@ -14,7 +14,7 @@ import numpy as np
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json, write_atomic, write_json
+from napari_nucleidomain.contracts.files import LISTS, read_json, write_atomic, write_json
 
 from .kept_aside import KeptAside, free_name
 from .results import Stored
@@ -104,7 +104,7 @@ def keep_edited(
 
 
 def _update(record: Path, **values: Any) -> None:
-    content = read_json(record)
+    content = read_json(record, LISTS)
     if any(content.get(name) != value for name, value in values.items()):
         # The file's time says when the result was made; lists are ordered by it.
         times = record.stat()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_json
+from napari_nucleidomain.contracts.files import LISTS, read_json
+from napari_nucleidomain.data.npz import read_npz
 
 from .view import same_file
 
@@ -72,7 +73,7 @@ class Stored:
     @property
     def hidden(self) -> np.ndarray:
         """Ids of `found_file` that a filter hid when a person began to change it, (N,) int64."""
-        record = read_json(self.run.result_folder / f"{self.name}.json")
+        record = read_json(self.run.result_folder / f"{self.name}.json", LISTS)
         return np.array(record.get("hidden", []), dtype=np.int64)
 
     @property
@@ -151,7 +152,9 @@ def results_of(run: RunFolder) -> list[Stored]:
     for record in sorted(one for one in run.result_folder.glob("*.json") if not one.name.startswith(".")):
         try:
             found.append(
-                _stored(run, record_to_real(read_json(record), run.path, run.job.written_in), record.stat().st_mtime)
+                _stored(
+                    run, record_to_real(read_json(record, LISTS), run.path, run.job.written_in), record.stat().st_mtime
+                )
             )
         except (NucleiError, KeyError, TypeError, ValueError, OSError):
             # A damaged record is no result; the image can be predicted again.
@@ -201,8 +204,8 @@ def load_result(stored: Stored) -> Loaded:
 
     tables = stored.run.result_folder / f"{stored.name}.npz"
     try:
-        with np.load(tables, allow_pickle=False) as file:
-            scores, uncertainty = file["scores"], file["uncertainty"]
+        file = read_npz(tables)
+        scores, uncertainty = file["scores"], file["uncertainty"]
     except (OSError, ValueError, KeyError) as error:
         raise NucleiError(f"The scores of {stored.name} cannot be read.", "Predict this image again.") from error
     if stored.labels_file.suffix == ".zarr":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import check_version, read_json, write_json
+from napari_nucleidomain.contracts.files import LISTS, check_version, read_json, write_json
 
 if TYPE_CHECKING:
     from .results import Stored
@@ -54,7 +54,7 @@ def read_notes(stored: Stored) -> Notes:
     file = notes_file(stored)
     if not file.exists():
         return Notes()
-    content = read_json(file)
+    content = read_json(file, LISTS)
     check_version(
         content, _VERSION, "The notes of a review", f"Move {file} away; what was looked at is then forgotten."
     )

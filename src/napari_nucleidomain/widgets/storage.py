@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError, WriteError
-from napari_nucleidomain.contracts.files import read_json, replace_with_retry, write_json
+from napari_nucleidomain.contracts.files import LISTS, read_json, replace_with_retry, write_json
 from napari_nucleidomain.contracts.paths import wrong_name
 
 from .entry import ImageEntry
@@ -152,7 +152,7 @@ def read_list(folder: Path) -> dict[str, Any]:
     if not path.exists():
         return {"images": [], "removed": [], "training": {}}
     try:
-        stored = read_json(path)
+        stored = read_json(path, LISTS)
         listed = stored["images"]
         removed, training = stored.get("removed", []), stored.get("training", {})
         version = int(stored.get("schema_version", 0))

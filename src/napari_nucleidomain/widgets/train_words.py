@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import open_plain
+
 # Stages of the methods that come with the program, in a biologist's words.
 _STAGES = {
     "labels": "reading the clicks",
@@ -57,11 +60,11 @@ def consistency_sentence(values: dict[str, float]) -> str:
 def log_tail(log: Path) -> str:
     """The end of a run's log, for the report."""
     try:
-        with open(log, "rb") as handle:
+        with open_plain(log) as handle:
             handle.seek(0, 2)
             handle.seek(max(0, handle.tell() - _LOG_TAIL))
             return handle.read().decode("utf-8", errors="replace")
-    except OSError as error:
+    except (NucleiError, OSError) as error:
         return f"(no log: {error})"
 
 

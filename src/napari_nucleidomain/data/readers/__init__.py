@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import refuse_special
 
 from .array import NPY, from_array, read_npy
 from .base import RawImage, damaged, not_an_image, truncated
@@ -77,6 +78,7 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
             f"{path.name} is a {known} file, which cannot be opened directly.",
             "Save it as OME-TIFF with Fiji (Bio-Formats Exporter) or QuPath and open that.",
         )
+    refuse_special(path)
     try:
         with open(path, "rb") as handle:
             start = handle.read(16)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.files import LISTS, read_json, refuse_special, specials_in
 from napari_nucleidomain.data.axes import READ_ERRORS, UNKNOWN, ArrayLike, guess_axes
 
 from .base import RawImage, damaged, not_an_image, to_micrometres
 
 _MARKS = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
+
+# A slide has a file for each of its chunks; what is amiss stands at the beginning.
+_MOST_LOOKED_AT = 50_000
 
 
 def is_zarr(path: Path) -> bool:
@@ -40,6 +44,8 @@ def read_zarr(path: Path, series: int | None = None) -> RawImage:
     """
     import zarr
 
+    for special in itertools.islice(specials_in(path, _MOST_LOOKED_AT), 1):
+        refuse_special(special)
     try:
         node = zarr.open(str(path), mode="r")
         if isinstance(node, zarr.Array):
@@ -93,7 +99,7 @@ def _attributes(path: Path, group: Any) -> dict[str, Any]:
     # A Zarr 3 marker beside Zarr 2 attributes happens after copies: read the old file too.
     old = path / ".zattrs"
     if not attributes and old.is_file():
-        return dict(json.loads(old.read_text(encoding="utf-8")))
+        return dict(read_json(old, LISTS))
     return attributes
 
 

@@ -101,10 +101,10 @@ class AdganConfig(MethodConfig):
         "transposed", "How sides are doubled: transposed convolution, or pixels repeated.", source="Table 7"
     )
     # losses
-    reconstruction: float = setting(20.0, "Weight of same-domain reconstruction.", ge=0, source="section 4.2")
-    cycle: float = setting(20.0, "Weight of cycle consistency.", ge=0, source="section 4.2")
-    content: float = setting(1.0, "Weight of cross-domain content.", ge=0, source="section 4.2")
-    adversarial: float = setting(1.0, "Weight of the adversarial loss.", ge=0, source="section 3.4")
+    reconstruction: float = setting(20.0, "Weight of same-domain reconstruction.", ge=0, le=1e6, source="section 4.2")
+    cycle: float = setting(20.0, "Weight of cycle consistency.", ge=0, le=1e6, source="section 4.2")
+    content: float = setting(1.0, "Weight of cross-domain content.", ge=0, le=1e6, source="section 4.2")
+    adversarial: float = setting(1.0, "Weight of the adversarial loss.", ge=0, le=1e6, source="section 3.4")
     gan: Literal["lsgan", "minimax", "nonsaturating"] = setting(
         "minimax", "Squared errors (authors' code), or Eq. 2 as written, or its usual form.", source="Eq. 2"
     )
@@ -132,9 +132,13 @@ class AdganConfig(MethodConfig):
     batch: int = setting(16, "Crops a step, flat images.", ge=1, le=128, source="section 4.2")
     batch_volume: int = setting(4, "Crops a step, volumes.", ge=1, le=64, source="section 4.2")
     steps: int = setting(
-        10000, "Steps on flat images; it ends after them also where time is left.", ge=1, source="section 4.2"
+        10000,
+        "Steps on flat images; it ends after them also where time is left.",
+        ge=1,
+        le=100_000_000,
+        source="section 4.2",
     )
-    steps_volume: int = setting(0, "Steps on volumes, likewise. 0: as many as on flat images.", ge=0)
+    steps_volume: int = setting(0, "Steps on volumes, likewise. 0: as many as on flat images.", ge=0, le=100_000_000)
     constant: float = setting(
         0.5, "Share of the steps with the full learning rate, which then falls to 0.", ge=0, le=1, source="section 4.2"
     )
@@ -145,8 +149,8 @@ class AdganConfig(MethodConfig):
         ge=0,
         le=0.5,
     )
-    rate: float = setting(1e-4, "Learning rate.", gt=0, source="section 4.2")
-    weight_decay: float = setting(1e-4, "Weight decay.", ge=0, source="section 4.2")
+    rate: float = setting(1e-4, "Learning rate.", gt=0, le=10, source="section 4.2")
+    weight_decay: float = setting(1e-4, "Weight decay.", ge=0, le=100, source="section 4.2")
     average_decay: float = setting(0.0, "Running average of the weights; 0 takes the last step's.", ge=0, lt=1)
     flips: bool = setting(True, "Mirror crops.", source="section 4.2")
     quarter_turns: bool = setting(False, "Turn crops by right angles in the plane.")

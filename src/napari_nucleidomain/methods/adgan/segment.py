@@ -22,7 +22,7 @@ from napari_nucleidomain.inference.tiles import resize
 from napari_nucleidomain.instances.half_maximum import EdgeSettings, outlines_at_half_maximum
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.instances.ternary import PaintSettings, nuclei_from_instances, nuclei_from_semantic
-from napari_nucleidomain.networks.adgan import IMAGES, MASKS, Generator, NetworkSettings, domain_label
+from napari_nucleidomain.networks.adgan import IMAGES, MASKS, Discriminator, Generator, NetworkSettings, domain_label
 from napari_nucleidomain.training.start import choose_precision, find_device
 
 from .brightness import Brightness, brightness_of
@@ -311,7 +311,10 @@ def generator_of(folder: Path | str, card: ModelCard) -> Generator:
     NucleiError
         The model is of another method or damaged.
     """
-    generator = Generator(network_settings(read_config(card), card.ndim))
+    settings = network_settings(read_config(card), card.ndim)
+    networks = {"generator": lambda: Generator(settings), "discriminator": lambda: Discriminator(settings)}
+    trained.check_weights(folder, card, **networks)
+    generator = Generator(settings)
     trained.put_weights(generator, load_weights(folder), "generator.", card)
     return generator
 

@@ -9,8 +9,17 @@ class OtsuConfig(MethodConfig):
     """Settings of Otsu + watershed."""
 
     diameter_px: float | None = setting(
-        None, "Typical nucleus diameter; estimated from the image when not given.", unit="px", gt=1.0, advanced=False
+        None,
+        "Typical nucleus diameter; estimated from the image when not given.",
+        unit="px",
+        gt=1.0,
+        le=4000,
+        advanced=False,
     )
     min_area_px: int | None = setting(
-        None, "Smaller pieces are left out; a fraction of a typical nucleus when not given.", unit="px²", ge=1
+        None,
+        "Smaller pieces are left out; a fraction of a typical nucleus when not given.",
+        unit="px²",
+        ge=1,
+        le=100_000_000,
     )

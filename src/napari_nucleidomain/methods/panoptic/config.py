@@ -51,24 +51,26 @@ class PanopticConfig(MethodConfig):
     # training
     crop_px: int = setting(512, "Side of a training crop.", unit="px", ge=64, le=2048, source="section 4.2")
     batch: int = setting(2, "Crops a step.", ge=1, le=64)
-    steps: int = setting(17280, "Steps.", ge=1, source="section 4.2")
+    steps: int = setting(17280, "Steps.", ge=1, le=100_000_000, source="section 4.2")
     optimiser: Literal["sgd", "adamw"] = setting("sgd", "How weights are changed.", source="section 3.3")
-    rate: float = setting(0.0025, "Learning rate.", gt=0, source="section 4.2")
+    rate: float = setting(0.0025, "Learning rate.", gt=0, le=10, source="section 4.2")
     momentum: float = setting(0.9, "Momentum of sgd.", ge=0, lt=1, source="section 3.3")
-    weight_decay: float = setting(1e-4, "Weight decay.", ge=0, source="section 3.3")
+    weight_decay: float = setting(1e-4, "Weight decay.", ge=0, le=100, source="section 3.3")
     schedule: Literal["drops", "cosine"] = setting(
         "drops", "The learning rate falls to a tenth and a hundredth, or along a cosine.", source="section 4.2"
     )
     first_drop: float = setting(0.5, "Share of the steps after which it is a tenth.", gt=0, le=1, source="section 4.2")
     second_drop: float = setting(0.75, "And a hundredth.", gt=0, le=1, source="section 4.2")
-    warm_steps: int = setting(500, "Steps in which the learning rate rises.", ge=0, source="section 3.3")
-    gradient_limit: float = setting(0.0, "A step's gradient is shortened to this length; 0 leaves it.", ge=0)
+    warm_steps: int = setting(
+        500, "Steps in which the learning rate rises.", ge=0, le=100_000_000, source="section 3.3"
+    )
+    gradient_limit: float = setting(0.0, "A step's gradient is shortened to this length; 0 leaves it.", ge=0, le=1e6)
     average_decay: float = setting(0.0, "Running average of the weights; 0 takes the last step's.", ge=0, lt=1)
     # augmentation
     flips: bool = setting(True, "Mirror crops, and turn them by right angles.", source="section 4.2")
     turn: float = setting(0.0, "Turn by any angle up to this.", unit="°", ge=0, le=180)
-    zoom_least: float = setting(1.0, "Smallest zoom.", gt=0)
-    zoom_most: float = setting(1.0, "Largest zoom.", gt=0)
+    zoom_least: float = setting(1.0, "Smallest zoom.", ge=0.05, le=20)
+    zoom_most: float = setting(1.0, "Largest zoom.", ge=0.05, le=20)
     colours: Literal["paper", "jitter", "none"] = setting(
         "paper",
         "Blur, noise, emboss, sharpen and channel shuffle, or brightness, contrast and channels by a little.",
@@ -80,9 +82,9 @@ class PanopticConfig(MethodConfig):
     overlap: float = setting(0.5, "Of two boxes that overlap by more (IoU), the surer stays.", gt=0, le=1)
     most_nuclei: int = setting(1000, "Nuclei a tile at most.", ge=10, le=10000)
     mask_above: float = setting(0.5, "Pixels above belong to the nucleus.", gt=0, lt=1)
-    least_px: int = setting(20, "Smaller nuclei are left out.", unit="px²", ge=1)
+    least_px: int = setting(20, "Smaller nuclei are left out.", unit="px²", ge=1, le=10_000_000)
     tile_px: int = setting(512, "Side of a tile.", unit="px", ge=128, le=2048)
-    halo_px: int = setting(64, "Margin of a tile that its neighbours own.", unit="px", ge=16)
+    halo_px: int = setting(64, "Margin of a tile that its neighbours own.", unit="px", ge=16, le=1024)
     # checking
     keep_back: float = setting(
         0.2,

@@ -138,7 +138,9 @@ def detector_of(folder: Path | str, card: ModelCard) -> Detector:
     NucleiError
         The model is of another method or damaged.
     """
-    detector = new_detector(read_config(card), card.channels)
+    config = read_config(card)
+    trained.check_weights(folder, card, detector=lambda: new_detector(config, card.channels))
+    detector = new_detector(config, card.channels)
     trained.put_weights(detector, load_weights(folder), "detector.", card)
     return detector
 

@@ -35,13 +35,18 @@ class SpnIenConfig(MethodConfig):
     )
     # pseudo labels
     colour_weight: float = setting(
-        0.2, "Weight lambda of colour against distance in k-means.", gt=0, source="section 3.2"
+        0.2, "Weight lambda of colour against distance in k-means.", gt=0, le=1e4, source="section 3.2"
     )
     patch_px: int = setting(
-        60, "Side L of the squares from which the colour spread is taken.", unit="px", ge=9, source="section 3.2"
+        60,
+        "Side L of the squares from which the colour spread is taken.",
+        unit="px",
+        ge=9,
+        le=2048,
+        source="section 3.2",
     )
     max_distance_px: float = setting(
-        20.0, "Distances d* to the click are cut off here.", unit="px", gt=0, source="section 3.2"
+        20.0, "Distances d* to the click are cut off here.", unit="px", gt=0, le=2000, source="section 3.2"
     )
     fit_stride: int = setting(1, "k-means is fitted on every so many-th pixel.", ge=1, le=16)
     restarts: int = setting(10, "Starts of k-means.", ge=1, le=20)
@@ -54,28 +59,32 @@ class SpnIenConfig(MethodConfig):
     # training
     crop_px: int = setting(224, "Side of a training crop.", unit="px", ge=32, le=1024)
     batch: int = setting(8, "Crops a step.", ge=1, le=256)
-    spn_steps: int = setting(1440, "Steps of the first network: 60 epochs of 24.", ge=1, source="section 3.2")
-    ien_steps: int = setting(24000, "Steps of the second network: 1000 epochs of 24.", ge=1, source="section 3.2")
-    spn_rate: float = setting(1e-4, "Learning rate of the first network.", gt=0, source="section 3.2")
-    ien_rate: float = setting(1e-3, "Learning rate of the second network.", gt=0, source="section 3.2")
+    spn_steps: int = setting(
+        1440, "Steps of the first network: 60 epochs of 24.", ge=1, le=100_000_000, source="section 3.2"
+    )
+    ien_steps: int = setting(
+        24000, "Steps of the second network: 1000 epochs of 24.", ge=1, le=100_000_000, source="section 3.2"
+    )
+    spn_rate: float = setting(1e-4, "Learning rate of the first network.", gt=0, le=10, source="section 3.2")
+    ien_rate: float = setting(1e-3, "Learning rate of the second network.", gt=0, le=10, source="section 3.2")
     schedule: Literal["constant", "cosine"] = setting("constant", "How the learning rate changes.")
-    weight_decay: float = setting(1e-4, "Weight decay of the first network.", ge=0)
+    weight_decay: float = setting(1e-4, "Weight decay of the first network.", ge=0, le=100)
     beta2: float = setting(0.99, "Second beta of Adam.", gt=0, lt=1)
-    cluster_weight: float = setting(1.0, "Weight of the colour labels against the cell labels.", ge=0)
-    gradient_limit: float = setting(0.0, "A step's gradient is shortened to this length; 0 leaves it.", ge=0)
+    cluster_weight: float = setting(1.0, "Weight of the colour labels against the cell labels.", ge=0, le=1e6)
+    gradient_limit: float = setting(0.0, "A step's gradient is shortened to this length; 0 leaves it.", ge=0, le=1e6)
     average_decay: float = setting(0.0, "Running average of the weights; 0 takes the last step's.", ge=0, lt=1)
     # loss
-    pull_margin: float = setting(0.5, "delta_intra.", ge=0, source="section 3.2")
-    push_margin: float = setting(3.0, "delta_inter.", gt=0, source="section 3.2")
-    background_weight: float = setting(1.0, "alpha.", ge=0, source="section 3.2")
-    regularisation: float = setting(0.001, "gamma.", ge=0, source="section 3.2")
+    pull_margin: float = setting(0.5, "delta_intra.", ge=0, le=1000, source="section 3.2")
+    push_margin: float = setting(3.0, "delta_inter.", gt=0, le=1000, source="section 3.2")
+    background_weight: float = setting(1.0, "alpha.", ge=0, le=1e6, source="section 3.2")
+    regularisation: float = setting(0.001, "gamma.", ge=0, le=1e6, source="section 3.2")
     squared_hinge: bool = setting(True, "Square the hinges, as the published code does; off is Equation 1 as printed.")
     # augmentation
     crops: Literal["everywhere", "clicks"] = setting(
         "everywhere", "Crops from everywhere in the clicked area alike, or about clicks."
     )
-    zoom_least: float = setting(0.8, "Smallest zoom.", gt=0)
-    zoom_most: float = setting(1.25, "Largest zoom.", gt=0)
+    zoom_least: float = setting(0.8, "Smallest zoom.", ge=0.05, le=20)
+    zoom_most: float = setting(1.25, "Largest zoom.", ge=0.05, le=20)
     flips: Literal["horizontal", "both", "none"] = setting("horizontal", "Mirroring.")
     shear: float = setting(0.3, "Affine entries vary by this.", ge=0, lt=0.9)
     rotation: float = setting(90.0, "Largest angle.", unit="°", ge=0, le=180)
@@ -87,14 +96,14 @@ class SpnIenConfig(MethodConfig):
     divide_above: float = setting(
         0.5, "Pixels above are divided by shape where the second network is not used.", gt=0, lt=1
     )
-    bandwidth: float = setting(1.5, "Bandwidth of mean-shift.", gt=0, source="section 3.2")
+    bandwidth: float = setting(1.5, "Bandwidth of mean-shift.", ge=0.01, le=1000, source="section 3.2")
     grouping: Literal["fast", "exact"] = setting("fast", "Mean-shift: fast, or equal to scikit-learn's.")
-    min_components: int = setting(5, "A cluster of so many pieces is background.", ge=1)
+    min_components: int = setting(5, "A cluster of so many pieces is background.", ge=1, le=1_000_000)
     least_probability: float = setting(
         0.0, "A cluster whose mean probability of nucleus is lower is background, too (not in the paper).", ge=0, lt=1
     )
-    least_px: int = setting(20, "Smaller nuclei are left out.", unit="px²", ge=1)
-    halo_px: int = setting(60, "Margin of a tile that its neighbours own.", unit="px", ge=4)
+    least_px: int = setting(20, "Smaller nuclei are left out.", unit="px²", ge=1, le=10_000_000)
+    halo_px: int = setting(60, "Margin of a tile that its neighbours own.", unit="px", ge=4, le=512)
     # checking
     keep_back: float = setting(
         0.2,

@@ -190,6 +190,7 @@ def load(folder: Path | str, card: ModelCard, device: str) -> SpnIenSegmenter:
     """
     config = read_config(card)
     where = find_device(device)
+    check_weights(folder, config, card)
     spn, ien = networks_from(load_weights(folder), config, card)
     channels_last = {"memory_format": torch.channels_last}
     normal = card.normalisation
@@ -209,6 +210,12 @@ def load(folder: Path | str, card: ModelCard, device: str) -> SpnIenSegmenter:
 def read_config(card: ModelCard) -> SpnIenConfig:
     """The configuration a model was trained with; raises `NucleiError` where it is none of this method's."""
     return trained.read_config(card, METHOD, SpnIenConfig)
+
+
+def check_weights(folder: Path | str, config: SpnIenConfig, card: ModelCard) -> None:
+    """Refuse weights that are not those of the networks a card describes; see `trained.check_weights`."""
+    networks = {"spn": lambda: u_net(config, card.channels, 2), "ien": lambda: Encoding(config, card.channels)}
+    trained.check_weights(folder, card, **networks)
 
 
 def networks_from(
