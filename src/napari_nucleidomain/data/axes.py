@@ -26,7 +26,7 @@ READ_ERRORS = (
 
 
 class ArrayLike(Protocol):
-    """What a level of an image must offer: numpy, zarr and dask arrays and `numpy.memmap` all do."""
+    """What a level of an image must offer: numpy, zarr and dask arrays all do."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -177,6 +177,8 @@ class LazyArray:
         self.ndim = len(axes)
         kept = [a for a in source_axes if a in axes]
         self._order = tuple(kept.index(a) for a in axes)
+        # Whether what is read belongs to whoever reads it, or may be a view into an array of the user's.
+        self.fresh = bool(getattr(source, "fresh", False))
         chunks = getattr(source, "chunks", None)
         simple = isinstance(chunks, tuple) and all(isinstance(c, int) for c in chunks)
         self.chunks: tuple[int, ...] | None = tuple(chunks[where[a]] for a in axes) if simple else None  # type: ignore[index]
