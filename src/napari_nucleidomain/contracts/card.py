@@ -83,6 +83,7 @@ class ModelCard(BaseModel):
     )
     notes: list[str] = Field(default_factory=list)
     licence: str = ""
+    weights: str = Field("", description="Hash of the weights' file; empty on cards of earlier versions.")
 
     def line(self) -> str:
         """One line for a list: kind, scale and the first score."""

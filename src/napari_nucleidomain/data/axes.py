@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.memory import is_memory_full
 
 ORDER = "TZYXC"
 UNKNOWN = "Q"
@@ -204,9 +205,10 @@ class LazyArray:
             return empty[tuple(0 if d else slice(None) for d in drop)]
         try:
             block = np.asarray(self._source[tuple(source_key)])
-        except MemoryError:
-            raise
         except READ_ERRORS as error:
+            if is_memory_full(error):
+                # The file is not to blame.
+                raise MemoryError(f"no memory for a part of {self.name}") from error
             raise NucleiError(
                 f"{self.name} is damaged: a part of its pixels cannot be read ({error or type(error).__name__}).",
                 "Copy the file again, or export it anew from the microscope's program.",
