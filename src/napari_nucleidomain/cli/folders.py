@@ -14,6 +14,7 @@ from napari_nucleidomain.runs.folder import RunFolder
 from napari_nucleidomain.runs.foreign import allow_writing_outside, asked_for, refuse_foreign
 from napari_nucleidomain.runs.job import TrainJob, change_job
 from napari_nucleidomain.runs.ownership import is_alive
+from napari_nucleidomain.runs.publishing import published_at
 from napari_nucleidomain.runs.store import Project, StoredModel
 from napari_nucleidomain.runs.team_devices import check_job_team
 
@@ -137,8 +138,10 @@ def _published(project: Project, known: set[Path]) -> list[StoredModel]:
     for run in project.runs():
         with contextlib.suppress(NucleiError):
             job = run.job
-            if isinstance(job, TrainJob) and job.publish and Path(job.publish).resolve() not in known:
-                folder = Path(job.publish)
+            if not isinstance(job, TrainJob) or not job.publish:
+                continue
+            folder = published_at(run.path, Path(job.publish))
+            if folder.resolve() not in known:
                 models.append(StoredModel(folder, load_card(folder)))
                 known.add(folder.resolve())
     return models

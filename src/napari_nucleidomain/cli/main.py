@@ -391,3 +391,11 @@ def _execute(parsed: argparse.Namespace) -> int:
         return ExitCode.STOPPED
     except BrokenPipeError:
         return ExitCode.DONE
+    except BaseException as error:
+        from napari_nucleidomain.contracts.memory import is_memory_full
+
+        if not is_memory_full(error):
+            raise
+        print("nucleidomain: This computer's memory is not enough for it.", file=sys.stderr)
+        print("  End other programs that use it, and try again.", file=sys.stderr)
+        return ExitCode.USER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from napari_nucleidomain.data.dataset import open_dataset
 from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import TrainJob
+from napari_nucleidomain.runs.ownership import is_alive
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.runs.team_devices import check_team, split_devices
 
@@ -38,12 +40,15 @@ def command(arguments: argparse.Namespace) -> int:
     )
     busy = when_busy(arguments)
     refuse_if_in_use(job, busy)
-    run = Project.open(arguments.project).new_run(job)
+    project = Project.open(arguments.project)
+    _refuse_if_awaited(project, arguments.out)
+    run = project.new_run(job)
     print(f"run    {run.path}", flush=True)
     code = run_here(run, started=arguments.started, quiet=arguments.quiet, busy=busy)
     if code in (ExitCode.DONE, ExitCode.SKIPPED, ExitCode.STOPPED) and run.model_folder:
-        card = load_card(arguments.out)
-        print(f"model  {arguments.out}  ({card.line()})")
+        place = run.summary().get("published") or arguments.out
+        card = load_card(place)
+        print(f"model  {place}  ({card.line()})")
         for note in card.notes:
             print(f"       {note}")
         if verdict := card.verdict():
@@ -52,6 +57,23 @@ def command(arguments: argparse.Namespace) -> int:
             print(f"       {caution}")
     drop_if_nothing_done(run, code)
     return code
+
+
+def _refuse_if_awaited(project: Project, out: Path) -> None:
+    """Refuse a place to which a training of the project that works at this moment will put its model."""
+    for run in project.runs():
+        with contextlib.suppress(NucleiError):
+            job = run.job
+            if not isinstance(job, TrainJob) or not job.publish or not is_alive(run.path):
+                continue
+            if Path(job.publish).resolve() == out.resolve():
+                break
+    else:
+        return
+    raise NucleiError(
+        f"The training {run.name}, which is at work, will put its model to {out}.",
+        "Choose another name with --out, or stop that one.",
+    )
 
 
 def new_job(

@@ -129,6 +129,7 @@ class ModelCard(BaseModel):
     )
     notes: list[_Text] = Field(default_factory=list, max_length=1000)
     licence: _Text = ""
+    weights: Name = Field("", description="Hash of the weights' file; empty on cards of earlier versions.")
 
     def line(self) -> str:
         """One line for a list: kind, scale and the first score."""

@@ -10,7 +10,8 @@ import re
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ __all__ = [
 _ATTEMPTS = 20
 # .NAME.8 letters of hex.SUFFIX, of a folder that is replaced .NAME.8 letters.old.SUFFIX
 _HALF = re.compile(r"\..{0,40}\.[0-9a-f]{8}(\.old)?(\.[^.]*)?", re.DOTALL)
+_NOTES: list[Callable[[Path], None]] = []
 _FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
@@ -131,6 +133,22 @@ def remove_folder(path: Path, *, settle: float = 0.0) -> None:
         time.sleep(0.02 * (attempt + 1))
 
 
+@contextmanager
+def halves_told_to(note: Callable[[Path], None]) -> Iterator[None]:
+    """Within it `note` is given the path of every half, before it is written: a kill may leave it there."""
+    _NOTES.append(note)
+    try:
+        yield
+    finally:
+        _NOTES.remove(note)
+
+
+def tell_of_half(aside: Path) -> None:
+    """Say that a half will be written; see `halves_told_to`."""
+    for note in list(_NOTES):
+        note(aside)
+
+
 def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str, *, durable: bool = True) -> Path:
     """Write a file so that it is either the old one or the whole new one.
 
@@ -159,6 +177,7 @@ def write_atomic(path: Path | str, write: Callable[[Path], Any] | bytes | str, *
     aside = path.with_name(f".{path.stem[:40]}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        tell_of_half(aside)
         if callable(write):
             write(aside)
         elif isinstance(write, bytes):

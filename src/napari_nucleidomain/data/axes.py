@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.memory import is_memory_full
 
 ORDER = "TZYXC"
 UNKNOWN = "Q"
@@ -26,7 +27,7 @@ READ_ERRORS = (
 
 
 class ArrayLike(Protocol):
-    """What a level of an image must offer: numpy, zarr and dask arrays and `numpy.memmap` all do."""
+    """What a level of an image must offer: numpy, zarr and dask arrays all do."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -177,6 +178,8 @@ class LazyArray:
         self.ndim = len(axes)
         kept = [a for a in source_axes if a in axes]
         self._order = tuple(kept.index(a) for a in axes)
+        # Whether what is read belongs to whoever reads it, or may be a view into an array of the user's.
+        self.fresh = bool(getattr(source, "fresh", False))
         chunks = getattr(source, "chunks", None)
         simple = isinstance(chunks, tuple) and all(isinstance(c, int) for c in chunks)
         self.chunks: tuple[int, ...] | None = tuple(chunks[where[a]] for a in axes) if simple else None  # type: ignore[index]
@@ -202,9 +205,10 @@ class LazyArray:
             return empty[tuple(0 if d else slice(None) for d in drop)]
         try:
             block = np.asarray(self._source[tuple(source_key)])
-        except MemoryError:
-            raise
         except READ_ERRORS as error:
+            if is_memory_full(error):
+                # The file is not to blame.
+                raise MemoryError(f"no memory for a part of {self.name}") from error
             raise NucleiError(
                 f"{self.name} is damaged: a part of its pixels cannot be read ({error or type(error).__name__}).",
                 "Copy the file again, or export it anew from the microscope's program.",

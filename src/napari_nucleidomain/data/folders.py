@@ -7,7 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from napari_nucleidomain.contracts.files import disk_error, remove_folder, remove_link, replace_with_retry
+from napari_nucleidomain.contracts.files import (
+    disk_error,
+    remove_folder,
+    remove_link,
+    replace_with_retry,
+    tell_of_half,
+)
 from napari_nucleidomain.contracts.paths import is_link
 
 _SETTLE = 0.1
@@ -38,8 +44,10 @@ def write_folder_atomic(path: Path, write: Callable[[Path], Any]) -> Path:
     old = path.with_name(f".{path.stem[:40]}.{mark}.old{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        tell_of_half(aside)
         write(aside)
         if path.exists():
+            tell_of_half(old)
             # No system renames a folder over a full one: for a moment neither name is taken, and `old` is whole.
             replace_with_retry(path, old)
         try:

@@ -205,8 +205,8 @@ class Image:
             block = block[..., None]
         elif (wanted := tuple(self.channels if channels is None else channels)) != tuple(range(block.shape[-1])):
             block = block[..., list(wanted)]
-        # Never a view into the user's array or a mapped file: what is read may be changed by whoever reads it.
-        return np.array(block, order="C")
+        # Never a view into the user's array: what is read may be changed by whoever reads it.
+        return np.ascontiguousarray(block) if array.fresh else np.array(block, order="C")
 
     @property
     def default_plane(self) -> int:

@@ -237,7 +237,8 @@ def _checked(path: Path, pixels: np.ndarray, notes: list[str]) -> ReadLabels:
         ids, places = np.unique(pixels, return_inverse=True)
         pixels = places.reshape(pixels.shape) + (0 if ids[0] == 0 else 1)
         notes.append("Its numbers were too large and were counted anew.")
-    labels = pixels.astype(np.uint32)
+    # The pixels were read for this, and are nobody else's.
+    labels = pixels.astype(np.uint32, copy=False)
     if is_binary(labels):
         return ReadLabels(labels, True, notes)
     if blurred := as_mask(path.name, labels):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError, Segmenter
+from napari_nucleidomain.contracts.memory import is_memory_full
 from napari_nucleidomain.instances.stitching import Grid, Tile, TileInstances, stitch_array
 
 from .tiles import pad_to
 
 # Nuclei are not looked for in smaller tiles, in pixels.
 _LEAST_SIDE = 48
-_OUT_OF_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
 class Batcher:
@@ -56,17 +55,42 @@ class Batcher:
         """
         with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
             place = 0
-            ahead = pool.submit(self._read_all, tiles[: self._first(tiles)])
+            ahead = self._ahead(pool, tiles[: self._first(tiles)])
             while place < len(tiles):
-                pixels = ahead.result()
+                pixels = self._come(ahead, tiles[place])
                 now = tiles[place : place + len(pixels)]
                 place += len(pixels)
-                ahead = pool.submit(self._read_all, tiles[place : place + self._batch])
+                ahead = self._ahead(pool, tiles[place : place + self._batch])
                 yield from zip(now, self._forward(pixels), strict=True)
 
     def _first(self, tiles: list[Tile]) -> int:
         """The first batch is small, so that something is on the screen soon."""
         return min(len(tiles), self._batch, 2)
+
+    def _ahead(self, pool: ThreadPoolExecutor, tiles: list[Tile]) -> Callable[[], list[np.ndarray]]:
+        """Have tiles read meanwhile; where there is no memory for a thread, when they are asked for."""
+        try:
+            return pool.submit(self._read_all, tiles).result
+        except RuntimeError as error:
+            if not is_memory_full(error):
+                raise
+            return lambda: self._read_all(tiles)
+
+    def _come(self, ahead: Callable[[], list[np.ndarray]], first: Tile) -> list[np.ndarray]:
+        """Tiles that were read ahead; where memory was full for them the first of them, alone."""
+        try:
+            return ahead()
+        except BaseException as error:
+            if not is_memory_full(error):
+                raise
+        if self._batch > 1:
+            self._shrink()
+        try:
+            return self._read_all([first])
+        except BaseException as error:
+            if not is_memory_full(error):
+                raise
+            raise self._too_small() from error
 
     def _read_all(self, tiles: list[Tile]) -> list[np.ndarray]:
         return [self._read(tile) for tile in tiles]
@@ -77,7 +101,8 @@ class Batcher:
             part = pixels[len(made) : len(made) + self._batch]
             try:
                 made.extend(self._padded_forward(part))
-            except (MemoryError, RuntimeError) as error:
+            # Of any class: safetensors and other libraries in Rust raise what is no `Exception`.
+            except BaseException as error:
                 if not is_memory_full(error):
                     raise
                 self._shrink()
@@ -93,13 +118,16 @@ class Batcher:
         multiple = self._segmenter.spec.multiple
         smaller = tuple(-(-side // (2 * multiple)) * multiple for side in self._side)
         if max(self._side) < 2 * _LEAST_SIDE or smaller == self._side:
-            raise NucleiError(
-                "The memory is too small for even one tile of this model.",
-                "Close other programs, or choose the CPU as device.",
-            ) from None
+            raise self._too_small() from None
         self._side = smaller
         shown = " × ".join(map(str, smaller))
         self._warn(f"Memory was full even for one tile: continued with tiles of half the side ({shown} px).", hint)
+
+    def _too_small(self) -> NucleiError:
+        return NucleiError(
+            "The memory is too small for even one tile of this model.",
+            "Close other programs, or choose the CPU as device.",
+        )
 
     def _padded_forward(self, pixels: list[np.ndarray]) -> list[TileInstances]:
         spec = self._segmenter.spec
@@ -135,15 +163,6 @@ class Batcher:
         if spec.fixed:
             return tuple(max(side, tile) for side, tile in zip(shape, spec.tile, strict=True))
         return tuple(-(-side // spec.multiple) * spec.multiple for side in shape)
-
-
-def is_memory_full(error: BaseException) -> bool:
-    """Whether memory ran out. CUDA has a class for it; the processor's allocator and MPS have only words."""
-    return (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "OutOfMemoryError"
-        or _OUT_OF_MEMORY.search(str(error)) is not None
-    )
 
 
 def cut_back(result: TileInstances, shape: tuple[int, ...]) -> TileInstances:

@@ -6,9 +6,11 @@ Nothing here runs code from a model: safetensors holds numbers only, the card is
 from __future__ import annotations
 
 import glob
+import hashlib
 import shutil
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,17 @@ SINGLE_FILE_SUFFIX = ".nucleidomain"
 _LEFT_SECONDS = 3600.0
 
 
-def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCard) -> Path:
+class TakenError(NucleiError):
+    """The place for a model has another one, which is not to be replaced."""
+
+
+def save_model(
+    folder: Path | str,
+    weights: dict[str, np.ndarray],
+    card: ModelCard,
+    *,
+    may_replace: Callable[[Path], bool] | None = None,
+) -> Path:
     """Write a model so that the folder holds the old one or the whole new one.
 
     Parameters
@@ -35,11 +47,15 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
         Tensors by name.
     card : ModelCard
         What is known about it.
+    may_replace : callable, optional
+        Given the folder of the model that is there, whether it may be replaced; any may, by default.
 
     Raises
     ------
     NucleiError
         The folder holds something that is no model, or some of the weights are not finite.
+    TakenError
+        It may not be replaced, or another process has put a model there at this moment.
     WriteError
         The disk is full or read-only; the old model stays.
     """
@@ -58,11 +74,10 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     try:
         aside.mkdir(parents=True)
         # Not `save_file`: it hides what the system says of a full disk in an error of its own.
-        write_atomic(
-            aside / WEIGHTS_FILE, save({name: np.asarray(value, order="C") for name, value in weights.items()})
-        )
-        save_card(card, aside)
-        _swap(aside, folder)
+        content = save({name: np.asarray(value, order="C") for name, value in weights.items()})
+        write_atomic(aside / WEIGHTS_FILE, content)
+        save_card(card.model_copy(update={"weights": _digest(content)}), aside)
+        _swap(aside, folder, may_replace)
     except OSError as error:
         raise disk_error(error, folder) from error
     except WriteError as error:
@@ -73,18 +88,45 @@ def save_model(folder: Path | str, weights: dict[str, np.ndarray], card: ModelCa
     return folder
 
 
-def _swap(new: Path, folder: Path) -> None:
+def _swap(new: Path, folder: Path, may_replace: Callable[[Path], bool] | None) -> None:
     """Put `new` where `folder` is; the old one goes only after the new one stands."""
     old = folder.with_name(f".{folder.name}.old-{time.time_ns()}")
     if folder.exists():
-        replace_with_retry(folder, old)
+        if may_replace is not None and not may_replace(folder):
+            raise _taken(folder)
+        try:
+            replace_with_retry(folder, old)
+        except FileNotFoundError:
+            # Taken aside by another process at this very moment.
+            if may_replace is not None:
+                raise _taken(folder) from None
+    # Nobody else has it now: it is what was looked at, or was put there since.
+    if old.exists() and may_replace is not None and not may_replace(old):
+        _put_back(old, folder)
+        raise _taken(folder)
     try:
         replace_with_retry(new, folder)
-    except OSError:
+    except OSError as error:
         if old.exists():
-            replace_with_retry(old, folder)
+            _put_back(old, folder)
+        if may_replace is not None and (folder / CARD_FILE).exists():
+            raise _taken(folder) from error
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    """Give a model its name back; where another has it by now, that one is newer."""
+    try:
+        replace_with_retry(old, folder)
+    except OSError:
+        if not (folder / CARD_FILE).exists():
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _taken(folder: Path) -> TakenError:
+    return TakenError(f"{folder} holds a model of another training.", "Choose another name for the model.")
 
 
 def mend_models(parent: Path, name: str = "*") -> None:
@@ -120,6 +162,11 @@ def copy_model(source: Path | str, target: Path | str) -> Path:
     return save_model(target, load_weights(source), card)
 
 
+def _digest(content: bytes) -> str:
+    """As `data.dataset.file_digest` of a file with this content."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
     """Weights by name.
 
@@ -130,12 +177,15 @@ def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
         of its numbers are not finite.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load
 
     path = Path(folder) / WEIGHTS_FILE
     stored_weights(Path(folder))
     try:
-        weights: dict[str, np.ndarray] = load_file(path)
+        # Not `load_file`, which maps the file: the system would end the process if it were cut short meanwhile.
+        content = path.read_bytes()
+        _refuse_changed(Path(folder), content)
+        weights: dict[str, np.ndarray] = load(content)
     except (SafetensorError, ValueError, OSError) as error:
         raise NucleiError(
             f"The weights of the model {Path(folder).name} cannot be read: the file is cut short or of another kind.",
@@ -148,3 +198,13 @@ def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
             "Ask for the model again.",
         )
     return weights
+
+
+def _refuse_changed(folder: Path, content: bytes) -> None:
+    """One flipped byte would make another model, which finds other nuclei and says nothing of it."""
+    said = load_card(folder).weights if (folder / CARD_FILE).exists() else ""
+    if said and said != _digest(content):
+        raise NucleiError(
+            f"The weights of the model {folder.name} are damaged: they are not those that were saved with its card.",
+            "Copy the model again from where it came from, card and weights, or train it anew.",
+        )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import remove_folder, write_atomic
+from napari_nucleidomain.contracts.files import read_json, remove_folder, remove_with_retry, write_atomic, write_json
 from napari_nucleidomain.data.npz import read_npz
 from napari_nucleidomain.instances.stitching import Grid, TileInstances
 
@@ -19,6 +22,8 @@ from .core_canvas import CoreCanvas
 LARGE = 1 << 26
 # Of one tile: hundreds of times what the largest takes.
 _MOST_BYTES = 512 << 20
+# Beside the tiles: what they are of.
+_KEY_FILE = "key.json"
 
 
 class TileStore:
@@ -31,10 +36,16 @@ class TileStore:
         images.
     large : int
         Label images of more pixels are kept on disk while they are made, where there is a folder.
+    key : mapping of str to str, optional
+        What the tiles are of (model, image, settings ...). Its hash is part of every file's name, so that tiles of two
+        models are never joined, whatever lies in the folder.
     """
 
-    def __init__(self, folder: Path | None = None, large: int = LARGE) -> None:
+    def __init__(self, folder: Path | None = None, large: int = LARGE, key: Mapping[str, str] | None = None) -> None:
         self._folder, self.large = folder, large
+        self._key = dict(key or {})
+        content = json.dumps(self._key, sort_keys=True).encode()
+        self._mark = f"-{hashlib.blake2b(content, digest_size=5).hexdigest()}" if key else ""
         self._memory: dict[int, TileInstances] = {}
         self._ours: set[int] = set()
 
@@ -58,6 +69,8 @@ class TileStore:
         if self._folder is None:
             self._memory[index] = result
             return
+        if self._key and not self._ours:
+            write_json(self._folder / _KEY_FILE, self._key)
         write_atomic(
             self._file(index),
             lambda path: np.savez_compressed(
@@ -86,7 +99,29 @@ class TileStore:
     def _file(self, index: int) -> Path:
         if self._folder is None:
             raise RuntimeError("this store has no folder")
-        return self._folder / f"tile-{index:07d}.npz"
+        return self._folder / f"tile-{index:07d}{self._mark}.npz"
+
+    def drop_others(self) -> dict[str, str] | None:
+        """Remove tiles that are of something else.
+
+        Returns
+        -------
+        dict or None
+            What they were of, as far as it is known; None where there were none.
+        """
+        if self._folder is None:
+            return None
+        tiles = list(self._folder.glob("tile-*.npz"))
+        others = [one for one in tiles if not one.stem.endswith(self._mark)]
+        if not others:
+            return None
+        for one in others:
+            remove_with_retry(one)
+        try:
+            before = read_json(self._folder / _KEY_FILE)
+        except NucleiError:
+            before = None
+        return {str(part): str(value) for part, value in before.items()} if isinstance(before, dict) else {}
 
     def canvas(self, grid: Grid, origin: tuple[int, ...], shape: tuple[int, ...]) -> Any:
         """An empty label image to stitch into; on disk where it is large and the store has a folder."""

@@ -38,6 +38,7 @@ from .event_log import EventWriter
 from .folder import CHECKPOINT_FILE, MODEL_POINTER, RunFolder
 from .job import TrainJob
 from .previews import write_picture, write_preview
+from .publishing import Publishing
 from .requests import Requests
 from .stages import StageFolder
 
@@ -106,6 +107,7 @@ class FolderRun:
         self._preview_began = 0.0
         self._build: Callable[[], tuple[dict[str, np.ndarray], ModelCard] | None] | None = None
         self._published = 0
+        self.publishing = Publishing(self.folder, Path(job.publish)) if job.publish else None
         self.rates: dict[str, float] = {}
 
     # -- state -----------------------------------------------------------------------------------------------
@@ -375,8 +377,8 @@ class FolderRun:
             shutil.rmtree(one, ignore_errors=True)
         self.emit(ModelReady(folder=f"models/{folder.name}", step=self._step))
         job = self._run.job
-        if isinstance(job, TrainJob) and job.publish:
-            save_model(job.publish, weights, card)
+        if self.publishing is not None and (said := self.publishing.publish(weights, card)):
+            self.warn(said, "Two trainings were given one name. Both models are whole.")
         if isinstance(job, TrainJob) and job.pack:
             pack_model(folder, job.pack)
         return folder

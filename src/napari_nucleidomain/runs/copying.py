@@ -16,11 +16,11 @@ _FOLDERS = {"image": "images", **{kind: kind.removesuffix("_in") for kind in ATT
 
 
 def files_of(example: Example, kinds: Sequence[str] = KINDS) -> dict[str, Path]:
-    """What an example is made of, by kind; for more files of an image see `_others`."""
+    """What an example is made of, by kind; for more files of an image see `partners`."""
     return {kind: path for kind in kinds if (path := getattr(example, kind)) is not None}
 
 
-def _others(path: Path) -> list[Path]:
+def partners(path: Path) -> list[Path]:
     """The other files of an OME-TIFF whose planes lie in several; it names them, and they lie beside it."""
     if path.suffix.lower() not in (".tif", ".tiff"):
         return []
@@ -45,7 +45,7 @@ def size_of_input(path: Path) -> int:
         It cannot be read.
     """
     try:
-        files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path, *_others(path)]
+        files = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path, *partners(path)]
         return sum(one.stat().st_size for one in files)
     except OSError as error:
         raise NucleiError(
@@ -99,7 +99,7 @@ def copy_data(
             if stop and stop():
                 raise StopRun
             if path not in places:
-                others = _others(path)
+                others = partners(path)
                 names = [path.name, *(other.name for other in others)]
                 places[path] = _free_place(folder / _FOLDERS[kind], names, taken, numbers)
                 _copy(path, places[path])

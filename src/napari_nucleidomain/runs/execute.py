@@ -17,7 +17,7 @@ from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, Wri
 from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import Failed, Finished, Started, Stopped, Warned
 from napari_nucleidomain.contracts.files import refuse_special, remove_halves, specials_in
-from napari_nucleidomain.inference.batching import is_memory_full
+from napari_nucleidomain.contracts.memory import is_memory_full
 
 from .devices import Busy, hold
 from .event_log import EventWriter, last_event
@@ -29,6 +29,7 @@ from .log import open_log
 from .ownership import Ownership
 from .places import summary_to_stored
 from .predict import LoadedModels, predict
+from .publishing import published_at
 from .requests import Requests
 from .spare import Spare
 from .synthesize import is_made, synthesize
@@ -97,7 +98,7 @@ def execute(
     for special in specials_in(run.path):
         # Whoever opened it would wait for ever.
         refuse_special(special)
-    ownership = Ownership(run.path)
+    ownership = Ownership(run.path, patient=True)
     try:
         part_from_copies(run)
         if is_complete(run):
@@ -132,7 +133,7 @@ def is_complete(run: RunFolder) -> bool:
         return False
     job = run.job
     if isinstance(job, TrainJob):
-        kept = [Path(job.publish) / CARD_FILE] if job.publish else []
+        kept = [published_at(run.path, Path(job.publish)) / CARD_FILE] if job.publish else []
         kept += [Path(job.pack)] if job.pack else []
         return run.model_folder is not None and all(path.exists() for path in kept)
     if isinstance(job, SynthesizeJob):
@@ -243,7 +244,11 @@ def _do(
         logger.error("%s", error)
         _say_last(events, spare, Failed(message=error.message, hint=error.hint))
         return ExitCode.USER
-    except Exception as error:  # noqa: BLE001 - the last line of defence; everything is logged and reported
+    except BaseException as error:
+        # The last line of defence: everything is logged and reported. What a library in Rust raises when memory is
+        # full is no `Exception`, but the end of the process is not to be held up.
+        if not isinstance(error, Exception) and not is_memory_full(error):
+            raise
         logger.error("%s", traceback.format_exc())
         if is_memory_full(error):
             failed = Failed(message=_memory_words(run.job), hint=_LESS_MEMORY[run.job.kind])

@@ -23,6 +23,8 @@ VIEW_FILE = "view.json"
 MODEL_POINTER = "model.json"
 LOG_FILE = "log.txt"
 CHECKPOINT_FILE = "checkpoint/latest.ckpt"
+# After an image's name: what the program found, kept beside labels that a person has changed.
+FOUND = ".found.tif"
 
 # A process says that it has begun long before it imports torch.
 _BEGIN_SECONDS = 60.0

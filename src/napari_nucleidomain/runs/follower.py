@@ -24,6 +24,7 @@ import numpy as np
 from napari_nucleidomain.contracts import Checkpoints, ModelCard, NucleiError, Step, StopRun, find_method
 from napari_nucleidomain.contracts.events import Event
 from napari_nucleidomain.contracts.files import parse_json
+from napari_nucleidomain.contracts.memory import is_memory_full
 
 from .context import mix_seed
 from .folder import RunFolder
@@ -223,8 +224,7 @@ def _why(error: Exception) -> dict[str, Any]:
     """What to tell the owner of an error."""
     if isinstance(error, NucleiError):
         return {"failed": error.message, "hint": error.hint}
-    # By its name: this module is free of torch.
-    if type(error).__name__ == "OutOfMemoryError":
+    if is_memory_full(error):
         return {
             "failed": "its memory is not enough.",
             "hint": "End other programs that use it; a smaller crop_px needs less, but begins anew.",

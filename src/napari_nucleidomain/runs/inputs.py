@@ -67,7 +67,7 @@ def training_inputs(run: RunFolder, space: int) -> Dataset:
     if learned or data.absolute().is_relative_to(run.path.absolute()):
         # Begun by an earlier version, which made no copy; or a job folder for a cluster, which holds all there is.
         return open_dataset(data)
-    dataset = open_dataset(data)
+    dataset = open_dataset(data).in_order_of_content()
     _put(run, _copy(run, dataset, space))
     problems = [[to_stored(str(path), run.path), why] for path, why in dataset.problems]
     write_json(run.path / RECORD, {"stamp": _stamp(run.path / INPUTS), "left_out": problems})
@@ -163,11 +163,14 @@ def _record(run: RunFolder) -> dict[str, Any] | None:
 def _mend(run: RunFolder, job: TrainJob, stamp: str, space: int) -> None:
     """Copy once more where a copy is damaged; it must be what it was."""
     if Path(job.data).exists():
-        aside = _copy(run, open_dataset(job.data), space)
-        if _stamp(aside) == stamp:
-            _put(run, aside)
-            return
-        remove_folder(aside)
+        dataset = open_dataset(job.data)
+        # Runs of earlier versions took the images in the order of their names.
+        for one in (dataset.in_order_of_content(), dataset):
+            aside = _copy(run, one, space)
+            if _stamp(aside) == stamp:
+                _put(run, aside)
+                return
+            remove_folder(aside)
     raise NucleiError(
         f"The copy of the clicks that this training was begun with is damaged ({run.path / INPUTS}), and the clicks in "
         f"{job.data} are others now.",

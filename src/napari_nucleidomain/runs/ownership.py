@@ -22,6 +22,11 @@ LOCK_FILE = "owner.lock"
 HEARTBEAT_SECONDS = 2.0
 # Another machine's clock may differ from ours, and network folders show new times late.
 STALE_ELSEWHERE_SECONDS = 120.0
+# So long a heart is listened for whose clock tells nothing: several beats.
+WATCHED_SECONDS = 7.0
+# Seconds by which a beat may seem to lie ahead: clocks of computers that ask for the time differ by less.
+_CLOCKS_APART = 120.0
+_AGAIN_SECONDS = 0.2
 _SETTLE_SECONDS = 0.5
 # Systems know the start of a process no better than this.
 _START_SLACK = 2.0
@@ -101,14 +106,80 @@ def is_alive(folder: Path) -> bool:
         # A heart that beat just now is most likely its own: then the clock was set, not the number given anew.
         slack = _LARGEST_STEP if _beat_within(folder, _BEATING_SECONDS) else _START_SLACK
         return process_alive(owner.process, owner.process_started, owner.process_key, slack)
-    return _beat_within(folder, STALE_ELSEWHERE_SECONDS)
+    return _beats_elsewhere(folder, owner.token)
 
 
 def _beat_within(folder: Path, seconds: float) -> bool:
+    """Whether the heart beat so recently. A time that is still to come says nothing."""
+    beat = _last_beat(folder)
+    return beat is not None and -seconds < time.time() - beat < seconds
+
+
+def _last_beat(folder: Path) -> float | None:
+    """When the heart beat last, by the clock of whoever keeps the folder.
+
+    Asked of the open file: network folders show times late that are asked for by name.
+    """
     try:
-        return time.time() - (folder / OWNER_FILE).stat().st_mtime < seconds
-    except FileNotFoundError:
+        with open(folder / OWNER_FILE, "rb") as handle:
+            return os.fstat(handle.fileno()).st_mtime
+    except OSError:
+        return None
+
+
+@dataclass
+class _Seen:
+    """What was seen of an owner on another machine."""
+
+    token: str
+    beat: float
+    # By this process' own clock: since when that was the last beat, and whether a newer one was ever seen.
+    since: float
+    beats: bool = False
+
+
+# By run folder. Two clocks are never compared where a change can be: they may differ by hours.
+_SEEN: dict[Path, _Seen] = {}
+
+
+def _beats_elsewhere(folder: Path, token: str) -> bool:
+    """Whether the heart of an owner on another machine beats: by its beats as they are seen here.
+
+    At the first look there is only the time of the last beat. One in the future is as good as none: from then on it
+    counts whether another follows.
+    """
+    beat = _last_beat(folder)
+    if beat is None:
         return False
+    now, before = time.monotonic(), _SEEN.get(folder)
+    if before is None or before.token != token:
+        _SEEN[folder] = before = _Seen(token, beat, now)
+    elif beat != before.beat:
+        before.beat, before.since, before.beats = beat, now, beat > before.beat
+    waited = now - before.since
+    if before.beats:
+        return waited < STALE_ELSEWHERE_SECONDS
+    age = time.time() - beat
+    if age < -_CLOCKS_APART:
+        return waited < WATCHED_SECONDS
+    return age < STALE_ELSEWHERE_SECONDS
+
+
+def _listen(folder: Path) -> None:
+    """Listen for the heart of an owner elsewhere whose last beat cannot be dated; takes some seconds at most."""
+    owner = read_owner(folder)
+    beat = _last_beat(folder)
+    if owner is None or owner.here or beat is None:
+        return
+    age = time.time() - beat
+    if -_CLOCKS_APART <= age < STALE_ELSEWHERE_SECONDS or age > _LARGEST_STEP:
+        return
+    end = time.monotonic() + WATCHED_SECONDS + _AGAIN_SECONDS
+    while time.monotonic() < end:
+        _beats_elsewhere(folder, owner.token)
+        if _SEEN[folder].beats:
+            return
+        time.sleep(_AGAIN_SECONDS)
 
 
 def _just_written(folder: Path) -> bool:
@@ -163,14 +234,23 @@ def process_alive(number: int, started: float, key: str = "", slack: float = _ST
 class Ownership:
     """The right to write to a run folder.
 
+    Parameters
+    ----------
+    folder : Path
+    patient : bool
+        Listen for some seconds for an owner on another machine whose clock and ours are far apart.
+
     Raises
     ------
     NucleiError
         A live process has it, or the folder cannot be written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patient: bool = False) -> None:
         import psutil
+
+        if patient:
+            _listen(folder)
 
         self._path = folder / OWNER_FILE
         self.owner = Owner(

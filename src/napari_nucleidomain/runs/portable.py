@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,9 @@ def write_portable(
     if folder.exists() and (not folder.is_dir() or any(not one.name.startswith(".") for one in folder.iterdir())):
         raise NucleiError(f"{folder} is not empty.", "Choose an empty folder.")
     dataset = open_dataset(job.data, check=False)
+    # What cannot be read is told where it is trained.
+    with contextlib.suppress(NucleiError):
+        dataset = dataset.in_order_of_content()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

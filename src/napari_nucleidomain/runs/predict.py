@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import glob
 import json
+import logging
 import os
-import re
-import shutil
 import time
+import traceback
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,9 +24,11 @@ from napari_nucleidomain.contracts import (
     find_method,
     load_card,
 )
-from napari_nucleidomain.contracts.card import CARD_FILE
+from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.events import StageEvent, Warned, is_result
-from napari_nucleidomain.contracts.files import LISTS, read_json, remove_with_retry, write_json
+from napari_nucleidomain.contracts.files import LISTS, read_json, write_json
+from napari_nucleidomain.contracts.memory import is_memory_full
+from napari_nucleidomain.data.dataset import file_digest
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_out import FORMATS
 from napari_nucleidomain.data.naming import unique_names
@@ -36,12 +39,17 @@ from napari_nucleidomain.inference.segment import segment
 from napari_nucleidomain.inference.tile_store import TileStore
 
 from .event_log import EventWriter
-from .folder import RunFolder
-from .job import CLASSICAL, JOB_FILE, ImageRef, PredictJob
+from .folder import FOUND, RunFolder
+from .halves import Halves
+from .job import CLASSICAL, ImageRef, PredictJob
 from .places import record_to_real, record_to_stored
+from .predict_key import key_of, key_of_result, refuse_changed, stamp_of, why_not
 from .predict_output import Output
 from .predict_report import Report
 from .requests import Requests
+
+# Readings of a model in vain, because it was replaced meanwhile.
+_REPLACED_OFTEN = 5
 
 
 class LoadedModels:
@@ -50,6 +58,8 @@ class LoadedModels:
     def __init__(self) -> None:
         self._key: tuple[str, str, str] | None = None
         self._held: tuple[Segmenter, ModelCard] | None = None
+        # Of weights and card of the model that is held, so that what it found is told from what another finds.
+        self.digest = ""
 
     def get(
         self, model: str, device: str, settings: dict[str, Any] | None = None, ndim: Literal[2, 3] = 2
@@ -70,18 +80,25 @@ class LoadedModels:
         NucleiError
             It is no model, damaged, of a method that is not installed, or the device is not there.
         """
-        if model == CLASSICAL:
-            card, stamp = ModelCard(name=CLASSICAL, method=CLASSICAL, channels=0, ndim=ndim), 0.0
-        else:
-            card, stamp = load_card(model), (Path(model) / CARD_FILE).stat().st_mtime
-        card = card.model_copy(update={"config": {**card.config, **(settings or {})}})
-        key = (str(model), device, json.dumps([settings, ndim, stamp], default=str))
-        if self._key != key or self._held is None:
+        for _ in range(_REPLACED_OFTEN):
+            stamp = _stamp(model)
+            if model == CLASSICAL:
+                saved = ModelCard(name=CLASSICAL, method=CLASSICAL, channels=0, ndim=ndim)
+            else:
+                saved = load_card(model)
+            card = saved.model_copy(update={"config": {**saved.config, **(settings or {})}})
+            key = (str(model), device, json.dumps([settings, ndim, stamp, saved.model_dump_json()], default=str))
+            if self._key == key and self._held is not None:
+                return self._held
             self.clear()
             spec = find_method(card.method)
-            self._held = (spec.resolve(spec.load)(Path(model), card, device), card)
-            self._key = key
-        return self._held
+            held = (spec.resolve(spec.load)(Path(model), card, device), card)
+            digest = _digest(Path(model), saved)
+            # Replaced while it was read: card and weights may be of two models.
+            if _stamp(model) == stamp:
+                self._held, self._key, self.digest = held, key, digest
+                return held
+        raise NucleiError(f"The model {Path(model).name} is being replaced again and again.", "Try again in a minute.")
 
     @property
     def on_accelerator(self) -> bool:
@@ -94,6 +111,30 @@ class LoadedModels:
     def clear(self) -> None:
         """Let the model go."""
         self._key = self._held = None
+        self.digest = ""
+
+
+def _stamp(model: str) -> list[list[int]]:
+    """What changes where a model's files are replaced, even within one tick of the clock and with the same sizes."""
+    if model == CLASSICAL:
+        return []
+    found = []
+    for name in (CARD_FILE, WEIGHTS_FILE):
+        try:
+            known = (Path(model) / name).stat()
+        except OSError:
+            # Said by whoever reads it.
+            found.append([0])
+            continue
+        found.append([known.st_size, known.st_mtime_ns, known.st_ctime_ns, known.st_ino])
+    return found
+
+
+def _digest(folder: Path, card: ModelCard) -> str:
+    """Of a model's card and weights; the weights were compared with the card when they were read."""
+    weights = folder / WEIGHTS_FILE
+    said = card.weights or (file_digest(weights) if weights.exists() else "")
+    return f"{card.model_dump_json()} {said}"
 
 
 def warm_up(segmenter: Segmenter) -> None:
@@ -134,28 +175,14 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
     job = run.job
     if not isinstance(job, PredictJob):
         raise TypeError("not a prediction")
-    models.get(job.model, job.device, job.settings)
-    done: list[dict[str, Any]] = []
-    problems: list[list[str]] = []
+    model = _OneModel(models, job)
     names = _unique_names(job.images)
-    if job.out and job.format in FORMATS:
-        refuse_over_images(label_files(job), job)
-        _remove_halves([Path(job.out) / f"{name}{FORMATS[job.format]}" for name in names], run.path / JOB_FILE)
-    for number, (ref, name) in enumerate(zip(job.images, names, strict=True)):
-        try:
-            done.append(_one(run, events, requests, models, ref, name, (number, len(names))))
-        except WriteError:
-            # What finds no place for this image has none for the next one.
-            raise
-        except NucleiError as error:
-            problems.append([ref.path, str(error)])
-            if len(names) > 1:
-                # Of a single image the run's end says it.
-                events.write(Warned(message=f"{Path(ref.path).name}: {error}", left_out=True))
-        except Interrupted:
-            raise
-        except StopRun:
-            raise StopRun({"images": done, "problems": problems}) from None
+    files = label_files(job)
+    refuse_over_images(files, job)
+    halves = Halves(run.path, files)
+    halves.remove_left()
+    with halves.noted():
+        done, problems = _all(run, events, requests, model, list(zip(job.images, names, strict=True)))
     if problems and not done:
         raise NucleiError(
             problems[0][1]
@@ -163,6 +190,62 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
             else f"None of the {len(problems)} images could be used. {problems[0][1]}"
         )
     return {"images": done, "problems": problems}
+
+
+class _OneModel:
+    """The model of a run from its beginning to its end, though another may take its name meanwhile."""
+
+    def __init__(self, models: LoadedModels, job: PredictJob) -> None:
+        self._models, self._job = models, job
+        self._held = (*models.get(job.model, job.device, job.settings), models.digest)
+
+    def of(self, ndim: Literal[2, 3]) -> tuple[Segmenter, ModelCard, str]:
+        """The model, its card and its digest; the classical method for so many axes."""
+        if self._job.model != CLASSICAL:
+            return self._held
+        return (*self._models.get(CLASSICAL, self._job.device, self._job.settings, ndim), self._models.digest)
+
+
+def _all(
+    run: RunFolder,
+    events: EventWriter,
+    requests: Requests,
+    model: _OneModel,
+    images: list[tuple[ImageRef, str]],
+) -> tuple[list[dict[str, Any]], list[list[str]]]:
+    """What was found in each image, and those that were left out."""
+    done: list[dict[str, Any]] = []
+    problems: list[list[str]] = []
+    for number, (ref, name) in enumerate(images):
+        try:
+            done.append(_one(run, events, requests, model, ref, name, (number, len(images))))
+        except WriteError:
+            # What finds no place for this image has none for the next one.
+            raise
+        except StopRun as stop:
+            if isinstance(stop, Interrupted):
+                raise
+            raise StopRun({"images": done, "problems": problems}) from None
+        except BaseException as error:
+            said = error if isinstance(error, NucleiError) else _of_memory(error, ref)
+            if said is None:
+                raise
+            problems.append([ref.path, str(said)])
+            if len(images) > 1:
+                # Of a single image the run's end says it.
+                events.write(Warned(message=f"{Path(ref.path).name}: {said}", left_out=True))
+    return done, problems
+
+
+def _of_memory(error: BaseException, ref: ImageRef) -> NucleiError | None:
+    """An image for which memory was too small does not end the others; None for any other error."""
+    if not is_memory_full(error):
+        return None
+    logging.getLogger("napari_nucleidomain").error("%s", "".join(traceback.format_exception(error)))
+    return NucleiError(
+        f"The memory is not enough for {Path(ref.path).name}.",
+        "End other programs that use it, or choose a smaller part of the image.",
+    )
 
 
 def label_files(job: PredictJob) -> list[Path]:
@@ -198,52 +281,72 @@ def _identity(path: Path | str) -> tuple[int, int] | str:
     return known.st_dev, known.st_ino
 
 
-def _remove_halves(files: list[Path], job_file: Path) -> None:
-    """Remove what an earlier process of this run left aside in the user's folder when it was killed."""
-    since = job_file.stat().st_mtime
-    for path in files:
-        for half in path.parent.glob(f".{glob.escape(path.stem[:40])}.*{path.suffix}"):
-            mark = half.name[len(path.stem[:40]) + 2 : -len(path.suffix)]
-            if re.fullmatch(r"[0-9a-f]{8}(\.old)?", mark) and half.stat().st_mtime >= since:
-                if half.is_dir():
-                    shutil.rmtree(half, ignore_errors=True)
-                else:
-                    remove_with_retry(half)
-
-
 def _one(
     run: RunFolder,
     events: EventWriter,
     requests: Requests,
-    models: LoadedModels,
+    model: _OneModel,
     ref: ImageRef,
     name: str,
     place: tuple[int, int],
 ) -> dict[str, Any]:
     job = run.job
     assert isinstance(job, PredictJob)
-    record = run.result_folder / f"{name}.json"
-    before = _read_record(record, run)
-    if before is not None:
+    before = _read_record(run.result_folder / f"{name}.json", run)
+    if before is not None and not Path(ref.path).exists():
+        # Done, and the image was taken away since.
         return before
+    quick = job.box is not None
+    # From before the image is opened, so that what is opened is not older.
+    stamp = stamp_of(ref, quick=quick) if Path(ref.path).exists() else ""
+    with open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None) as image:
+        volume = len(image.spatial_shape) == 3 and job.plane is None
+        segmenter, card, digest = model.of(3 if volume else 2)
+        scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
+        key = key_of(job, ref, image, stamp, digest, scale.factor, segmenter.spec.ndim)
+        result_key = key_of_result(job, key)
+        if before is not None and _still_of(before, result_key, run, name, events):
+            return before
+        events.write(StageEvent(name=name, index=place[0], count=place[1]))
+        for warning in (*image.warnings, *image.assumptions):
+            events.write(Warned(message=f"{name}: {warning}"))
+        output = Output(run, job, image, name)
+        report = Report(run, events, requests, ref, name, place, large=output.large)
+        store = TileStore(run.path / "tiles" / name, job.large_px, key)
+        _drop_others(store, key, name, events, report)
+        unchanged = partial(refuse_changed, ref, stamp, quick=quick)
+        entry = _segmented(job, image, segmenter, scale, store, output, report, unchanged)
+        entry = {"name": name, "image": ref.path, **entry, "key": result_key}
+    write_json(run.result_folder / f"{name}.json", record_to_stored(entry, run.path))
+    store.clear()
+    report.clear()
+    events.write(StageEvent(name=name, state="done", index=place[0], count=place[1]))
+    return entry
+
+
+def _segmented(
+    job: PredictJob,
+    image: Image,
+    segmenter: Segmenter,
+    scale: Scale,
+    store: TileStore,
+    output: Output,
+    report: Report,
+    unchanged: Callable[[], None],
+) -> dict[str, Any]:
+    """Find the nuclei of one image and write them; what is noted of the result."""
     began = time.monotonic()
-    events.write(StageEvent(name=name, index=place[0], count=place[1]))
-    image = open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None)
-    for warning in (*image.warnings, *image.assumptions):
-        events.write(Warned(message=f"{name}: {warning}"))
-    volume = len(image.spatial_shape) == 3 and job.plane is None
-    segmenter, card = models.get(job.model, job.device, job.settings, 3 if volume else 2)
-    scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
     box = tuple((int(a), int(b)) for a, b in job.box) if job.box else None
-    output = Output(run, job, image, name)
-    report = Report(run, events, requests, ref, name, place, large=output.large)
-    store = TileStore(run.path / "tiles" / name, job.large_px)
     wishes = Wishes(output.place, output.inside, report.joining)
     found = segment(image, segmenter, scale, box=box, plane=job.plane, store=store, hooks=report.hooks(), wishes=wishes)
+    try:
+        unchanged()
+    except NucleiError:
+        # Some of it is of the image before, some of the one after.
+        store.clear()
+        raise
     written = output.write(found, report.check)
-    entry = {
-        "name": name,
-        "image": ref.path,
+    return {
         "nuclei": len(found.scores),
         "labels": str(written),
         "origin": list(found.origin),
@@ -253,11 +356,31 @@ def _one(
         "pixel_size_um": job.pixel_size_um or _pixel_um(image),
         "seconds": round(time.monotonic() - began, 3),
     }
-    write_json(record, record_to_stored(entry, run.path))
-    store.clear()
-    report.clear()
-    events.write(StageEvent(name=name, state="done", index=place[0], count=place[1]))
-    return entry
+
+
+def _still_of(
+    before: Mapping[str, Any], key: Mapping[str, str], run: RunFolder, name: str, events: EventWriter
+) -> bool:
+    """Whether a result that is there already is of what is asked for now; where it is not, it is said."""
+    why = why_not(before.get("key"), key)
+    if not why:
+        return True
+    by_hand = (run.result_folder / f"{name}{FOUND}").exists()
+    if by_hand:
+        message = f"{name} was corrected by hand and stays as it is, though {why} since it was found."
+        events.write(Warned(message=message, hint="To have it done anew, start a new prediction."))
+    else:
+        events.write(Warned(message=f"{name} is done again: {why} since it was done."))
+    return by_hand
+
+
+def _drop_others(store: TileStore, key: Mapping[str, str], name: str, events: EventWriter, report: Report) -> None:
+    """Remove tiles of another model, image or settings, which must not be joined with those of this one."""
+    before = store.drop_others()
+    if before is not None:
+        report.clear()
+        why = why_not(before, key)
+        events.write(Warned(message=f"{name} is begun again from its first tile: {why} since it was begun."))
 
 
 def _read_record(file: Path, run: RunFolder) -> dict[str, Any] | None:

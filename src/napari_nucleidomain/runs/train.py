@@ -105,7 +105,11 @@ def _warn_of_data(context: FolderRun, dataset: Dataset) -> None:
 
 def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) -> dict[str, Any]:
     job = run.job
-    published = job.publish if isinstance(job, TrainJob) and folder else None
+    publishing = context.publishing if folder else None
+    published = str(publishing.place) if publishing is not None else None
+    problems = [[str(path), message] for path, message in dataset.problems]
+    if publishing is not None and publishing.elsewhere:
+        problems.append([str(job.publish), f"another training has put its model there; this one is {published}"])  # type: ignore[union-attr]
     return {
         "model": str(folder.relative_to(run.path)) if folder else None,
         "published": published,
@@ -115,5 +119,5 @@ def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) 
         "computer": computer_id(),
         "device": job.device,
         "ndim": load_card(folder).ndim if folder else None,
-        "problems": [[str(path), message] for path, message in dataset.problems],
+        "problems": problems,
     }

@@ -21,6 +21,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from napari_nucleidomain.contracts import NucleiError, TeamLink
+from napari_nucleidomain.contracts.memory import is_memory_full
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -94,9 +95,9 @@ def _noticed(link: TeamLink) -> Iterator[None]:
     """Say who has ended where an exchange breaks off."""
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if is_memory_full(error):
+            raise
         raise link.lost(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
 
 

@@ -9,6 +9,7 @@ from napari_nucleidomain.contracts.files import refuse_special
 
 from .array import NPY, from_array, read_npy
 from .base import RawImage, damaged, not_an_image, truncated
+from .in_file import Watched
 from .raster import BMP, JPEG, PNG, read_raster
 from .zarr_ome import is_zarr, read_zarr
 
@@ -70,7 +71,7 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
     """
     if path.is_dir():
         if is_zarr(path):
-            return read_zarr(path, series)
+            return _watched(read_zarr(path, series), path)
         raise not_an_image(path, "it is a folder")
     known = _OTHERS.get(path.suffix.lower())
     if known:
@@ -104,3 +105,13 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise damaged(path, ValueError(f"its first bytes are not those of a {path.suffix[1:].upper()} file"))
     raise not_an_image(path)
+
+
+def _watched(raw: RawImage, path: Path) -> RawImage:
+    """A Zarr whose folder is removed while it is read would go on as an empty image."""
+
+    def whole() -> bool:
+        return is_zarr(path)
+
+    raw.levels = [Watched(level, whole, path.name) for level in raw.levels]
+    return raw

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from tokenize import TokenError
@@ -12,12 +13,13 @@ import numpy as np
 from napari_nucleidomain.data.axes import READ_ERRORS, ArrayLike, guess_axes
 
 from .base import RawImage, damaged, truncated
+from .in_file import InFile
 
 NPY = b"\x93NUMPY"
 
 
 def read_npy(path: Path) -> RawImage:
-    """Open a .npy file as mapped memory.
+    """Open a .npy file; its numbers stay in it until they are asked for.
 
     Raises
     ------
@@ -28,17 +30,18 @@ def read_npy(path: Path) -> RawImage:
         with open(path, "rb") as handle:
             version = np.lib.format.read_magic(handle)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read(handle)
-            needed = handle.tell() + int(np.prod(shape)) * dtype.itemsize
+            shape, fortran, dtype = read(handle)
+            begin = handle.tell()
         if dtype.hasobject:
             raise damaged(path, ValueError("it holds Python objects, which are not loaded because they can run code"))
-        if path.stat().st_size < needed:
+        if path.stat().st_size < begin + math.prod(shape) * dtype.itemsize:
             raise truncated(path)
-        # An empty array cannot be mapped.
-        array = np.load(path, mmap_mode="r" if int(np.prod(shape)) else None, allow_pickle=False)
+        array = InFile(path, dtype, shape, begin, fortran=fortran)
     except (*READ_ERRORS, SyntaxError, TokenError) as error:
         raise damaged(path, error) from error
-    return from_array(array, "NPY")
+    raw = from_array(array, "NPY")
+    raw.close = array.close
+    return raw
 
 
 def from_array(levels: ArrayLike | Sequence[ArrayLike], kind: str = "array") -> RawImage:

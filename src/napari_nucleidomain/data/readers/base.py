@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.memory import is_memory_full
 from napari_nucleidomain.data.axes import ArrayLike
 
 READABLE = "TIFF, OME-TIFF, ImageJ TIFF, SVS and other tiled TIFF, OME-Zarr, PNG, JPEG and NPY"
@@ -73,6 +74,10 @@ def truncated(path: Path) -> NucleiError:
 
 def damaged(path: Path, error: BaseException) -> NucleiError:
     """The file is of a known kind but its inside makes no sense."""
+    if is_memory_full(error):
+        return NucleiError(
+            f"{path.name} cannot be read: this computer's memory is full.", "End other programs, and try again."
+        )
     return NucleiError(
         f"{path.name} is damaged and cannot be read ({str(error)[:200] or type(error).__name__}).",
         "Copy the file again, or export it anew from the microscope's program.",

@@ -13,6 +13,7 @@ from napari_nucleidomain.data.axes import READ_ERRORS, UNKNOWN, ArrayLike
 from napari_nucleidomain.data.slide_bounds import KEY, bounds_in
 
 from .base import RawImage, damaged, not_an_image, to_micrometres, truncated
+from .in_file import InFile, Watched, as_long_as
 from .ome import read_ome_xml
 from .tiff_chain import chain_is_whole
 
@@ -69,11 +70,19 @@ def _read(path: Path, tif: Any, wanted: int | None) -> RawImage:
     _check_complete(path, tif, series)
     axes, dropped = _axes(series)
     page = series.keyframe
+    levels = [_level(tif, path, series, k) for k in range(len(series.levels))]
+
+    def close() -> None:
+        tif.close()
+        for level in levels:
+            if isinstance(level, InFile):
+                level.close()
+
     raw = RawImage(
-        levels=[_level(tif, path, series, k) for k in range(len(series.levels))],
+        levels=levels,
         axes=axes,
         format=_NAMES.get(series.kind, "TIFF pyramid" if len(series.levels) > 1 else "TIFF"),
-        close=tif.close,
+        close=close,
     )
     raw.notes += dropped
     if "S" in series.axes:
@@ -134,18 +143,17 @@ def _check_complete(path: Path, tif: Any, series: Any) -> None:
 
 
 def _level(tif: Any, path: Path, series: Any, level: int) -> ArrayLike:
-    """One level: mapped memory where the pixels lie raw in one piece, else decoded tile by tile through zarr."""
+    """One level: read in place where the pixels lie raw in one piece, else decoded tile by tile through zarr."""
     import zarr
 
     if level == 0 and series.dataoffset is not None and not series.is_multifile and series.keyframe.bitspersample >= 8:
         dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
-        mapped: ArrayLike = np.memmap(path, dtype, mode="r", offset=series.dataoffset, shape=series.shape)
-        return mapped
+        return InFile(path, dtype, series.shape, series.dataoffset)
     opened = zarr.open(series.aszarr(level=level), mode="r")
     array: Any = opened if isinstance(opened, zarr.Array) else opened["0"]
     if array.shape != series.levels[level].shape:
         raise ValueError(f"level {level} is {array.shape}, not {series.levels[level].shape}")
-    return array
+    return Watched(array, as_long_as(tif.filehandle.fileno(), tif.filehandle.size), path.name)
 
 
 def _describe(tif: Any, series: Any, number: int, raw: RawImage) -> None:

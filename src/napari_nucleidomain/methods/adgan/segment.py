@@ -13,9 +13,9 @@ from scipy.ndimage import gaussian_filter
 from skimage.segmentation import relabel_sequential
 
 from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
+from napari_nucleidomain.contracts.memory import is_memory_full
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.inference import trained
-from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.blending import blend
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.inference.tiles import resize
@@ -248,7 +248,7 @@ class AdganSegmenter:
                 logits = made if logits is None else logits + made
             assert logits is not None
             return np.asarray(torch.tanh(logits / len(flips))[0, 0].cpu().numpy())
-        except RuntimeError as error:
+        except Exception as error:
             if is_memory_full(error):
                 raise MemoryError from error
             raise
@@ -266,7 +266,7 @@ class AdganSegmenter:
             seen = x.contiguous(memory_format=channels_last(mask.ndim))
             logits = blend(seen, self._image_logits, window, self._crop)
             return np.asarray(torch.tanh(logits)[0, 0].cpu().numpy())
-        except RuntimeError as error:
+        except Exception as error:
             if is_memory_full(error):
                 raise MemoryError from error
             raise

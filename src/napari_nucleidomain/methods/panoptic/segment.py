@@ -11,10 +11,10 @@ import numpy as np
 import torch
 
 from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
+from napari_nucleidomain.contracts.memory import is_memory_full
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.inference import trained
-from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.networks.detection import Detections, Detector, paste
@@ -106,7 +106,7 @@ class PanopticSegmenter:
             x = ((x - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
             with torch.autocast(self._device.type, torch.bfloat16, enabled=self._half):
                 found = self._detector.detect(x)
-        except RuntimeError as error:
+        except Exception as error:
             if is_memory_full(error):
                 raise MemoryError from error
             raise

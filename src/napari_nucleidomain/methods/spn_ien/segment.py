@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
+from napari_nucleidomain.contracts.memory import is_memory_full
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.inference import trained
-from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.training.start import find_device
@@ -117,7 +117,7 @@ class SpnIenSegmenter:
             probability, embedding = self._networks(torch.from_numpy(np.ascontiguousarray(stack)).to(self._device))
             if self.decoder == "ien" and embedding is not None:
                 return self._grouped(probability, embedding)
-        except RuntimeError as error:
+        except Exception as error:
             if is_memory_full(error):
                 raise MemoryError from error
             raise
