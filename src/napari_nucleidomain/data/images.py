@@ -335,11 +335,20 @@ class Image:
         """What was taken for granted about pages, series and voxels, for a run in which nobody can be asked."""
         return [
             f"{question.text} Taken: {question.assumed}."
-            + (f" Say it in Images, or with --pixel-size {self._size_to_say(question)}."
-               if question.topic == "pixel_size" else "")
+            + (
+                f" Say it in Images, or with --pixel-size {self._size_to_say(question)}."
+                if question.topic == "pixel_size"
+                else ""
+            )
             for question in self._meaning.questions
             if question.topic in ("axes", "series", "pixel_size")
         ]
+
+    @property
+    def size_doubts(self) -> list[str]:
+        """Why the pixel size is not known although the file says something of it; empty where it is known."""
+        said = [] if self.pixel_size_um else list(self._raw.size_doubts)
+        return said + [text for text in self.assumptions if "--pixel-size" in text]
 
     @staticmethod
     def _size_to_say(question: Question) -> str:

@@ -83,7 +83,7 @@ def interpret(raw: RawImage, said: Understanding, name: str) -> Meaning:
     questions: list[Question] = []
     source_axes = _source_axes(raw, shape, said, questions)
     sizes = dict(zip(source_axes, shape, strict=True))
-    meaning = Meaning(source_axes, "", notes=list(raw.notes), questions=questions)
+    meaning = Meaning(source_axes, "", notes=[*raw.notes, *_size_doubts(raw, said)], questions=questions)
     _colours(raw, said, sizes, dtype, meaning, name)
     # An axis of length one is no axis; but rows and columns always are.
     kept = "".join(a for a in source_axes if a in "YX" or (sizes[a] > 1 and a not in meaning.fixed))
@@ -154,7 +154,7 @@ def _colours(
     if raw.alpha and n == 2 and said.rgb is None:
         _flatten(raw, meaning, 1)
         meaning.fixed["C"] = 0
-        meaning.notes.append("It has transparency: where it shows through, there is taken to be nothing.")
+        meaning.notes.append("It has transparency: what is transparent counts as empty.")
         return
     if said.rgb is True and n not in (3, 4):
         raise NucleiError(f"An image with {n} channel(s) cannot be a colour picture.", "A colour picture has three.")
@@ -168,8 +168,9 @@ def _colours(
     if alpha and said.rgb is not False:
         _flatten(raw, meaning, 3)
         meaning.limit["C"] = 3
-        text = "Its fourth channel is transparency and was left out: what shows through is taken for empty glass, or for "
-        meaning.notes.append(f"{text}nothing in a dark picture.")
+        meaning.notes.append(
+            "Its fourth channel is transparency and was left out: what is transparent counts as empty."
+        )
     elif raw.rgb and n > 3 and said.rgb is not False and _is_bright_picture(raw, meaning.source_axes, name, dtype):
         meaning.limit["C"] = 3
         meaning.notes.append(f"It is a colour picture; {n - 3} further channel(s) beside its colours were left out.")
@@ -266,6 +267,11 @@ def _ask_voxel_size(sizes: dict[str, float], source: Literal["file", "user"]) ->
         who = "The file gives" if source == "file" else "You gave"
         text = f"{who} {sizes['X']:.3g} µm for rows and columns, but not the distance between planes."
     return Question("pixel_size", text, {"Go on": {"cubic": True}}, "cubes")
+
+
+def _size_doubts(raw: RawImage, said: Understanding) -> list[str]:
+    """Why the file's pixel size is not used; of no interest where somebody said it."""
+    return raw.size_doubts if said.pixel_size_um is None else []
 
 
 def _ask_magnification(magnification: Any, guess: float) -> Question:

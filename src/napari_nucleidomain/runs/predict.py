@@ -32,6 +32,7 @@ from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.inference.assemble import Wishes
 from napari_nucleidomain.inference.scale import Scale, choose_scale
 from napari_nucleidomain.inference.segment import segment
+from napari_nucleidomain.inference.size_check import size_warning
 from napari_nucleidomain.inference.tile_store import TileStore
 
 from .event_log import EventWriter
@@ -231,6 +232,12 @@ def _one(
     volume = len(image.spatial_shape) == 3 and job.plane is None
     segmenter, card = models.get(job.model, job.device, job.settings, 3 if volume else 2)
     scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
+    if job.model != CLASSICAL and job.box is None:
+        # In the viewer's part of an image the dock says it.
+        pixel = job.pixel_size_um or _pixel_um(image)
+        doubt = size_warning(card, image, image_pixel_um=pixel, diameter_px=job.diameter_px, plane=job.plane)
+        if doubt is not None:
+            events.write(Warned(message=f"{name}: {doubt}"))
     box = tuple((int(a), int(b)) for a, b in job.box) if job.box else None
     output = Output(run, job, image, name)
     report = Report(run, events, requests, ref, name, place, large=output.large)

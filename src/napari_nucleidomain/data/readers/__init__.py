@@ -69,8 +69,7 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
         The file is absent, empty, truncated, damaged or no image.
     """
     raw = _opened(path, series, palette)
-    raw.pixel_size, doubts = settled(raw.pixel_size)
-    raw.notes += doubts
+    raw.pixel_size, raw.size_doubts = settled(raw.pixel_size)
     return raw
 
 

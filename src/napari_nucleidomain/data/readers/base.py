@@ -44,6 +44,8 @@ class RawImage:
         Axis (z, y, x in capitals) to micrometres.
     series_names : list of str
         All images in the file, when there are several.
+    size_doubts : list of str
+        Why a pixel size that stands in the file is not used.
     notes : list of str
         What was dropped or taken for granted on reading.
     metadata : dict
@@ -61,6 +63,7 @@ class RawImage:
     channel_names: list[str] = field(default_factory=list)
     pixel_size: dict[str, float] = field(default_factory=dict)
     series_names: list[str] = field(default_factory=list)
+    size_doubts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     metadata: dict[str, object] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None

@@ -94,7 +94,7 @@ def read_raster(path: Path, start: bytes, palette: str = "colour") -> RawImage:
     NucleiError
         The file is truncated or damaged.
     """
-    kinds = {PNG: "PNG", JPEG: "JPEG", GIF: "GIF"}
+    kinds = {PNG: "PNG", JPEG: "JPEG", **dict.fromkeys(GIF, "GIF")}
     kind = next((name for mark, name in kinds.items() if start.startswith(mark)), "BMP")
     try:
         if kind == "PNG":

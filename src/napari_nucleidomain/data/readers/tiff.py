@@ -178,9 +178,9 @@ def _doubts(tif: Any, chain: Chain) -> list[str]:
         found.append(f"Its pages point back at each other; each of the {count} is read once.")
     if chain.lost:
         tags = sorted({tag for _, tag in chain.lost})
-        found.append(f"Details that lie behind the end of the file were left out (tag {', '.join(map(str, tags[:5]))}).")
+        named = ", ".join(map(str, tags[:5]))
+        found.append(f"Details that lie behind the end of the file were left out (tag {named}).")
     if tif.refused:
-        found.append(
-            f"It names {len(tif.refused)} part(s) outside its own folder ({tif.refused[0][:80]!r}), which were not opened."
-        )
+        text = f"It names {len(tif.refused)} part(s) outside its own folder ({tif.refused[0][:80]!r})"
+        found.append(f"{text}, which were not opened.")
     return found

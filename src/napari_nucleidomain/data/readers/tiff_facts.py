@@ -204,6 +204,8 @@ def _resolution_tags(page: Any) -> dict[str, float]:
     unit_um = _UNITS.get(int(unit.value)) if unit is not None and isinstance(unit.value, int) else None
     if unit is None:
         unit_um = _UNITS[2]
-    x, y = (_ratio(found.value) if found is not None else 0.0
-            for found in (page.tags.get("XResolution"), page.tags.get("YResolution")))
+    x, y = (
+        _ratio(found.value) if found is not None else 0.0
+        for found in (page.tags.get("XResolution"), page.tags.get("YResolution"))
+    )
     return from_densities(x, y, unit_um) if unit_um and x and y else {}

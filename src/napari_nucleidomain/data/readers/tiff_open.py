@@ -89,9 +89,8 @@ def safe_ome_xml(text: str, path: Path, refused: list[str]) -> str | None:
         if kind == "TiffData" and max(_whole(element.get(k)) for k in _COUNTS) > _MOST_PLANES:
             return None
         name = element.get("FileName") if kind == "UUID" else None
-        if name is not None and not _beside(name, path):
-            if _leads_away(name):
-                refused.append(name)
+        if name is not None and not _harmless(name, path):
+            refused.append(name)
             element.set("FileName", _NOT_BESIDE)
             changed = True
     return ElementTree.tostring(root, encoding="unicode") if changed else text
@@ -116,12 +115,13 @@ def _leads_away(name: str) -> bool:
     return not name or name in (".", "..") or any(c in name for c in "/\\:\0")
 
 
-def _beside(name: str, path: Path) -> bool:
-    """Whether it is a file in the folder of the opened one, and neither a device nor a pipe."""
+def _harmless(name: str, path: Path) -> bool:
+    """Whether it names a file in the folder of the opened one (there or missing), and neither a device nor a pipe."""
     if _leads_away(name):
         return False
     try:
-        return (path.parent / name).is_file()
+        beside = path.parent / name
+        return beside.is_file() or not beside.exists()
     except (OSError, ValueError):
         return False
 
