@@ -151,6 +151,7 @@ def train(
     seed: int = 0,
     project: Path | str = "nucleidomain-runs",
     overwrite: bool = False,
+    pixel_size_um: float | tuple[float, ...] | None = None,
 ) -> ModelCard:
     """Train a model from clicks and wait until it is done.
 
@@ -180,6 +181,8 @@ def train(
         Folder in which the run's own folder, with checkpoints and log, is made.
     overwrite : bool
         Whether a model that is in `out` already may be replaced; that of `parent` always may.
+    pixel_size_um : float or tuple of float, optional
+        Of the images in µm, where their files are silent; of volumes z, y, x.
 
     Returns
     -------
@@ -207,6 +210,7 @@ def train(
         device=device,
         seed=seed,
         overwrite=overwrite,
+        pixel_size=(pixel_size_um,) if isinstance(pixel_size_um, int | float) else pixel_size_um,
     )
     run = Project.open(project).new_run(job)
     code = execute(run.path)

@@ -6,7 +6,7 @@ import argparse
 import math
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from napari_nucleidomain.instances.scores import score_labels, score_points
 from napari_nucleidomain.instances.scores import score_table as score_contingency
 from napari_nucleidomain.runs.execute import ExitCode
 
+from .ranges import check_sizes
 from .say import one_line
 from .table import score_table
 
@@ -37,11 +38,12 @@ _SHOWN = ("aji", "aji_plus", "pq", "f1@0.5", "object_dice", "seg", "det", "op_cs
 
 def command(arguments: argparse.Namespace) -> int:
     """Pair the files, score each pair, print a table, write JSON."""
+    sizes = check_sizes(arguments.pixel_size)
     pairs, problems = pair(arguments.predictions, arguments.truth)
     rows: dict[str, dict[str, Any]] = {}
     for name, predicted, truth in pairs:
         try:
-            rows[name] = score(predicted, truth, lambda note: print(note, file=sys.stderr))
+            rows[name] = score(predicted, truth, lambda note: print(note, file=sys.stderr), sizes)
         except NucleiError as error:
             if len(pairs) == 1:
                 raise
@@ -58,10 +60,16 @@ def command(arguments: argparse.Namespace) -> int:
     return ExitCode.SKIPPED if problems else ExitCode.DONE
 
 
-def score(predicted: Path, truth: Path, tell: Callable[[str], None] = lambda note: None) -> dict[str, Any]:
+def score(
+    predicted: Path,
+    truth: Path,
+    tell: Callable[[str], None] = lambda note: None,
+    pixel_size: Sequence[float] = (),
+) -> dict[str, Any]:
     """Scores of one pair: against outlines where the reference holds some, else against its clicks.
 
-    `tell` hears what was changed on reading (a black-and-white mask split into pieces).
+    `tell` hears what was changed on reading (a black-and-white mask split into pieces). `pixel_size` is one number or
+    three (z, y, x) in µm, for distances; by default what the files of volumes say.
 
     Raises
     ------
@@ -74,9 +82,10 @@ def score(predicted: Path, truth: Path, tell: Callable[[str], None] = lambda not
     if not clicks:
         shape = _common_shape(predicted, truth)
         labels, reference = _labels(predicted, shape, tell), _labels(truth, shape, tell)
+        given = _spacing(pixel_size, labels.ndim)
         if labels.ndim == 2:
-            return dict(score_labels(labels, reference).as_dict())
-        size = voxel_size(predicted) or voxel_size(truth)
+            return dict(score_labels(labels, reference, spacing=given).as_dict())
+        size = given or voxel_size(predicted) or voxel_size(truth)
         if size is None:
             tell(f"{predicted.name}: no distance, as neither file says its voxel size")
         return dict(score_labels(labels, reference, hausdorff=size is not None, spacing=size).as_dict())
@@ -88,6 +97,14 @@ def score(predicted: Path, truth: Path, tell: Callable[[str], None] = lambda not
         reach = _reach(predicted)
         shape = (*reach[:-2], *np.maximum(reach[-2:], clicked).tolist())
     return dict(score_points(_labels(predicted, shape, tell), points).as_dict())
+
+
+def _spacing(sizes: Sequence[float], ndim: int) -> tuple[float, ...] | None:
+    if not sizes:
+        return None
+    if ndim > 2 and len(sizes) == 1:
+        raise NucleiError("A voxel has a depth, too.", "Give --pixel-size Z,Y,X, for example 0.5,0.13,0.13.")
+    return tuple(sizes)[-ndim:] if len(sizes) > 1 else tuple(sizes) * ndim
 
 
 def _labels(path: Path, shape: tuple[int, ...] | None, tell: Callable[[str], None]) -> np.ndarray:

@@ -20,6 +20,7 @@ from napari_nucleidomain.data.slide_bounds import parse_origin
 from napari_nucleidomain.data.tables import write_table
 from napari_nucleidomain.runs.execute import ExitCode
 
+from .ranges import check_sizes
 from .say import one_line
 
 
@@ -30,6 +31,9 @@ def command(arguments: argparse.Namespace) -> int:
         if path is not None and arguments.out.exists() and path.exists() and arguments.out.samefile(path):
             raise NucleiError(f"--out {arguments.out} would replace {what}.", "Give another name.")
     image = open_image(arguments.image) if arguments.image else None
+    if image is not None and arguments.pixel_size is None:
+        for doubt in image.size_doubts:
+            print(f"{image.name}: {doubt}", file=sys.stderr)
     origin = parse_origin(arguments.qupath_origin, image) if arguments.qupath_origin is not None else None
     drawn = arguments.labels.suffix.lower() in (".geojson", ".json")
     if origin is not None and not drawn and kind != "geojson":
@@ -99,9 +103,7 @@ def _export(
 
 def _pixel_size(arguments: argparse.Namespace, image: Image | None, ndim: int) -> tuple[float, ...] | None:
     if arguments.pixel_size is not None:
-        sizes: tuple[float, ...] = arguments.pixel_size
-        if not all(size > 0 for size in sizes):
-            raise NucleiError("The pixel size must be more than 0.", "Give it in µm.")
+        sizes: tuple[float, ...] = check_sizes(arguments.pixel_size)
         if ndim == 3 and len(sizes) == 1:
             raise NucleiError("A voxel has a depth, too.", "Give --pixel-size Z,Y,X, for example 0.5,0.13,0.13.")
         return sizes[-ndim:] if len(sizes) > 1 else sizes * ndim

@@ -76,6 +76,15 @@ def _add(commands: argparse._SubParsersAction, name: str, module: str, text: str
     return made
 
 
+def _pixel_size(parser: argparse._ActionsContainer, of: str = "") -> None:
+    parser.add_argument(
+        "--pixel-size",
+        type=_sizes,
+        metavar="µm",
+        help=f"pixel size {of} in µm, where the files are silent; of volumes Z,Y,X".replace("  ", " "),
+    )
+
+
 def _device(parser: argparse.ArgumentParser, several: str = "") -> None:
     parser.add_argument("--device", default="auto", help=f"auto, cpu, cuda, cuda:N or mps{several} (default: auto)")
     parser.add_argument("--threads", type=int, metavar="N", help="CPU threads (default: all)")
@@ -120,6 +129,7 @@ def _train(commands: argparse._SubParsersAction) -> None:
     limit = parser.add_mutually_exclusive_group()
     limit.add_argument("--minutes", type=float, metavar="M", help="stop after M minutes; schedules are scaled to them")
     limit.add_argument("--steps", type=int, metavar="N", help="stop after N optimiser steps in all; exactly repeatable")
+    _pixel_size(parser, "of the training images")
     _device(parser, "; several graphics cards (panoptic): cuda:0,cuda:1")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="random seed (default: 0)")
     parser.add_argument(
@@ -154,12 +164,7 @@ def _predict(commands: argparse._SubParsersAction) -> None:
         help="of the labels (default: tif)",
     )
     scale = parser.add_mutually_exclusive_group()
-    scale.add_argument(
-        "--pixel-size",
-        type=_sizes,
-        metavar="µm",
-        help="pixel size of the images in µm, where the files are silent; of volumes Z,Y,X",
-    )
+    _pixel_size(scale, "of the images")
     scale.add_argument("--diameter", type=float, metavar="px", help="typical nucleus diameter in the images in pixels")
     parser.add_argument("--channels", metavar="I,J", help="channels to use, counted from 0 (default: all)")
     parser.add_argument("--plane", type=int, metavar="Z", help="z plane of volumes for a 2D model, counted from 0")
@@ -185,6 +190,7 @@ def _evaluate(commands: argparse._SubParsersAction) -> None:
         metavar="LABELS_OR_POINTS",
         help="a label file, points (CSV, GeoJSON, ROI zip), or a folder of them, paired by name",
     )
+    _pixel_size(parser, "for distances")
     parser.add_argument(
         "--json", type=_path, metavar="FILE", help="write all scores, per image with mean and standard deviation"
     )
@@ -219,12 +225,7 @@ def _export(commands: argparse._SubParsersAction) -> None:
         help="first pixel that QuPath shows (openslide.bounds-x,openslide.bounds-y), where the labels are of a TIFF "
         "made from the whole slide; `slide`: as the image tells it (GeoJSON in or out)",
     )
-    parser.add_argument(
-        "--pixel-size",
-        type=_sizes,
-        metavar="µm",
-        help="pixel size in µm, where the files are silent; of volumes Z,Y,X",
-    )
+    _pixel_size(parser)
 
 
 def _synthesize(commands: argparse._SubParsersAction) -> None:

@@ -15,22 +15,17 @@ from napari_nucleidomain.runs.job import CLASSICAL, ImageRef, PredictJob
 from napari_nucleidomain.runs.predict import label_files, refuse_over_images
 from napari_nucleidomain.runs.store import Project
 
+from .ranges import check_range, check_sizes
 from .running import drop_if_nothing_done, run_here, when_busy
 from .say import one_line
-
-# Beyond these no light microscope goes: pixels in µm, nuclei in pixels.
-_LEAST, _MOST = 1e-4, 1e5
 
 
 def command(arguments: argparse.Namespace) -> int:
     """Collect the images, make the run folder, predict, say what was found."""
     if arguments.threads is not None and arguments.threads < 1:
         raise NucleiError(f"--threads must be more than 0, not {arguments.threads}.", "")
-    sizes: tuple[float, ...] = arguments.pixel_size or ()
-    given = [("--pixel-size", size, "µm") for size in sizes]
-    for name, value, unit in (*given, ("--diameter", arguments.diameter, "pixels")):
-        if value is not None and not _LEAST <= value <= _MOST:
-            raise NucleiError(f"{name} must be more than 0 and in {unit}, not {value:g}.", "")
+    sizes = check_sizes(arguments.pixel_size)
+    check_range("--diameter", arguments.diameter, "pixels")
     model = CLASSICAL if arguments.model == CLASSICAL else str(find_model(arguments.model, arguments.project))
     files = collect(arguments.images)
     understanding: dict[str, Any] = {}

@@ -4,8 +4,38 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from napari_nucleidomain.contracts import NucleiError
+
+# Beyond these no microscope goes: pixels in µm (electron microscopes', too), nuclei in pixels.
+_LEAST, _MOST = 1e-4, 1e5
+
+
+def check_range(name: str, value: float | None, unit: str) -> None:
+    """Refuse a size that cannot be.
+
+    Raises
+    ------
+    NucleiError
+        It is zero, negative, infinite or absurd.
+    """
+    if value is not None and not _LEAST <= value <= _MOST:
+        raise NucleiError(f"{name} must be more than 0 and in {unit}, not {value:g}.", "")
+
+
+def check_sizes(sizes: Sequence[float] | None) -> tuple[float, ...]:
+    """What stands behind ``--pixel-size``; nothing where it was not given.
+
+    Raises
+    ------
+    NucleiError
+        One of them cannot be.
+    """
+    for size in sizes or ():
+        check_range("--pixel-size", size, "µm")
+    return tuple(sizes or ())
 
 
 def sides(text: str) -> tuple[int, ...]:

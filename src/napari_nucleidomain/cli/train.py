@@ -19,6 +19,7 @@ from napari_nucleidomain.runs.ownership import is_alive
 from napari_nucleidomain.runs.store import Project
 from napari_nucleidomain.runs.team_devices import check_team, split_devices
 
+from .ranges import check_sizes
 from .running import drop_if_nothing_done, run_here, when_busy
 
 
@@ -37,6 +38,7 @@ def command(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         seed=arguments.seed,
         overwrite=arguments.overwrite,
+        pixel_size=arguments.pixel_size,
     )
     busy = when_busy(arguments)
     refuse_if_in_use(job, busy)
@@ -90,6 +92,7 @@ def new_job(
     device: str = "auto",
     seed: int = 0,
     overwrite: bool = False,
+    pixel_size: tuple[float, ...] | None = None,
 ) -> TrainJob:
     """A training whose faults are said before a folder is made.
 
@@ -109,6 +112,7 @@ def new_job(
             raise NucleiError(f"{name} must be a number more than 0, not {value}.", "")
     if not 0 <= seed < 2**32:
         raise NucleiError(f"--seed must be 0 to 4294967295, not {seed}.", "")
+    sizes = check_sizes(pixel_size)
     check_place(out, parent, overwrite=overwrite)
     dataset = open_dataset(data)
     if parent:
@@ -127,6 +131,7 @@ def new_job(
         minutes=minutes,
         steps=steps,
         parent=str(parent.absolute()) if parent else None,
+        pixel_size_um=list(sizes) or None,
         publish=str(out.absolute()),
     )
 

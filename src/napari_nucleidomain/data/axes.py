@@ -22,7 +22,8 @@ HINT = "Say which axis is which with the letters T, Z, Y, X, C, slowest first, f
 
 # What decoders and file systems raise on damaged bytes (imagecodecs' errors are RuntimeErrors, tifffile's ValueErrors).
 READ_ERRORS = (
-    OSError, ValueError, RuntimeError, LookupError, TypeError, EOFError, ArithmeticError, struct.error, zlib.error,
+    OSError, ValueError, RuntimeError, LookupError, TypeError, EOFError, ArithmeticError, AttributeError,
+    AssertionError, struct.error, zlib.error,
 )  # fmt: skip
 
 

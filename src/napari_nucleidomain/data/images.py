@@ -335,10 +335,25 @@ class Image:
         """What was taken for granted about pages, series and voxels, for a run in which nobody can be asked."""
         return [
             f"{question.text} Taken: {question.assumed}."
-            + (" Say it in Images, or with --pixel-size Z,Y,X." if question.topic == "pixel_size" else "")
+            + (
+                f" Say it in Images, or with --pixel-size {self._size_to_say(question)}."
+                if question.topic == "pixel_size"
+                else ""
+            )
             for question in self._meaning.questions
             if question.topic in ("axes", "series", "pixel_size")
         ]
+
+    @property
+    def size_doubts(self) -> list[str]:
+        """Why the pixel size is not known although the file says something of it; empty where it is known."""
+        said = [] if self.pixel_size_um else list(self._raw.size_doubts)
+        return said + [text for text in self.assumptions if "--pixel-size" in text]
+
+    @staticmethod
+    def _size_to_say(question: Question) -> str:
+        guesses = [fields["pixel_size_um"] for fields in question.options.values() if "pixel_size_um" in fields]
+        return f"{guesses[0]:.4g}" if guesses else "Z,Y,X"
 
     @property
     def questions(self) -> list[Question]:
@@ -424,8 +439,8 @@ def open_image(source: Any, understanding: Understanding | None = None, name: st
     Parameters
     ----------
     source : str, Path, array, or list of arrays
-        A TIFF, OME-TIFF, ImageJ TIFF, SVS or other tiled TIFF, OME-Zarr, PNG, JPEG or NPY, told apart by their
-        content; or a numpy, dask or zarr array; or the levels of a pyramid, the largest first.
+        A TIFF, OME-TIFF, ImageJ TIFF, SVS or other tiled TIFF, OME-Zarr, PNG, JPEG, GIF, BMP or NPY, told apart by
+        their content; or a numpy, dask or zarr array; or the levels of a pyramid, the largest first.
     understanding : Understanding, optional
         A person's corrections.
     name : str, optional

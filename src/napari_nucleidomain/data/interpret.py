@@ -12,7 +12,9 @@ from napari_nucleidomain.contracts import NucleiError
 
 from .axes import HINT, UNKNOWN, LazyArray, normalised, parse_axes, resolve_unknown
 from .guesses import is_bright, names_are_colours
+from .pixel_size import guess_from_magnification
 from .readers import RawImage
+from .transparency import Flattened, Ground
 from .understanding import Question, Understanding
 
 _COLOURS = ["red", "green", "blue"]
@@ -81,7 +83,7 @@ def interpret(raw: RawImage, said: Understanding, name: str) -> Meaning:
     questions: list[Question] = []
     source_axes = _source_axes(raw, shape, said, questions)
     sizes = dict(zip(source_axes, shape, strict=True))
-    meaning = Meaning(source_axes, "", notes=list(raw.notes), questions=questions)
+    meaning = Meaning(source_axes, "", notes=[*raw.notes, *_size_doubts(raw, said)], questions=questions)
     _colours(raw, said, sizes, dtype, meaning, name)
     # An axis of length one is no axis; but rows and columns always are.
     kept = "".join(a for a in source_axes if a in "YX" or (sizes[a] > 1 and a not in meaning.fixed))
@@ -146,12 +148,13 @@ def _third_axis(axes: str, shape: tuple[int, ...], said: Understanding, rgb: boo
 def _colours(
     raw: RawImage, said: Understanding, sizes: dict[str, int], dtype: np.dtype, meaning: Meaning, name: str
 ) -> None:
-    """Decide whether channels are colours, and leave transparency out."""
+    """Decide whether channels are colours, and lay what is transparent on what is behind it."""
     n = sizes.get("C", 1)
-    alpha = raw.alpha and n == 4
-    if raw.rgb is False and n == 2 and raw.format == "PNG":
+    alpha = raw.alpha and n >= 4
+    if raw.alpha and n == 2 and said.rgb is None:
+        _flatten(raw, meaning, 1)
         meaning.fixed["C"] = 0
-        meaning.notes.append("Its transparency was left out.")
+        meaning.notes.append("It has transparency: what is transparent counts as empty.")
         return
     if said.rgb is True and n not in (3, 4):
         raise NucleiError(f"An image with {n} channel(s) cannot be a colour picture.", "A colour picture has three.")
@@ -163,8 +166,14 @@ def _colours(
             and bool((_middle(raw, meaning.source_axes, name)[:, 3] == 255).all())
         )
     if alpha and said.rgb is not False:
+        _flatten(raw, meaning, 3)
         meaning.limit["C"] = 3
-        meaning.notes.append("Its fourth channel is transparency and was left out.")
+        meaning.notes.append(
+            "Its fourth channel is transparency and was left out: what is transparent counts as empty."
+        )
+    elif raw.rgb and n > 3 and said.rgb is not False and _is_bright_picture(raw, meaning.source_axes, name, dtype):
+        meaning.limit["C"] = 3
+        meaning.notes.append(f"It is a colour picture; {n - 3} further channel(s) beside its colours were left out.")
     count = min(n, meaning.limit.get("C", n))
     if said.rgb is not None:
         meaning.rgb = said.rgb
@@ -182,6 +191,17 @@ def _colours(
             options: dict[str, dict[str, Any]] = {"colours": {"rgb": True}, "channels": {"rgb": False}}
             text = "Are the three channels the colours of one picture, or three stains?"
             meaning.questions.append(Question("rgb", text, options, "colours" if meaning.rgb else "channels"))
+
+
+def _flatten(raw: RawImage, meaning: Meaning, alpha: int) -> None:
+    """Lay every level on what is behind its transparency, which is sample `alpha`."""
+    ground = Ground(raw.levels[-1], meaning.source_axes, alpha, raw.premultiplied)
+    raw.levels = [Flattened(level, ground) for level in raw.levels]
+
+
+def _is_bright_picture(raw: RawImage, source_axes: str, name: str, dtype: np.dtype) -> bool:
+    top = float(np.iinfo(dtype).max) if dtype.kind in "ui" else 1.0
+    return is_bright(_middle(raw, source_axes, name)[:, :3] / top)
 
 
 def _middle(raw: RawImage, source_axes: str, name: str) -> np.ndarray:
@@ -249,6 +269,17 @@ def _ask_voxel_size(sizes: dict[str, float], source: Literal["file", "user"]) ->
     return Question("pixel_size", text, {"Go on": {"cubic": True}}, "cubes")
 
 
+def _size_doubts(raw: RawImage, said: Understanding) -> list[str]:
+    """Why the file's pixel size is not used; of no interest where somebody said it."""
+    return raw.size_doubts if said.pixel_size_um is None else []
+
+
+def _ask_magnification(magnification: Any, guess: float) -> Question:
+    """A slide that tells its magnification and no pixel size: the usual one is offered, never taken."""
+    text = f"The file gives no pixel size, only a magnification of {float(magnification):g}×: mostly {guess:.3g} µm/px."
+    return Question("pixel_size", text, {f"{guess:.3g} µm/px": {"pixel_size_um": guess}}, "unknown")
+
+
 def _pixel_size(raw: RawImage, said: Understanding, meaning: Meaning) -> None:
     """Micrometres per spatial axis, from the person or else from the file."""
     sizes = dict(raw.pixel_size)
@@ -268,5 +299,9 @@ def _pixel_size(raw: RawImage, said: Understanding, meaning: Meaning) -> None:
         meaning.pixel_size_um = tuple(float(sizes.get(a, sizes["X"])) for a in meaning.spatial_axes)
         meaning.pixel_size_source = source
         meaning.notes.append("The distance between planes is not known; it is taken to be the pixel size.")
+    elif not sizes and meaning.spatial_axes == "YX":
+        guess = guess_from_magnification(raw.metadata.get("magnification"))
+        if guess is not None:
+            meaning.questions.append(_ask_magnification(raw.metadata["magnification"], guess))
     if "Z" in meaning.spatial_axes and "Z" not in sizes and not said.cubic:
         meaning.questions.append(_ask_voxel_size(sizes, source))

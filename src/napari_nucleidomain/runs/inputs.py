@@ -66,8 +66,8 @@ def training_inputs(run: RunFolder, space: int) -> Dataset:
         return _read(run, job, space)
     if learned or data.absolute().is_relative_to(run.path.absolute()):
         # Begun by an earlier version, which made no copy; or a job folder for a cluster, which holds all there is.
-        return open_dataset(data)
-    dataset = open_dataset(data).in_order_of_content()
+        return _sized(open_dataset(data), job)
+    dataset = _sized(open_dataset(data), job).in_order_of_content()
     _put(run, _copy(run, dataset, space))
     problems = [[to_stored(str(path), run.path), why] for path, why in dataset.problems]
     write_json(run.path / RECORD, {"stamp": _stamp(run.path / INPUTS), "left_out": problems})
@@ -83,7 +83,16 @@ def inputs_begun_with(run: RunFolder) -> Dataset:
     assert isinstance(job, TrainJob)
     if (run.path / INPUTS).exists():
         return open_dataset(run.path / INPUTS, was=_was(run, job))
-    return open_dataset(job.data)
+    return _sized(open_dataset(job.data), job)
+
+
+def _sized(dataset: Dataset, job: TrainJob) -> Dataset:
+    """The dataset with the pixel size that the job names; what it lacks in the images, the model would lack."""
+    if job.pixel_size_um:
+        sizes = job.pixel_size_um
+        said = sizes[0] if len(sizes) == 1 else list(sizes)
+        dataset.all = [one.changed(understanding=one.understanding.changed(pixel_size_um=said)) for one in dataset.all]
+    return dataset
 
 
 def needed_to_train(run: RunFolder, job: TrainJob) -> list[Path]:
@@ -163,7 +172,7 @@ def _record(run: RunFolder) -> dict[str, Any] | None:
 def _mend(run: RunFolder, job: TrainJob, stamp: str, space: int) -> None:
     """Copy once more where a copy is damaged; it must be what it was."""
     if Path(job.data).exists():
-        dataset = open_dataset(job.data)
+        dataset = _sized(open_dataset(job.data), job)
         # Runs of earlier versions took the images in the order of their names.
         for one in (dataset.in_order_of_content(), dataset):
             aside = _copy(run, one, space)

@@ -75,6 +75,9 @@ class TrainJob(_Job):
     minutes: float | None = None
     steps: int | None = None
     parent: str | None = Field(None, description="Folder of the model to continue from.")
+    pixel_size_um: list[float] | None = Field(
+        None, description="Pixel size of the images in µm, where the files are silent: one number, or z, y, x."
+    )
     publish: str | None = Field(None, description="Folder the model is copied to when finished or stopped.")
     pack: str | None = Field(None, description="The same as one file, NAME.nucleidomain, to be copied and imported.")
 

@@ -36,6 +36,7 @@ from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.inference.assemble import Wishes
 from napari_nucleidomain.inference.scale import Scale, choose_scale
 from napari_nucleidomain.inference.segment import segment
+from napari_nucleidomain.inference.size_check import size_warning
 from napari_nucleidomain.inference.tile_store import TileStore
 
 from .event_log import EventWriter
@@ -310,6 +311,12 @@ def _one(
         events.write(StageEvent(name=name, index=place[0], count=place[1]))
         for warning in (*image.warnings, *image.assumptions):
             events.write(Warned(message=f"{name}: {warning}"))
+        if job.model != CLASSICAL and job.box is None:
+            # In the viewer's part of an image the dock says it.
+            pixel = job.pixel_size_um or _pixel_um(image)
+            doubt = size_warning(card, image, image_pixel_um=pixel, diameter_px=job.diameter_px, plane=job.plane)
+            if doubt is not None:
+                events.write(Warned(message=f"{name}: {doubt}"))
         output = Output(run, job, image, name)
         report = Report(run, events, requests, ref, name, place, large=output.large)
         store = TileStore(run.path / "tiles" / name, job.large_px, key)

@@ -6,18 +6,19 @@ from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import refuse_special
+from napari_nucleidomain.data.pixel_size import settled
 
 from .array import NPY, from_array, read_npy
 from .base import RawImage, damaged, not_an_image, truncated
 from .in_file import Watched
-from .raster import BMP, JPEG, PNG, read_raster
+from .raster import BMP, GIF, JPEG, PNG, read_raster
 from .zarr_ome import is_zarr, read_zarr
 
 __all__ = ["IMAGE_SUFFIXES", "RawImage", "from_array", "is_zarr", "looks_like_image", "plain_name", "read_file"]
 
 IMAGE_SUFFIXES = (
     ".tif", ".tiff", ".btf", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk", ".flex",
-    ".png", ".jpg", ".jpeg", ".bmp", ".npy", ".zarr",
+    ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".npy", ".zarr",
 )  # fmt: skip
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _OTHERS = {
@@ -58,7 +59,7 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
     series : int, optional
         Which image of a file with several.
     palette : {"colour", "index"}
-        How a PNG with a colour table is read.
+        How a picture with a colour table is read.
 
     Returns
     -------
@@ -69,6 +70,12 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
     NucleiError
         The file is absent, empty, truncated, damaged or no image.
     """
+    raw = _opened(path, series, palette)
+    raw.pixel_size, raw.size_doubts = settled(raw.pixel_size)
+    return raw
+
+
+def _opened(path: Path, series: int | None, palette: str) -> RawImage:
     if path.is_dir():
         if is_zarr(path):
             return _watched(read_zarr(path, series), path)
@@ -95,12 +102,12 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
     if start.startswith(_TIFF):
         from .tiff import read_tiff
 
-        return read_tiff(path, series)
-    if start.startswith((PNG, JPEG, BMP)):
+        return read_tiff(path, series, palette)
+    if start.startswith((PNG, JPEG, BMP, *GIF)):
         return read_raster(path, start, palette)
     if start.startswith(NPY):
         return read_npy(path)
-    if any(magic.startswith(start) for magic in (*_TIFF, PNG, JPEG, NPY)):
+    if any(magic.startswith(start) for magic in (*_TIFF, *GIF, PNG, JPEG, NPY)):
         raise truncated(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:
         raise damaged(path, ValueError(f"its first bytes are not those of a {path.suffix[1:].upper()} file"))

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.memory import is_memory_full
 from napari_nucleidomain.data.axes import ArrayLike
+from napari_nucleidomain.data.pixel_size import to_micrometres
 
-READABLE = "TIFF, OME-TIFF, ImageJ TIFF, SVS and other tiled TIFF, OME-Zarr, PNG, JPEG and NPY"
+__all__ = ["READABLE", "RawImage", "damaged", "not_an_image", "to_micrometres", "too_large", "truncated"]
+
+_ALWAYS_FITS = 1 << 28  # bytes
+READABLE = "TIFF, OME-TIFF, ImageJ TIFF, SVS and other tiled TIFF, OME-Zarr, PNG, JPEG, GIF, BMP and NPY"
 
 
 @dataclass
@@ -28,13 +36,17 @@ class RawImage:
     rgb : bool or None
         What the file says; None where it does not.
     alpha : bool
-        Whether the fourth sample is transparency.
+        Whether the sample after the colours (or after grey) is transparency.
+    premultiplied : bool
+        Whether colours were multiplied by it already.
     channel_names : list of str
         Empty where the file has none.
     pixel_size : dict of str to float
         Axis (z, y, x in capitals) to micrometres.
     series_names : list of str
         All images in the file, when there are several.
+    size_doubts : list of str
+        Why a pixel size that stands in the file is not used.
     notes : list of str
         What was dropped or taken for granted on reading.
     metadata : dict
@@ -48,9 +60,11 @@ class RawImage:
     format: str
     rgb: bool | None = None
     alpha: bool = False
+    premultiplied: bool = False
     channel_names: list[str] = field(default_factory=list)
     pixel_size: dict[str, float] = field(default_factory=dict)
     series_names: list[str] = field(default_factory=list)
+    size_doubts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     metadata: dict[str, object] = field(default_factory=dict)
     close: Callable[[], None] = lambda: None
@@ -72,6 +86,26 @@ def truncated(path: Path) -> NucleiError:
     )
 
 
+def too_large(path: Path, shape: Sequence[int], dtype: Any) -> None:
+    """Refuse pixels that must lie in memory as a whole and cannot; a damaged header may claim any size.
+
+    Raises
+    ------
+    NucleiError
+        They are more than this computer has free.
+    """
+    import psutil
+
+    needed = math.prod(int(n) for n in shape) * np.dtype(dtype).itemsize
+    # Small ones are not worth the question.
+    if needed > _ALWAYS_FITS and needed > psutil.virtual_memory().available:
+        size = "×".join(str(n) for n in shape)
+        raise NucleiError(
+            f"{path.name} ({size} pixels, {needed / 2**30:.1f} GB) does not fit into this computer's memory.",
+            "If it should be smaller, it is damaged: copy it again. Else save it as a tiled TIFF.",
+        )
+
+
 def damaged(path: Path, error: BaseException) -> NucleiError:
     """The file is of a known kind but its inside makes no sense."""
     if is_memory_full(error):
@@ -82,27 +116,3 @@ def damaged(path: Path, error: BaseException) -> NucleiError:
         f"{path.name} is damaged and cannot be read ({str(error)[:200] or type(error).__name__}).",
         "Copy the file again, or export it anew from the microscope's program.",
     )
-
-
-def to_micrometres(value: float, unit: str | None) -> float | None:
-    """Convert a length; None where the unit is not one of length.
-
-    Parameters
-    ----------
-    value : float
-        Length in `unit`.
-    unit : str or None
-        Such as "µm", "micrometer", "nm", "mm". None means micrometres, as OME does.
-    """
-    name = "µm" if unit is None else unit.replace("\\u00B5", "µ").replace("\u03bc", "µ").strip()
-    factors = {
-        "m": 1e6, "meter": 1e6, "metre": 1e6,
-        "cm": 1e4, "centimeter": 1e4, "centimetre": 1e4,
-        "mm": 1e3, "millimeter": 1e3, "millimetre": 1e3,
-        "µm": 1.0, "um": 1.0, "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "micrometre": 1.0, "micrometers": 1.0,
-        "nm": 1e-3, "nanometer": 1e-3, "nanometre": 1e-3,
-        "å": 1e-4, "angstrom": 1e-4,
-        "in": 25400.0, "inch": 25400.0,
-    }  # fmt: skip
-    factor = factors.get(name.lower())
-    return value * factor if factor is not None and value > 0 else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
-from .base import to_micrometres
+from napari_nucleidomain.data.pixel_size import number, to_micrometres
 
 
 @dataclass
@@ -55,11 +55,8 @@ def read_ome_xml(text: str, index: int) -> OmeFacts:
         return OmeFacts()
     facts = OmeFacts()
     for axis in "ZYX":
-        value = pixels.get(f"PhysicalSize{axis}")
-        try:
-            size = to_micrometres(float(value), pixels.get(f"PhysicalSize{axis}Unit")) if value else None
-        except ValueError:
-            size = None
+        value = number(pixels.get(f"PhysicalSize{axis}"))
+        size = None if value is None else to_micrometres(value, pixels.get(f"PhysicalSize{axis}Unit"))
         if size is not None:
             facts.pixel_size[axis] = size
     names = [e.get("Name") or "" for e in pixels if _local(e.tag) == "Channel"]

@@ -1,8 +1,11 @@
-"""PNG, JPEG and BMP: decoded whole, on first use."""
+"""PNG, JPEG, BMP and GIF: decoded whole, on first use."""
 
 from __future__ import annotations
 
+import math
 import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,17 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.axes import READ_ERRORS
+from napari_nucleidomain.data.pixel_size import from_densities
 
-from .base import RawImage, damaged, truncated
+from .base import RawImage, damaged, too_large, truncated
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 BMP = b"BM"
+GIF = (b"GIF87a", b"GIF89a")
+# No decoder makes more of a byte; a header that claims more belongs to another file, or to none.
+_MOST_OF_A_BYTE = 1100
+_METRE_UM = 1e6
 
 
 class DecodedLater:
@@ -40,6 +48,7 @@ class DecodedLater:
 
     def __getitem__(self, key: Any) -> np.ndarray:
         if self._pixels is None:
+            too_large(self.path, self.shape, self.dtype)
             pixels = self._decode(self.path)
             if pixels.shape != self.shape or pixels.dtype != self.dtype:
                 raise ValueError(f"decoded to {pixels.shape} {pixels.dtype} instead of {self.shape} {self.dtype}")
@@ -52,8 +61,20 @@ class DecodedLater:
         self._pixels = None
 
 
+@dataclass
+class _Header:
+    """What a picture's header says; `decode` makes an array of that shape and type of the file."""
+
+    shape: tuple[int, ...]
+    decode: Callable[[Path], np.ndarray]
+    dtype: Any = np.uint8
+    alpha: bool = False
+    sizes: dict[str, float] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
 def read_raster(path: Path, start: bytes, palette: str = "colour") -> RawImage:
-    """Open a PNG, JPEG or BMP.
+    """Open a PNG, JPEG, BMP or GIF.
 
     Parameters
     ----------
@@ -62,7 +83,7 @@ def read_raster(path: Path, start: bytes, palette: str = "colour") -> RawImage:
     start : bytes
         Its first bytes, which tell the kind.
     palette : {"colour", "index"}
-        Whether a PNG with a colour table is read as its colours, or as the numbers that stand in it (label images).
+        Whether a picture with a colour table is read as its colours, or as the numbers that stand in it (label images).
 
     Returns
     -------
@@ -73,97 +94,148 @@ def read_raster(path: Path, start: bytes, palette: str = "colour") -> RawImage:
     NucleiError
         The file is truncated or damaged.
     """
+    kinds = {PNG: "PNG", JPEG: "JPEG", **dict.fromkeys(GIF, "GIF")}
+    kind = next((name for mark, name in kinds.items() if start.startswith(mark)), "BMP")
     try:
-        if start.startswith(PNG):
-            shape, dtype, decode = _png(path, palette)
-            kind = "PNG"
-        elif start.startswith(JPEG):
-            shape, dtype, decode = _jpeg(path)
-            kind = "JPEG"
+        if kind == "PNG":
+            header = _png(path, palette)
+        elif kind == "JPEG":
+            header = _jpeg(path)
         else:
-            shape, dtype, decode = _by_pillow(path)
-            kind = "BMP"
+            header = _by_pillow(path, palette)
     except NucleiError:
         raise
-    except READ_ERRORS as error:
+    except (*READ_ERRORS, SyntaxError) as error:
         raise damaged(path, error) from error
-    pixels = DecodedLater(path, shape, dtype, decode)
-    raw = RawImage([pixels], "YXC" if len(shape) == 3 else "YX", kind, close=pixels.forget)
-    if len(shape) == 3:
-        raw.rgb = shape[2] >= 3
-        raw.alpha = shape[2] == 4
+    # A GIF's and a JPEG's empty ground takes next to nothing.
+    if kind == "PNG" and math.prod(header.shape) / 8 > path.stat().st_size * _MOST_OF_A_BYTE:
+        raise truncated(path)
+    pixels = DecodedLater(path, header.shape, header.dtype, header.decode)
+    raw = RawImage([pixels], "YXC" if len(header.shape) == 3 else "YX", kind, close=pixels.forget)
+    raw.pixel_size, raw.alpha, raw.notes = header.sizes, header.alpha, header.notes
+    if len(header.shape) == 3:
+        raw.rgb = header.shape[2] >= 3
     return raw
 
 
-def _png(path: Path, palette: str) -> tuple[tuple[int, ...], Any, Any]:
+def _png(path: Path, palette: str) -> _Header:
     """Header of a PNG and how to decode it; walks the chunks to see that the file is whole."""
     size = path.stat().st_size
+    found: dict[bytes, bytes] = {}
     transparent = False
     with open(path, "rb") as handle:
         handle.seek(8)
-        header = b""
         kind = b""
         while kind != b"IEND":
             chunk = handle.read(8)
             if len(chunk) < 8:
                 raise truncated(path)
             length, kind = struct.unpack(">I4s", chunk)
-            if kind == b"IHDR":
-                header = handle.read(length)
+            if kind in (b"IHDR", b"pHYs") and length < 64:
+                found.setdefault(kind, handle.read(length))
                 handle.seek(4, 1)
             else:
                 transparent |= kind == b"tRNS"
                 handle.seek(length + 4, 1)
             if handle.tell() > size:
                 raise truncated(path)
-    if len(header) != 13:
+    if len(found.get(b"IHDR", b"")) != 13:
         raise ValueError("no header")
-    width, height, depth, colour = struct.unpack(">IIBB", header[:10])
+    width, height, depth, colour = struct.unpack(">IIBB", found[b"IHDR"][:10])
+    header = _png_pixels((height, width), depth, colour, transparent and palette == "colour", palette)
+    physical = found.get(b"pHYs", b"")
+    if len(physical) == 9 and physical[8] == 1:
+        x, y = struct.unpack(">II", physical[:8])
+        header.sizes = from_densities(x, y, _METRE_UM) if x and y else {}
+    return header
+
+
+def _png_pixels(plane: tuple[int, int], depth: int, colour: int, transparent: bool, palette: str) -> _Header:
     samples = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[colour]
     if colour == 3 and palette == "index":
-        return (height, width), np.uint8, _pillow_indices
-    if colour == 3 or depth < 8:
-        if depth == 1 and colour == 0:
-            return (height, width), np.bool_, _pillow_bool
-        return (height, width) + ((3,) if colour == 3 else ()), np.uint8, _pillow_rgb if colour == 3 else _pillow_grey
-    shape = (height, width) if samples == 1 else (height, width, samples)
+        return _Header(plane, _pillow_indices)
+    if colour == 3:
+        return _Header((*plane, 4), _pillow_rgba, alpha=True) if transparent else _Header((*plane, 3), _pillow_rgb)
+    if depth < 8:
+        return _Header(plane, _pillow_bool, np.bool_) if depth == 1 else _Header(plane, _pillow_grey)
     dtype = np.uint16 if depth == 16 else np.uint8
-    if transparent and colour in (0, 2):
-        # A colour declared transparent makes some decoders add alpha; the samples themselves are what counts.
-        return (
-            shape,
-            dtype,
-            lambda p: _png_decode(p)[..., :3].reshape(shape) if samples == 3 else _first(_png_decode(p)),
-        )
-    return shape, dtype, _png_decode
+    alpha = colour in (4, 6)
+    if colour in (0, 2):
+        # A colour that is declared transparent: the decoder makes transparency of it.
+        samples, alpha = samples + transparent, transparent
+    shape = plane if samples == 1 else (*plane, samples)
+    return _Header(shape, lambda path: _png_decode(path, shape), dtype, alpha)
 
 
-def _png_decode(path: Path) -> np.ndarray:
+def _png_decode(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     import imagecodecs
 
-    return np.asarray(imagecodecs.png_decode(path.read_bytes()))
+    pixels = np.asarray(imagecodecs.png_decode(path.read_bytes()))
+    # Transparency that was not asked for stands last.
+    wanted = shape[2] if len(shape) == 3 else 1
+    if pixels.ndim == 3 and pixels.shape[2] > wanted:
+        pixels = pixels[..., :wanted]
+    return pixels.reshape(shape)
 
 
-def _first(pixels: np.ndarray) -> np.ndarray:
-    return pixels[..., 0] if pixels.ndim == 3 else pixels
-
-
-def _jpeg(path: Path) -> tuple[tuple[int, ...], Any, Any]:
+def _jpeg(path: Path) -> _Header:
     """Header of a JPEG through Pillow (no pixels), and a look for its end mark."""
-    shape, dtype, _ = _by_pillow(path)
+    header = _by_pillow(path, "colour")
     with open(path, "rb") as handle:
         size = handle.seek(0, 2)
         handle.seek(max(0, size - 65536))
         if b"\xff\xd9" not in handle.read():
             raise truncated(path)
-    return shape, dtype, _pillow_rgb if len(shape) == 3 else _pillow_grey
+    return header
 
 
-def _by_pillow(path: Path) -> tuple[tuple[int, ...], Any, Any]:
+def _by_pillow(path: Path, palette: str) -> _Header:
     with _pillow(path) as image:
         width, height = image.size
-        grey = image.mode in {"L", "1"}
-    return ((height, width), np.uint8, _pillow_grey) if grey else ((height, width, 3), np.uint8, _pillow_rgb)
+        plane = (height, width)
+        if image.mode == "P" and palette == "index":
+            return _Header(plane, _pillow_indices)
+        if image.mode in {"L", "1"} and "transparency" not in image.info:
+            header = _Header(plane, _pillow_grey)
+        elif image.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in image.info:
+            header = _Header((*plane, 4), _pillow_rgba, alpha=palette == "colour")
+        else:
+            header = _Header((*plane, 3), _pillow_rgb)
+        header.sizes = _density(image)
+        if getattr(image, "n_frames", 1) > 1 and image.format == "GIF":
+            header.notes.append(f"Only the first of its {image.n_frames} pictures is used.")
+        return header
+
+
+def _density(image: Any) -> dict[str, float]:
+    """Pixel size from a JPEG's or a BMP's resolution, where that is a microscope's."""
+    try:
+        return _density_said(image, image.info)
+    except (*READ_ERRORS, SyntaxError):
+        # Only a description; the picture is whole without it.
+        return {}
+
+
+def _density_said(image: Any, info: Any) -> dict[str, float]:
+    if "jfif_density" in info and info.get("jfif_unit") in (1, 2):
+        x, y = info["jfif_density"]
+        found = from_densities(x, y, 25400.0 if info["jfif_unit"] == 1 else 1e4) if x and y else {}
+        if found:
+            return found
+    if image.format == "JPEG":
+        exif = image.getexif()
+        unit = {2: 25400.0, 3: 1e4}.get(exif.get(296, 2))
+        x, y = (_rational(exif.get(code)) for code in (282, 283))
+        return from_densities(x, y, unit) if unit and x and y else {}
+    x, y = (_rational(v) for v in info.get("dpi", (0, 0)))
+    return from_densities(x, y, 25400.0) if image.format == "BMP" and x and y else {}
+
+
+def _rational(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError, ArithmeticError):
+        return 0.0
 
 
 def _pillow(path: Path) -> Any:
@@ -181,6 +253,11 @@ def _pillow(path: Path) -> Any:
 def _pillow_rgb(path: Path) -> np.ndarray:
     with _pillow(path) as image:
         return np.asarray(image.convert("RGB"))
+
+
+def _pillow_rgba(path: Path) -> np.ndarray:
+    with _pillow(path) as image:
+        return np.asarray(image.convert("RGBA"))
 
 
 def _pillow_grey(path: Path) -> np.ndarray:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import re
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.data.axes import READ_ERRORS, UNKNOWN, ArrayLike
-from napari_nucleidomain.data.slide_bounds import KEY, bounds_in
+from napari_nucleidomain.data.axes import READ_ERRORS, UNKNOWN
 
-from .base import RawImage, damaged, not_an_image, to_micrometres, truncated
-from .in_file import InFile, Watched, as_long_as
-from .ome import read_ome_xml
-from .tiff_chain import chain_is_whole
+from .base import RawImage, damaged, not_an_image, truncated
+from .tiff_chain import Chain, walk
+from .tiff_facts import describe
+from .tiff_open import OpenedTiff, lies_in
+from .tiff_pixels import open_levels
 
 _NAMES = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF", "svs": "Aperio SVS", "ndpi": "Hamamatsu NDPI", "scn": "Leica SCN"}
-_PLAUSIBLE = (0.005, 50.0)  # µm: a resolution tag outside it is a screen's or a printer's, not a microscope's
-_MEANT_FOR_SCREENS = 1270  # dots per inch: at most this is 20 µm, far from any microscope
+# Without the value of one of these a page has no pixels: size, strips, tiles.
+_NEEDED = {256, 257, 258, 273, 279, 322, 323, 324, 325}
+_LOOKED_THROUGH = 256  # pages
 
 
-def read_tiff(path: Path, series: int | None = None) -> RawImage:
+def read_tiff(path: Path, series: int | None = None, palette: str = "colour") -> RawImage:
     """Open a TIFF.
 
     Parameters
@@ -30,7 +30,9 @@ def read_tiff(path: Path, series: int | None = None) -> RawImage:
     path : Path
         Any TIFF or BigTIFF.
     series : int, optional
-        Which image of a file with several; the largest by default.
+        Which image of a file with several; the largest that lies in the file itself by default.
+    palette : {"colour", "index"}
+        Whether pixels become the colours they stand for, or stay the numbers in the file (label images).
 
     Returns
     -------
@@ -41,73 +43,72 @@ def read_tiff(path: Path, series: int | None = None) -> RawImage:
     NucleiError
         The file is truncated or damaged, holds no picture, or has no image of that number.
     """
-    import tifffile
-
+    tif: Any = None
     try:
-        if path.suffix.lower() != ".ndpi" and not chain_is_whole(path):  # NDPI stretches the format's 32-bit offsets
-            raise truncated(path)
-        tif = tifffile.TiffFile(path)
+        # NDPI stretches the format's 32-bit offsets.
+        chain = walk(path) if path.suffix.lower() != ".ndpi" else Chain()
+        tif = OpenedTiff(path)
+        try:
+            return _read(path, tif, series, palette, chain)
+        except NucleiError:
+            raise
+        except READ_ERRORS:
+            if not tif.is_ome:
+                raise
+        # The description makes no sense, but the pages may.
+        tif.close()
+        tif = OpenedTiff(path, is_ome=False)
+        raw = _read(path, tif, series, palette, chain)
+        raw.notes.append("Its OME description contradicts its pages and was left out.")
+        return raw
     except NucleiError:
+        if tif is not None:
+            tif.close()
         raise
     except READ_ERRORS as error:
-        raise damaged(path, error) from error
-    try:
-        return _read(path, tif, series)
-    except NucleiError:
-        tif.close()
-        raise
-    except READ_ERRORS as error:
-        tif.close()
+        if tif is not None:
+            tif.close()
         raise damaged(path, error) from error
 
 
-def _read(path: Path, tif: Any, wanted: int | None) -> RawImage:
+def _read(path: Path, tif: Any, wanted: int | None, palette: str, chain: Chain) -> RawImage:
     found = [s for s in tif.series if s.shape and len(s.shape) >= 2]
     if not found:
         raise not_an_image(path, "the TIFF holds no picture") if len(tif.pages) else truncated(path)
-    index = _choose(path, found, wanted)
+    index = _choose(path, tif, found, wanted)
     series = found[index]
-    _check_complete(path, tif, series)
+    _check_complete(path, tif, series, chain)
     axes, dropped = _axes(series)
-    page = series.keyframe
-    levels = [_level(tif, path, series, k) for k in range(len(series.levels))]
-
-    def close() -> None:
-        tif.close()
-        for level in levels:
-            if isinstance(level, InFile):
-                level.close()
-
     raw = RawImage(
-        levels=levels,
+        levels=[],
         axes=axes,
         format=_NAMES.get(series.kind, "TIFF pyramid" if len(series.levels) > 1 else "TIFF"),
-        close=close,
+        close=tif.close,
     )
-    raw.notes += dropped
-    if "S" in series.axes:
-        raw.rgb = _name(page.photometric) in {"RGB", "YCBCR", "CIELAB"} or _name(page.compression).startswith("APERIO")
-        raw.alpha = raw.rgb and page.samplesperpixel == 4
-    elif _name(page.photometric) == "MINISWHITE":
-        raw.notes.append("The file says that 0 is white; its numbers are used as they are.")
+    raw.notes += [*dropped, *_doubts(tif, chain)]
+    open_levels(path, tif, series, raw, palette)
     if series.kind not in {"svs", "ndpi", "scn", "bif", "philips"} and len(found) > 1:
         raw.series_names = [s.name or f"image {k + 1}" for k, s in enumerate(found)]
         raw.metadata["series"] = index
-    _describe(tif, series, list(tif.series).index(series), raw)
+    describe(tif, series, list(tif.series).index(series), raw)
     return raw
 
 
-def _name(value: Any) -> str:
-    """Name of a tag's value; values that the standard does not know are bare numbers."""
-    return str(getattr(value, "name", value))
-
-
-def _choose(path: Path, found: list[Any], wanted: int | None) -> int:
+def _choose(path: Path, tif: Any, found: Sequence[Any], wanted: int | None) -> int:
+    """The largest image; of a file that names others as parts of its experiment, one whose pixels it holds itself."""
     if wanted is not None:
         if wanted >= len(found):
             raise NucleiError(f"{path.name} holds {len(found)} image(s); there is no number {wanted}.", "Count from 0.")
         return wanted
-    return max(range(len(found)), key=lambda k: (found[k].size, -k))
+
+    def held(series: Any) -> int:
+        if series.kind not in {"ome", "mmstack", "ndtiff"}:
+            return 2
+        pages = [page for page in series if page is not None]
+        own = sum(lies_in(page, tif) for page in pages)
+        return 2 if own == len(pages) else 1 if own else 0
+
+    return max(range(len(found)), key=lambda k: (held(found[k]), found[k].size, -k))
 
 
 def _axes(series: Any) -> tuple[str, list[str]]:
@@ -122,119 +123,64 @@ def _axes(series: Any) -> tuple[str, list[str]]:
     return axes, [f"An axis named {a} in the file has no known meaning." for a in odd]
 
 
-def _check_complete(path: Path, tif: Any, series: Any) -> None:
+def _check_complete(path: Path, tif: Any, series: Any, chain: Chain) -> None:
     """Compare where the pixels should lie with the length of the file; looks at no pixel."""
-    if series.is_multifile:
-        return
-    size = tif.filehandle.size
-    if series.dataoffset is not None:
-        if series.dataoffset + series.nbytes > size:
+    if chain.was_cut or any(tag in _NEEDED for _, tag in chain.lost):
+        raise truncated(path)
+    if series.dataoffset is not None and lies_in(series[0], tif):
+        if series.dataoffset + series.nbytes > tif.filehandle.size:
             raise truncated(path)
         return
+    if (chain.beyond or chain.circle) and not series.is_multifile and _declared(tif, series) > len(tif.pages):
+        raise truncated(path)
     pages = [p for level in series.levels for p in (level.pages[0], level.pages[-1])]
-    if len(series.pages) <= 256:
+    if len(series.pages) <= _LOOKED_THROUGH:
         pages += [p for level in series.levels for p in level.pages]
     for page in pages:
         if page is None:
             continue
         ends = [o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=False)]
-        if not ends or max(ends) > size:
+        # Philips leaves empty rows of tiles out; in any other file they are lost.
+        few = len(ends) < math.prod(page.chunked) and series.kind != "philips"
+        if not ends or few or max(ends) > page.parent.filehandle.size:
             raise truncated(path)
 
 
-def _level(tif: Any, path: Path, series: Any, level: int) -> ArrayLike:
-    """One level: read in place where the pixels lie raw in one piece, else decoded tile by tile through zarr."""
-    import zarr
+def _declared(tif: Any, series: Any) -> int:
+    """How many pages the file says it has, where it says so; else 0."""
+    if tif.is_imagej:
+        return int((tif.imagej_metadata or {}).get("images", 0))
+    if series.kind == "ome":
+        return len(tif.pages) + sum(page is None for page in series)
+    shaped = tif.pages.first.is_shaped and tif.shaped_metadata
+    if shaped and series.kind != "shaped":
+        return 0
+    text = tif.description
+    if text.startswith('{"shape"'):
+        import json
 
-    if level == 0 and series.dataoffset is not None and not series.is_multifile and series.keyframe.bitspersample >= 8:
-        dtype = np.dtype(series.dtype).newbyteorder(tif.byteorder)
-        return InFile(path, dtype, series.shape, series.dataoffset)
-    opened = zarr.open(series.aszarr(level=level), mode="r")
-    array: Any = opened if isinstance(opened, zarr.Array) else opened["0"]
-    if array.shape != series.levels[level].shape:
-        raise ValueError(f"level {level} is {array.shape}, not {series.levels[level].shape}")
-    return Watched(array, as_long_as(tif.filehandle.fileno(), tif.filehandle.size), path.name)
-
-
-def _describe(tif: Any, series: Any, number: int, raw: RawImage) -> None:
-    """Fill in channel names, pixel size and magnification."""
-    if series.kind == "ome" and tif.ome_metadata:
-        found = read_ome_xml(tif.ome_metadata, number)
-        raw.channel_names, raw.pixel_size = found.channel_names, found.pixel_size
-    elif series.kind == "imagej":
-        _describe_imagej(tif, series, raw)
-    elif series.kind == "svs":
-        _describe_svs(tif.pages[0].description, raw)
-    elif series.kind == "philips":
-        spacing = re.search(r'DICOM_PIXEL_SPACING[^>]*>\s*(?:"|&quot;)?([\d.eE+-]+)', tif.philips_metadata or "")
-        if spacing:
-            raw.pixel_size = {"Y": float(spacing[1]) * 1e3, "X": float(spacing[1]) * 1e3}
-    elif series.kind == "shaped":
-        _describe_shaped(tif, raw)
-    description = series.keyframe.description or ""
-    if "openslide.bounds" in description and (bounds := bounds_in(description)):
-        raw.metadata[KEY] = bounds
-    if not raw.pixel_size and not (series.kind == "imagej" or tif.is_imagej):
-        raw.pixel_size = _resolution_tags(series.keyframe)
+        try:
+            shape = json.loads(text)["shape"]
+            return int(math.prod(int(n) for n in shape) // max(1, tif.pages.first.size))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            return 0
+    return 0
 
 
-def _describe_imagej(tif: Any, series: Any, raw: RawImage) -> None:
-    meta = tif.imagej_metadata or {}
-    unit = meta.get("unit")
-    for axis, tag in (("Y", "YResolution"), ("X", "XResolution")):
-        found = series.keyframe.tags.get(tag)
-        if found is not None and unit is not None and found.value[0]:
-            size = to_micrometres(found.value[1] / found.value[0], str(unit))
-            if size is not None:
-                raw.pixel_size[axis] = size
-    if raw.pixel_size and meta.get("spacing"):
-        size = to_micrometres(abs(float(meta["spacing"])), str(unit))
-        if size is not None:
-            raw.pixel_size["Z"] = size
-    labels = [str(x).splitlines()[0] if str(x).strip() else "" for x in np.atleast_1d(meta.get("Labels", []))]
-    channels = int(meta.get("channels", 1))
-    if channels > 1 and len(labels) >= channels and len(set(labels[:channels])) == channels:
-        raw.channel_names = labels[:channels]
-
-
-def _describe_svs(description: str, raw: RawImage) -> None:
-    mpp = re.search(r"\bMPP\s*=\s*([\d.]+)", description)
-    if mpp and float(mpp[1]) > 0:
-        raw.pixel_size = {"Y": float(mpp[1]), "X": float(mpp[1])}
-    magnification = re.search(r"\bAppMag\s*=\s*([\d.]+)", description)
-    if magnification:
-        raw.metadata["magnification"] = float(magnification[1])
-
-
-def _describe_shaped(tif: Any, raw: RawImage) -> None:
-    """What tifffile's own JSON description holds beyond the shape."""
-    meta = (tif.shaped_metadata or [{}])[0]
-    for axis in "ZYX":
-        if f"PhysicalSize{axis}" in meta:
-            size = to_micrometres(float(meta[f"PhysicalSize{axis}"]), meta.get(f"PhysicalSize{axis}Unit"))
-            if size is not None:
-                raw.pixel_size[axis] = size
-    spacing = meta.get("spacing_zyx_um")
-    if isinstance(spacing, (list, tuple)) and len(spacing) == 3:
-        raw.pixel_size = {a: float(s) for a, s in zip("ZYX", spacing, strict=True) if float(s) > 0}
-
-
-def _resolution_tags(page: Any) -> dict[str, float]:
-    """Pixel size from the resolution tags, where they can be a microscope's."""
-    unit = page.tags.get("ResolutionUnit")
-    name = _name(unit.value) if unit is not None else "INCH"
-    if name not in {"CENTIMETER", "INCH"}:
-        return {}
-    sizes = {}
-    for axis, tag in (("Y", "YResolution"), ("X", "XResolution")):
-        found = page.tags.get(tag)
-        if found is None or not found.value[0] or not found.value[1]:
-            return {}
-        per_unit = found.value[0] / found.value[1]
-        if name == "INCH" and per_unit <= _MEANT_FOR_SCREENS:
-            return {}
-        size = (1e4 if name == "CENTIMETER" else 25400.0) / per_unit
-        if not _PLAUSIBLE[0] <= size <= _PLAUSIBLE[1]:
-            return {}
-        sizes[axis] = size
-    return sizes
+def _doubts(tif: Any, chain: Chain) -> list[str]:
+    """What is odd about a file whose pixels are all there."""
+    found = []
+    count = len(chain.pages)
+    if chain.beyond is not None:
+        text = f"Behind its {count} page(s) the file points to one more that is not there"
+        found.append(f"{text}. If it should hold more than {count}, it was not copied to the end.")
+    elif chain.circle:
+        found.append(f"Its pages point back at each other; each of the {count} is read once.")
+    if chain.lost:
+        tags = sorted({tag for _, tag in chain.lost})
+        named = ", ".join(map(str, tags[:5]))
+        found.append(f"Details that lie behind the end of the file were left out (tag {named}).")
+    if tif.refused:
+        text = f"It names {len(tif.refused)} part(s) outside its own folder ({tif.refused[0][:80]!r})"
+        found.append(f"{text}, which were not opened.")
+    return found

@@ -1,17 +1,66 @@
-"""Whether a TIFF is whole, seen from its chain of page descriptions alone (TIFF 6.0, section 2; BigTIFF)."""
+"""The chain of page descriptions of a TIFF (TIFF 6.0, section 2; BigTIFF): where it leaves the file or runs in circles.
+
+A pointer behind the end of the file is no proof that the file was cut short: writers leave stray ones behind the last
+page, and values of private tags get lost in copies. What matters is whether the pixels are there, see `tiff`.
+"""
 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _FOUR_GIGABYTES = 1 << 32
 _MOST_PAGES = 20_000
+_MOST_TAGS = 4096  # more than this are no tags, to tifffile either
+_DESCRIPTION = 270
+# A further page begins about as far on as the pages before it did.
+_STRIDES = 2.5
 
 
-def chain_is_whole(path: Path) -> bool:
-    """Follow the pages of a TIFF and check that every description lies inside the file.
+@dataclass
+class Chain:
+    """What a walk along the pages found.
+
+    Attributes
+    ----------
+    pages : list of int
+        Where each page description that can be read begins.
+    beyond : int or None
+        A pointer to a further page that lies behind the end of the file, or to something that is no page.
+    circle : bool
+        The last page points back to an earlier one.
+    lost : list of (int, int)
+        Page and tag whose value lies behind the end of the file.
+    size : int
+        Of the file.
+    """
+
+    pages: list[int] = field(default_factory=list)
+    beyond: int | None = None
+    circle: bool = False
+    lost: list[tuple[int, int]] = field(default_factory=list)
+    size: int = 0
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether a copy broke off: the description is behind the end, too, or the next page of a regular stack is."""
+        if self.beyond is None or self.beyond < self.size - 8:
+            return False
+        if (0, _DESCRIPTION) in self.lost:
+            return True
+        if len(self.pages) < 3:
+            return False
+        strides = [b - a for a, b in zip(self.pages, self.pages[1:], strict=False)]
+        if min(strides) <= 0:
+            return False
+        return self.beyond - self.pages[-1] <= _STRIDES * max(strides)
+
+
+def walk(path: Path) -> Chain:
+    """Follow the pages of a TIFF.
 
     Parameters
     ----------
@@ -20,42 +69,53 @@ def chain_is_whole(path: Path) -> bool:
 
     Returns
     -------
-    bool
-        False where a page or a value points behind the end of the file, as in a file that was cut short. Always True
-        for classic TIFFs of 4 GB and more, in which some writers let offsets overflow.
+    Chain
+        Without doubts for classic TIFFs of 4 GB and more, in which some writers let offsets overflow.
     """
-    size = path.stat().st_size
+    chain = Chain(size=path.stat().st_size)
     with open(path, "rb") as handle:
         head = handle.read(16)
         if len(head) < 8:
-            return False
+            return chain
         order = "<" if head[:2] == b"II" else ">"
         big = struct.unpack(order + "H", head[2:4])[0] == 43
-        if not big and size >= _FOUR_GIGABYTES:
-            return True
-        if big and len(head) < 16:
-            return False
-        count_format, offset_format, entry_format = ("Q", "Q", "HHQ8s") if big else ("H", "I", "HHI4s")
-        inline = 8 if big else 4
-        entry_size = struct.calcsize(order + entry_format)
-        at = struct.unpack(order + offset_format, head[8:16] if big else head[4:8])[0]
+        if (big and len(head) < 16) or (not big and chain.size >= _FOUR_GIGABYTES):
+            return chain
+        at = struct.unpack(order + ("Q" if big else "I"), head[8:16] if big else head[4:8])[0]
         seen: set[int] = set()
-        while at and at not in seen and len(seen) < _MOST_PAGES:
+        while at and len(chain.pages) < _MOST_PAGES:
+            if at in seen:
+                chain.circle = True
+                break
             seen.add(at)
-            handle.seek(at)
-            counted = handle.read(struct.calcsize(count_format))
-            if len(counted) < struct.calcsize(order + count_format):
-                return False
-            n = struct.unpack(order + count_format, counted)[0]
-            if at + n * entry_size > size:
-                return False
-            entries = handle.read(n * entry_size)
-            following = handle.read(inline)
-            if len(entries) < n * entry_size or len(following) < inline:
-                return False
-            for _, kind, number, value in struct.iter_unpack(order + entry_format, entries):
-                needed = _SIZES.get(kind, 0) * number
-                if needed > inline and struct.unpack(order + offset_format, value)[0] + needed > size:
-                    return False
-            at = struct.unpack(order + offset_format, following)[0]
-    return True
+            following = _page(handle, chain, at, order, big)
+            if following is None:
+                chain.beyond = at
+                break
+            at = following
+    return chain
+
+
+def _page(handle: BinaryIO, chain: Chain, at: int, order: str, big: bool) -> int | None:
+    """Note one page; where the next begins (0: nowhere). None where there is no page at that place."""
+    number, offset, entry = ("Q", "Q", "HHQ8s") if big else ("H", "I", "HHI4s")
+    inline, entry_size = (8, 20) if big else (4, 12)
+    if at >= chain.size:
+        return None
+    handle.seek(at)
+    counted = handle.read(struct.calcsize(number))
+    if len(counted) < struct.calcsize(number):
+        return None
+    count = struct.unpack(order + number, counted)[0]
+    if count > _MOST_TAGS:
+        return None
+    entries, following = handle.read(count * entry_size), handle.read(inline)
+    if len(entries) < count * entry_size:
+        return None
+    for tag, kind, n, value in struct.iter_unpack(order + entry, entries):
+        needed = _SIZES.get(kind, 0) * n
+        if needed > inline and struct.unpack(order + offset, value)[0] + needed > chain.size:
+            chain.lost.append((len(chain.pages), tag))
+    chain.pages.append(at)
+    # The last page of some writers ends without the four bytes that say so.
+    return int(struct.unpack(order + offset, following)[0]) if len(following) == inline else 0
