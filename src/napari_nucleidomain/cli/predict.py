@@ -26,6 +26,9 @@ def command(arguments: argparse.Namespace) -> int:
     if arguments.threads is not None and arguments.threads < 1:
         raise NucleiError(f"--threads must be more than 0, not {arguments.threads}.", "")
     sizes: tuple[float, ...] = arguments.pixel_size or ()
+    for name in ("plane", "time", "series"):
+        if (getattr(arguments, name) or 0) < 0:
+            raise NucleiError(f"--{name} counts from 0, not {getattr(arguments, name)}.", "")
     given = [("--pixel-size", size, "µm") for size in sizes]
     for name, value, unit in (*given, ("--diameter", arguments.diameter, "pixels")):
         if value is not None and not _LEAST <= value <= _MOST:
@@ -35,6 +38,9 @@ def command(arguments: argparse.Namespace) -> int:
     understanding: dict[str, Any] = {}
     if arguments.channels:
         understanding["channels"] = _numbers(arguments.channels)
+    for name in ("axes", "series"):
+        if getattr(arguments, name) is not None:
+            understanding[name] = getattr(arguments, name)
     if sizes:
         # The image itself must know it: a method tells by it how far planes are apart.
         understanding["pixel_size_um"] = sizes[0] if len(sizes) == 1 else list(sizes)
@@ -44,6 +50,7 @@ def command(arguments: argparse.Namespace) -> int:
         pixel_size_um=sizes[-1] if sizes else None,
         diameter_px=arguments.diameter,
         plane=arguments.plane,
+        time=arguments.time,
         out=str(arguments.out.absolute()),
         format=arguments.format,
         device=arguments.device,

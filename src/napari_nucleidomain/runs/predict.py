@@ -39,6 +39,7 @@ from .folder import RunFolder
 from .job import CLASSICAL, JOB_FILE, ImageRef, PredictJob
 from .places import record_to_real, record_to_stored
 from .predict_output import Output
+from .predict_planes import choose_view
 from .predict_report import Report
 from .requests import Requests
 
@@ -228,6 +229,15 @@ def _one(
     image = open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None)
     for warning in (*image.warnings, *image.assumptions):
         events.write(Warned(message=f"{name}: {warning}"))
+    if job.model == CLASSICAL and (question := image.channel_question) is not None:
+        hint = f"Choose with --channels N, 0 to {image.file_channels - 1}; in the viewer under *Nuclei in* (Images)."
+        events.write(Warned(message=f"{name}: {question.text} Taken: {question.assumed}.", hint=hint))
+    flat = job.model != CLASSICAL and load_card(job.model).ndim == 2
+
+    def tell(message: str, hint: str) -> None:
+        events.write(Warned(message=f"{name}: {message}", hint=hint))
+
+    image, job = choose_view(image, job, flat, tell)
     volume = len(image.spatial_shape) == 3 and job.plane is None
     segmenter, card = models.get(job.model, job.device, job.settings, 3 if volume else 2)
     scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
@@ -247,6 +257,7 @@ def _one(
         "shape": list(found.labels.shape),
         "scale": found.scale.factor,
         "scale_reason": found.scale.reason,
+        "plane": job.plane if job.plane is not None else image.understanding.plane,
         "pixel_size_um": job.pixel_size_um or _pixel_um(image),
         "seconds": round(time.monotonic() - began, 3),
     }

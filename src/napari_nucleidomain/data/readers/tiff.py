@@ -14,6 +14,7 @@ from napari_nucleidomain.data.slide_bounds import KEY, bounds_in
 
 from .base import RawImage, damaged, not_an_image, to_micrometres, truncated
 from .ome import read_ome_xml
+from .ome_parts import mended_ome_xml
 from .tiff_chain import chain_is_whole
 
 _NAMES = {"ome": "OME-TIFF", "imagej": "ImageJ TIFF", "svs": "Aperio SVS", "ndpi": "Hamamatsu NDPI", "scn": "Leica SCN"}
@@ -40,24 +41,39 @@ def read_tiff(path: Path, series: int | None = None) -> RawImage:
     NucleiError
         The file is truncated or damaged, holds no picture, or has no image of that number.
     """
-    import tifffile
-
     try:
         if path.suffix.lower() != ".ndpi" and not chain_is_whole(path):  # NDPI stretches the format's 32-bit offsets
             raise truncated(path)
-        tif = tifffile.TiffFile(path)
+        tif, notes = _opened(path)
     except NucleiError:
         raise
     except READ_ERRORS as error:
         raise damaged(path, error) from error
     try:
-        return _read(path, tif, series)
+        raw = _read(path, tif, series)
+        raw.notes[:0] = notes
+        return raw
     except NucleiError:
         tif.close()
         raise
     except READ_ERRORS as error:
         tif.close()
         raise damaged(path, error) from error
+
+
+def _opened(path: Path) -> tuple[Any, list[str]]:
+    """The file, its OME description made to fit what is there; and what is missing or was renamed."""
+    import tifffile
+
+    tif = tifffile.TiffFile(path)
+    text = tif.ome_metadata if tif.is_ome else None
+    if not text:
+        return tif, []
+    mended, notes = mended_ome_xml(text, path, len(tif.pages))
+    if mended == text:
+        return tif, notes
+    tif.close()
+    return tifffile.TiffFile(path, is_ome=False) if mended is None else tifffile.TiffFile(path, omexml=mended), notes
 
 
 def _read(path: Path, tif: Any, wanted: int | None) -> RawImage:

@@ -148,11 +148,8 @@ def _plain(store: ZarrStore, inner: str, attributes: dict[str, Any]) -> RawImage
     array = store.array(inner)
     names = list(getattr(array.metadata, "dimension_names", None) or listed(attributes.get("_ARRAY_DIMENSIONS")))
     letters = "".join(str(n or "")[:1].upper() for n in names)
-    if not (
-        len(letters) == array.ndim == len(set(letters)) and set(letters) <= set("TZYXC") and {"Y", "X"} <= set(letters)
-    ):
-        letters = guess_axes(array.shape)
-    raw = RawImage([array], letters, "Zarr array")
+    named = len(letters) == array.ndim == len(set(letters)) and {"Y", "X"} <= set(letters) <= set("TZYXC")
+    raw = RawImage([array], letters if named else guess_axes(array.shape), "Zarr array", guessed=not named)
     if not store.has_pixels(inner):
         raw.notes.append("None of its pixels is stored: all count as 0. Was the whole folder copied?")
     return raw
