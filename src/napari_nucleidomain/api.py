@@ -24,7 +24,9 @@ from napari_nucleidomain.inference.segment import Hooks, Segmentation, segment
 from napari_nucleidomain.instances.scores import score_labels, score_points
 from napari_nucleidomain.runs.event_log import last_event
 from napari_nucleidomain.runs.execute import ExitCode, execute
+from napari_nucleidomain.runs.job import PredictJob
 from napari_nucleidomain.runs.predict import CLASSICAL, LoadedModels
+from napari_nucleidomain.runs.predict_planes import choose_view
 from napari_nucleidomain.runs.store import Project
 
 __all__ = ["Model", "evaluate", "load_model", "open_image", "predict", "train"]
@@ -125,6 +127,15 @@ def predict(
         The image or the model cannot be used, they do not fit each other, or the box lies outside.
     """
     opened = image if isinstance(image, Image) else open_image(image)
+    flat = model.card.ndim == 2 if isinstance(model, Model) else str(model) != CLASSICAL
+    asked = PredictJob(
+        model=CLASSICAL if not isinstance(model, Model) and str(model) == CLASSICAL else "",
+        images=[],
+        plane=plane,
+        box=[[int(start), int(stop)] for start, stop in box] if box is not None else None,
+    )
+    opened, asked = choose_view(opened, asked, flat, warn or (lambda message, hint: None))
+    plane, box = asked.plane, asked.box
     if not isinstance(model, Model):
         volume = len(opened.spatial_shape) == 3 and plane is None
         model = load_model(model, device=device, ndim=3 if volume else 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import imagecodecs
@@ -115,9 +116,13 @@ def test_zarr_with_contradictory_axes(tmp_path: Path) -> None:
     group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=2)
     group.create_array("0", shape=(4, 5, 6), dtype="u1", chunks=(4, 5, 6))
     group.attrs["multiscales"] = [{"axes": [{"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}]
-    assert "do not fit" in _message(tmp_path / "a.zarr")
+    image = open_image(tmp_path / "a.zarr")
+    assert image.shape[:2] == (5, 6) or image.shape[1:] == (5, 6)
+    assert any("do not fit" in note and "--axes" in note for note in image.notes)
     group.attrs["multiscales"] = [{"axes": [{"name": a} for a in "zyx"], "datasets": [{"path": "7"}]}]
-    assert "damaged" in _message(tmp_path / "a.zarr")
+    assert "not there (7)" in open_image(tmp_path / "a.zarr").notes[0]
+    shutil.rmtree(tmp_path / "a.zarr" / "0")
+    assert "lacks its pixels (levels: 7)" in _message(tmp_path / "a.zarr")
 
 
 @pytest.mark.parametrize(

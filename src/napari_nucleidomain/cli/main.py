@@ -167,7 +167,19 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     _pixel_size(scale, "of the images")
     scale.add_argument("--diameter", type=float, metavar="px", help="typical nucleus diameter in the images in pixels")
     parser.add_argument("--channels", metavar="I,J", help="channels to use, counted from 0 (default: all)")
-    parser.add_argument("--plane", type=int, metavar="Z", help="z plane of volumes for a 2D model, counted from 0")
+    parser.add_argument(
+        "--plane", type=int, metavar="Z", help="plane of volumes and stacks, for a 2D model or otsu, counted from 0"
+    )
+    parser.add_argument("--time", type=int, metavar="T", help="moment of films, counted from 0 (default: 0)")
+    parser.add_argument(
+        "--axes",
+        metavar="LETTERS",
+        help="which axis of the files is which, slowest first, out of T, Z, Y, X, C: ZYX, YXC (default: as the files "
+        "say, else by their lengths)",
+    )
+    parser.add_argument(
+        "--series", type=int, metavar="N", help="which image of files that hold several, counted from 0"
+    )
     _device(parser)
     parser.add_argument(
         "--project",

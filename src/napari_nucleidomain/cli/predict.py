@@ -24,6 +24,9 @@ def command(arguments: argparse.Namespace) -> int:
     """Collect the images, make the run folder, predict, say what was found."""
     if arguments.threads is not None and arguments.threads < 1:
         raise NucleiError(f"--threads must be more than 0, not {arguments.threads}.", "")
+    for name in ("plane", "time", "series"):
+        if (getattr(arguments, name) or 0) < 0:
+            raise NucleiError(f"--{name} counts from 0, not {getattr(arguments, name)}.", "")
     sizes = check_sizes(arguments.pixel_size)
     check_range("--diameter", arguments.diameter, "pixels")
     model = CLASSICAL if arguments.model == CLASSICAL else str(find_model(arguments.model, arguments.project))
@@ -31,6 +34,9 @@ def command(arguments: argparse.Namespace) -> int:
     understanding: dict[str, Any] = {}
     if arguments.channels:
         understanding["channels"] = _numbers(arguments.channels)
+    for name in ("axes", "series"):
+        if getattr(arguments, name) is not None:
+            understanding[name] = getattr(arguments, name)
     if sizes:
         # The image itself must know it: a method tells by it how far planes are apart.
         understanding["pixel_size_um"] = sizes[0] if len(sizes) == 1 else list(sizes)
@@ -40,6 +46,7 @@ def command(arguments: argparse.Namespace) -> int:
         pixel_size_um=sizes[-1] if sizes else None,
         diameter_px=arguments.diameter,
         plane=arguments.plane,
+        time=arguments.time,
         out=str(arguments.out.absolute()),
         format=arguments.format,
         device=arguments.device,

@@ -18,6 +18,8 @@ from napari_nucleidomain.contracts.memory import is_memory_full
 
 ORDER = "TZYXC"
 UNKNOWN = "Q"
+_COLOURS = 4
+_FEW, _NARROW = 16, 4  # at most so many channels or planes, and so many times longer are the sides of a picture
 HINT = "Say which axis is which with the letters T, Z, Y, X, C, slowest first, for example ZYX or YXC."
 
 # What decoders and file systems raise on damaged bytes (imagecodecs' errors are RuntimeErrors, tifffile's ValueErrors).
@@ -89,7 +91,7 @@ def guess_axes(shape: Sequence[int]) -> str:
     Returns
     -------
     str
-        One letter per axis; ``Q`` for a leading axis that could be channels or planes.
+        One letter per axis; ``Q`` for an axis that could be channels or planes.
 
     Raises
     ------
@@ -97,23 +99,43 @@ def guess_axes(shape: Sequence[int]) -> str:
         Fewer than 2 or more than 5 axes.
     """
     n = len(shape)
-    channels_last = n > 2 and shape[-1] <= 4 and min(shape[-3:-1]) > 4
-    body = "YXC" if channels_last else "YX"
-    lead = n - len(body)
-    if n < 2 or lead > (2 if channels_last else 3):
+    rows, columns = _rows_and_columns(shape)
+    others = [k for k in range(n) if k not in (rows, columns)]
+    behind = [k for k in others if k > columns]
+    left = others[:-1] if behind else others
+    if n < 2 or len(left) > (2 if behind else 3):
         raise NucleiError(f"An array with {n} axes {tuple(shape)} is no image that can be opened.", HINT)
-    if lead == 0:
-        return body
-    if lead == 1:
-        return ("Z" if channels_last else UNKNOWN) + body
-    if channels_last:
-        return "TZ" + body
-    if lead == 2:
+    letters = _letters_of([int(shape[k]) for k in left], bool(behind))
+    found = dict(zip(left, letters, strict=True)) | {rows: "Y", columns: "X"} | ({others[-1]: "C"} if behind else {})
+    return "".join(found[k] for k in range(n))
+
+
+def _rows_and_columns(shape: Sequence[int]) -> tuple[int, int]:
+    """Which axes are rows and columns: the last two that are not as short as channels or planes are beside them."""
+    n = len(shape)
+    second = sorted(shape)[-2] if n > 1 else 0
+    # No picture is so narrow beside its other sides.
+    long = [k for k in range(n) if not (shape[k] <= _FEW and _NARROW * shape[k] <= second)]
+    rows, columns = (long[-2], long[-1]) if len(long) > 1 else (n - 2, n - 1)
+    if n > 2 and columns == n - 1 and shape[-1] <= _COLOURS and min(shape[-3:-1]) > _COLOURS:
+        return n - 3, n - 2
+    return rows, columns
+
+
+def _letters_of(lengths: list[int], channels_known: bool) -> str:
+    """Letters of the axes that are neither rows nor columns, nor channels that stand behind them."""
+    if not lengths:
+        return ""
+    if len(lengths) == 1:
+        return "Z" if channels_known else UNKNOWN
+    if channels_known:
+        return "TZ"
+    if len(lengths) == 2:
         # ImageJ writes ZCYX, OME CZYX: the short one is the channels.
-        if shape[1] <= 4:
-            return "ZC" + body
-        return ("CZ" if shape[0] <= 4 else "TZ") + body
-    return ("TCZ" if shape[1] <= shape[2] else "TZC") + body
+        if lengths[1] <= _COLOURS:
+            return "ZC"
+        return "CZ" if lengths[0] <= _COLOURS else "TZ"
+    return "TCZ" if lengths[1] <= lengths[2] else "TZC"
 
 
 def resolve_unknown(axes: str, shape: Sequence[int]) -> str:

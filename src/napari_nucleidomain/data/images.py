@@ -29,6 +29,8 @@ Box = Sequence[slice | tuple[int, int]]
 _HASHED_WHOLE = 4_000_000  # numbers; larger images are hashed by a sample
 _PICKED_MOST = 1 << 24  # pixels; of larger images an overview reads a smaller level
 _SAMPLE = 250_000  # pixels looked at for guesses
+# What can be said on the command line of a question that nobody is there to answer.
+_OPTIONS = {"axes": "--axes (predict)", "series": "--series (predict)", "pixel_size": "--pixel-size Z,Y,X"}
 
 
 class Image:
@@ -176,7 +178,7 @@ class Image:
         Returns
         -------
         ndarray (*spatial, C)
-            Native number type.
+            Native number type; infinite numbers are given as NaN.
 
         Raises
         ------
@@ -206,7 +208,11 @@ class Image:
         elif (wanted := tuple(self.channels if channels is None else channels)) != tuple(range(block.shape[-1])):
             block = block[..., list(wanted)]
         # Never a view into the user's array: what is read may be changed by whoever reads it.
-        return np.ascontiguousarray(block) if array.fresh else np.array(block, order="C")
+        block = np.ascontiguousarray(block) if array.fresh else np.array(block, order="C")
+        if block.dtype.kind == "f" and np.isinf(block).any():
+            # An infinite number is as much a missing one as NaN, which everything that reads takes for 0.
+            block[np.isinf(block)] = np.nan
+        return block
 
     @property
     def default_plane(self) -> int:
@@ -334,14 +340,9 @@ class Image:
     def assumptions(self) -> list[str]:
         """What was taken for granted about pages, series and voxels, for a run in which nobody can be asked."""
         return [
-            f"{question.text} Taken: {question.assumed}."
-            + (
-                f" Say it in Images, or with --pixel-size {self._size_to_say(question)}."
-                if question.topic == "pixel_size"
-                else ""
-            )
+            f"{question.text} Taken: {question.assumed}. Say it in Images, or with {self._option(question)}."
             for question in self._meaning.questions
-            if question.topic in ("axes", "series", "pixel_size")
+            if question.topic in _OPTIONS
         ]
 
     @property
@@ -351,9 +352,20 @@ class Image:
         return said + [text for text in self.assumptions if "--pixel-size" in text]
 
     @staticmethod
-    def _size_to_say(question: Question) -> str:
+    def _option(question: Question) -> str:
+        """What says it on the command line, with the size where one can be guessed."""
         guesses = [fields["pixel_size_um"] for fields in question.options.values() if "pixel_size_um" in fields]
-        return f"{guesses[0]:.4g}" if guesses else "Z,Y,X"
+        return f"--pixel-size {guesses[0]:.4g}" if guesses else _OPTIONS[question.topic]
+
+    @property
+    def channel_question(self) -> Question | None:
+        """Which channel shows the nuclei, where neither a name nor anybody says it."""
+        if self.rgb or self.n_channels < 2 or self.nuclei_channel is not None:
+            return None
+        text = f"Which of its {self.n_channels} channels shows the nuclei is not said"
+        if self._meaning.names_from_file:
+            text += f": none of {', '.join(n[:30] for n in self.channel_names[:8])} is named for a stain of nuclei"
+        return Question("nuclei_channel", f"{text}.", {}, "the mean of all")
 
     @property
     def questions(self) -> list[Question]:
@@ -362,6 +374,8 @@ class Image:
         if self.rgb and self.n_channels == 3 and self.understanding.rgb is None and self.look.equal_channels:
             options: dict[str, dict[str, Any]] = {"grey": {"channels": [0], "rgb": False}, "colour": {"rgb": True}}
             asked.append(Question("rgb", "All three colours are equal: is this a grey image?", options, "colour"))
+        if (channel := self.channel_question) is not None:
+            asked.append(channel)
         return asked
 
     # -- identity -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 
-from .axes import HINT, UNKNOWN, LazyArray, normalised, parse_axes, resolve_unknown
+from .axes import HINT, UNKNOWN, LazyArray, guess_axes, normalised, parse_axes, resolve_unknown
 from .guesses import is_bright, names_are_colours
 from .pixel_size import guess_from_magnification
 from .readers import RawImage
@@ -108,6 +108,9 @@ def _source_axes(raw: RawImage, shape: tuple[int, ...], said: Understanding, que
     # Unknown axes of length one need no name; give them letters of their own so that each letter stays unique.
     spare = iter("abcdefgh")
     axes = "".join(next(spare) if a == UNKNOWN and n == 1 else a for a, n in zip(axes, shape, strict=True))
+    regrouped = _regrouped(axes, shape)
+    guessed = raw.guessed or UNKNOWN in axes
+    axes = regrouped or axes
     at = axes.find(UNKNOWN)
     unknown = axes.count(UNKNOWN)
     resolved = resolve_unknown(axes, shape)
@@ -121,7 +124,32 @@ def _source_axes(raw: RawImage, shape: tuple[int, ...], said: Understanding, que
         }
         text = f"z or channel? {shape[at]} pages could be either."
         questions.append(Question("axes", text, options, words[resolved[at]]))
+    elif guessed and said.third_axis is None and _is_doubtful(resolved, shape):
+        text = f"The file does not name its axes ({'×'.join(map(str, shape))})."
+        options = {}
+        if sum(n > 1 for n in shape) == 3 and resolved.endswith("C"):
+            options = {"channels": {"third_axis": "channels"}, "z": {"third_axis": "volume"}}
+        questions.append(Question("axes", text, options, "".join(a for a in resolved if a.isupper())))
     return resolved
+
+
+def _regrouped(axes: str, shape: tuple[int, ...]) -> str | None:
+    """Other letters where nothing is named and the pages would be far too narrow for pictures; else None."""
+    if UNKNOWN not in axes or set(axes) - {UNKNOWN, "Y", "X"}:
+        return None
+    guess = guess_axes(shape)
+    return guess if (guess.index("Y"), guess.index("X")) != (axes.index("Y"), axes.index("X")) else None
+
+
+def _is_doubtful(axes: str, shape: tuple[int, ...]) -> bool:
+    """Whether guessed axes could as well be others: more than one beside rows and columns, or one in an odd place."""
+    others = [(k, n) for k, (axis, n) in enumerate(zip(axes, shape, strict=True)) if axis not in "YX" and n > 1]
+    if len(others) != 1:
+        return bool(others)
+    at, n = others[0]
+    last = at == len(shape) - 1
+    # Colours behind, or a stack of more pages than are asked about, are what they seem.
+    return not (axes[at] == "C" and last and n <= 4) and (last or at > axes.index("Y"))
 
 
 def _third_axis(axes: str, shape: tuple[int, ...], said: Understanding, rgb: bool | None, unknown: int) -> str:

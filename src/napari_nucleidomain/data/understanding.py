@@ -107,7 +107,7 @@ class Question:
     Attributes
     ----------
     topic : str
-        ``"axes"``, ``"rgb"``, ``"pixel_size"`` or ``"series"``.
+        ``"axes"``, ``"rgb"``, ``"pixel_size"``, ``"series"`` or ``"nuclei_channel"``.
     text : str
         The question, one sentence.
     options : dict of str to dict

@@ -36,7 +36,7 @@ class ClassicalSegmenter:
         """Range, threshold and size of the image's nuclei."""
         overview = image.overview(plane=plane, exact=True)
         ndim = self.spec.ndim
-        shape = tuple(image.spatial_shape)[-ndim:] if ndim == 3 or plane is None else tuple(image.spatial_shape)[1:]
+        shape = tuple(image.spatial_shape)[-ndim:]
         size = image.pixel_size_um
         spacing = tuple(size[-ndim:]) if size else (1.0,) * ndim
         reduced = overview.shape[:ndim] != shape

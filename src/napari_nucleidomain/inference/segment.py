@@ -71,7 +71,7 @@ def spatial_shape(image: Image, ndim: int, plane: int | None) -> tuple[tuple[int
     if plane is None:
         raise NucleiError(
             f"{image.name} is a volume of {shape[0]} planes and the model works on flat images.",
-            "Choose a plane, or a 3D model.",
+            "Choose a plane (on the command line --plane N, counted from 0), or a 3D model.",
         )
     if not 0 <= plane < shape[0]:
         raise NucleiError(f"{image.name} has no plane {plane}: it has 0 to {shape[0] - 1}.", "Choose another plane.")

@@ -247,7 +247,7 @@ def _raw(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
     """Higher where nuclei are; (*spatial) float32, NaN where pixels are missing in mode "intensity"."""
     if parameters.mode == "haematoxylin":
         return haematoxylin(block, parameters.white)
-    chosen = block[..., parameters.channel] if parameters.channel is not None else block[..., :3].mean(axis=-1)
+    chosen = block[..., parameters.channel] if parameters.channel is not None else block.mean(axis=-1)
     value = np.asarray(chosen, np.float32)
     return -value if parameters.dark else value
 

@@ -95,6 +95,7 @@ class PredictJob(_Job):
         None, description="Median nucleus diameter in the images, instead of a pixel size."
     )
     plane: int | None = Field(None, description="z plane to segment with a 2D model.")
+    time: int | None = Field(None, description="Moment of a film, counted from 0.")
     out: str | None = Field(None, description="Folder for the labels; None keeps them in the run folder.")
     format: str = "tif"
     large_px: int = Field(1 << 26, description="Labels of more pixels than this never lie in memory as a whole.")

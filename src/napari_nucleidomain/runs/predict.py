@@ -46,6 +46,7 @@ from .job import CLASSICAL, ImageRef, PredictJob
 from .places import record_to_real, record_to_stored
 from .predict_key import key_of, key_of_result, refuse_changed, stamp_of, why_not
 from .predict_output import Output
+from .predict_planes import choose_view
 from .predict_report import Report
 from .requests import Requests
 
@@ -300,7 +301,10 @@ def _one(
     quick = job.box is not None
     # From before the image is opened, so that what is opened is not older.
     stamp = stamp_of(ref, quick=quick) if Path(ref.path).exists() else ""
-    with open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None) as image:
+    with open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None) as opened:
+        told: list[tuple[str, str]] = []
+        flat = job.model != CLASSICAL and load_card(job.model).ndim == 2
+        image, job = choose_view(opened, job, flat, lambda message, hint: told.append((message, hint)))
         volume = len(image.spatial_shape) == 3 and job.plane is None
         segmenter, card, digest = model.of(3 if volume else 2)
         scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
@@ -311,6 +315,11 @@ def _one(
         events.write(StageEvent(name=name, index=place[0], count=place[1]))
         for warning in (*image.warnings, *image.assumptions):
             events.write(Warned(message=f"{name}: {warning}"))
+        if job.model == CLASSICAL and (question := image.channel_question) is not None:
+            hint = f"Choose with --channels N, 0 to {image.file_channels - 1}; in Images under *Nuclei in*."
+            told.insert(0, (f"{question.text} Taken: {question.assumed}.", hint))
+        for message, hint in told:
+            events.write(Warned(message=f"{name}: {message}", hint=hint))
         if job.model != CLASSICAL and job.box is None:
             # In the viewer's part of an image the dock says it.
             pixel = job.pixel_size_um or _pixel_um(image)
@@ -360,6 +369,7 @@ def _segmented(
         "shape": list(found.labels.shape),
         "scale": found.scale.factor,
         "scale_reason": found.scale.reason,
+        "plane": job.plane if job.plane is not None else image.understanding.plane,
         "pixel_size_um": job.pixel_size_um or _pixel_um(image),
         "seconds": round(time.monotonic() - began, 3),
     }

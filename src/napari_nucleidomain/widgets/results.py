@@ -175,7 +175,7 @@ def _stored(run: RunFolder, record: dict[str, Any], when: float) -> Stored:
         nuclei=int(record["nuclei"]),
         origin=tuple(int(part) for part in record["origin"]),
         shape=tuple(int(part) for part in record["shape"]),
-        plane=plane_of(job, understood),
+        plane=record["plane"] if record.get("plane") is not None else plane_of(job, understood),
         pixel_size_um=record.get("pixel_size_um"),
         scale_reason=str(record.get("scale_reason", "")),
         when=when,

@@ -12,9 +12,19 @@ from .array import NPY, from_array, read_npy
 from .base import RawImage, damaged, not_an_image, truncated
 from .in_file import Watched
 from .raster import BMP, GIF, JPEG, PNG, read_raster
-from .zarr_ome import is_zarr, read_zarr
+from .zarr_ome import is_zarr, labels_in, read_zarr
+from .zarr_store import ZIP, ZIP_ENDINGS
 
-__all__ = ["IMAGE_SUFFIXES", "RawImage", "from_array", "is_zarr", "looks_like_image", "plain_name", "read_file"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "RawImage",
+    "from_array",
+    "is_zarr",
+    "labels_in",
+    "looks_like_image",
+    "plain_name",
+    "read_file",
+]
 
 IMAGE_SUFFIXES = (
     ".tif", ".tiff", ".btf", ".svs", ".ndpi", ".scn", ".bif", ".qptiff", ".lsm", ".stk", ".flex",
@@ -40,12 +50,16 @@ def looks_like_image(path: Path) -> bool:
     # cellpose lays its own files beside the images.
     if path.name.startswith(".") or path.name.lower().endswith("_seg.npy"):
         return False
+    if path.name.lower().endswith(ZIP_ENDINGS):
+        return path.is_file()
     return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or path.suffix.lower() == ".zarr")
 
 
 def plain_name(path: Path) -> str:
     """A file's name without its suffix, also a double one such as ``.ome.tif``."""
     stem = path.stem
+    if path.name.lower().endswith(".zarr.zip"):
+        stem = path.name[: -len(".zarr.zip")]
     return stem[:-4] if stem.lower().endswith(".ome") else stem or path.name
 
 
@@ -55,7 +69,7 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
     Parameters
     ----------
     path : Path
-        A file, or the folder of an OME-Zarr.
+        A file, or the folder of an OME-Zarr, or a zip of it (``.zarr.zip``, ``.ozx``).
     series : int, optional
         Which image of a file with several.
     palette : {"colour", "index"}
@@ -77,7 +91,7 @@ def read_file(path: Path, series: int | None = None, palette: str = "colour") ->
 
 def _opened(path: Path, series: int | None, palette: str) -> RawImage:
     if path.is_dir():
-        if is_zarr(path):
+        if is_zarr(path) or path.suffix.lower() == ".zarr":
             return _watched(read_zarr(path, series), path)
         raise not_an_image(path, "it is a folder")
     known = _OTHERS.get(path.suffix.lower())
@@ -107,6 +121,8 @@ def _opened(path: Path, series: int | None, palette: str) -> RawImage:
         return read_raster(path, start, palette)
     if start.startswith(NPY):
         return read_npy(path)
+    if start.startswith(ZIP) and path.name.lower().endswith(ZIP_ENDINGS):
+        return read_zarr(path, series)
     if any(magic.startswith(start) for magic in (*_TIFF, *GIF, PNG, JPEG, NPY)):
         raise truncated(path)
     if path.suffix.lower() in IMAGE_SUFFIXES:

@@ -65,4 +65,4 @@ def from_array(levels: ArrayLike | Sequence[ArrayLike], kind: str = "array") -> 
         pyramid = [levels]
     else:
         pyramid = [np.asarray(levels)]
-    return RawImage(pyramid, guess_axes(pyramid[0].shape), kind)
+    return RawImage(pyramid, guess_axes(pyramid[0].shape), kind, guessed=True)

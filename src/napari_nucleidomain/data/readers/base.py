@@ -31,6 +31,8 @@ class RawImage:
         Pyramid, the largest first; all with the axes `axes`.
     axes : str
         One letter per axis; ``Q`` where the file does not say; ``C`` also for samples of a pixel.
+    guessed : bool
+        Whether the letters are guesses from the lengths alone.
     format : str
         For people: "OME-TIFF".
     rgb : bool or None
@@ -58,6 +60,7 @@ class RawImage:
     levels: list[ArrayLike]
     axes: str
     format: str
+    guessed: bool = False
     rgb: bool | None = None
     alpha: bool = False
     premultiplied: bool = False

@@ -11,6 +11,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.axes import READ_ERRORS, UNKNOWN
 
 from .base import RawImage, damaged, not_an_image, truncated
+from .ome_parts import mended_ome_xml
 from .tiff_chain import Chain, walk
 from .tiff_facts import describe
 from .tiff_open import OpenedTiff, lies_in
@@ -47,19 +48,20 @@ def read_tiff(path: Path, series: int | None = None, palette: str = "colour") ->
     try:
         # NDPI stretches the format's 32-bit offsets.
         chain = walk(path) if path.suffix.lower() != ".ndpi" else Chain()
-        tif = OpenedTiff(path)
+        tif, notes = _opened(path)
         try:
-            return _read(path, tif, series, palette, chain)
+            raw = _read(path, tif, series, palette, chain)
         except NucleiError:
             raise
         except READ_ERRORS:
             if not tif.is_ome:
                 raise
-        # The description makes no sense, but the pages may.
-        tif.close()
-        tif = OpenedTiff(path, is_ome=False)
-        raw = _read(path, tif, series, palette, chain)
-        raw.notes.append("Its OME description contradicts its pages and was left out.")
+            # The description makes no sense, but the pages may.
+            tif.close()
+            tif = OpenedTiff(path, is_ome=False)
+            raw = _read(path, tif, series, palette, chain)
+            raw.notes.append("Its OME description contradicts its pages and was left out.")
+        raw.notes[:0] = notes
         return raw
     except NucleiError:
         if tif is not None:
@@ -69,6 +71,19 @@ def read_tiff(path: Path, series: int | None = None, palette: str = "colour") ->
         if tif is not None:
             tif.close()
         raise damaged(path, error) from error
+
+
+def _opened(path: Path) -> tuple[OpenedTiff, list[str]]:
+    """The file, its OME description made to fit what is there; and what is missing or was renamed."""
+    tif = OpenedTiff(path)
+    text = tif.stated_ome_metadata if tif.is_ome else None
+    if not text:
+        return tif, []
+    mended, notes = mended_ome_xml(text, path, len(tif.pages))
+    if mended == text:
+        return tif, notes
+    tif.close()
+    return OpenedTiff(path, is_ome=False) if mended is None else OpenedTiff(path, omexml=mended), notes
 
 
 def _read(path: Path, tif: Any, wanted: int | None, palette: str, chain: Chain) -> RawImage:

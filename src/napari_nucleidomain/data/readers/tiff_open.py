@@ -47,10 +47,16 @@ class OpenedTiff(tifffile.TiffFile):  # type: ignore[misc]
             first.description = tag.value.decode("utf-8", "replace").strip("\x00 \r\n\t")
         self.description: str = first.description or ""
 
+    @property
+    def stated_ome_metadata(self) -> str | None:
+        """OME-XML as it was written, but for bytes that XML cannot hold; its references are not to be followed."""
+        text = super().ome_metadata
+        return None if text is None else _NO_XML.sub("", text)
+
     @cached_property
     def _safe_xml(self) -> str | None:
-        text = super().ome_metadata
-        return None if text is None else safe_ome_xml(_NO_XML.sub("", text), self.place, self.refused)
+        text = self.stated_ome_metadata
+        return None if text is None else safe_ome_xml(text, self.place, self.refused)
 
     @property
     def ome_metadata(self) -> str | None:

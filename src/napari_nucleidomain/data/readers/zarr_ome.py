@@ -1,4 +1,4 @@
-"""OME-Zarr (0.1 to 0.4 on Zarr 2, 0.5 on Zarr 3) and plain Zarr arrays."""
+"""OME-Zarr (0.1 to 0.4 on Zarr 2, 0.5 on Zarr 3) and plain Zarr arrays: what fits is used, what does not is told."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import LISTS, read_json, refuse_special, specials_in
-from napari_nucleidomain.data.axes import READ_ERRORS, UNKNOWN, ArrayLike, guess_axes
+from napari_nucleidomain.contracts.files import refuse_special, specials_in
+from napari_nucleidomain.data.axes import READ_ERRORS, guess_axes
 
-from .base import RawImage, damaged, not_an_image, to_micrometres
+from .base import RawImage, damaged, not_an_image
+from .zarr_axes import axes_of, names_of
+from .zarr_levels import levels_of, listed
+from .zarr_scale import pixel_size_of
+from .zarr_store import ZarrStore, is_zarr, without_marks
 
-_MARKS = ("zarr.json", ".zattrs", ".zgroup", ".zarray")
+__all__ = ["LABELS", "is_zarr", "labels_in", "read_zarr"]
 
 # A slide has a file for each of its chunks; what is amiss stands at the beginning.
 _MOST_LOOKED_AT = 50_000
-
-
-def is_zarr(path: Path) -> bool:
-    """Whether a folder is a Zarr group or array."""
-    return path.is_dir() and any((path / mark).is_file() for mark in _MARKS)
+# Where outlines lie in the store of their image.
+LABELS = "labels"
 
 
 def read_zarr(path: Path, series: int | None = None) -> RawImage:
@@ -29,133 +30,161 @@ def read_zarr(path: Path, series: int | None = None) -> RawImage:
     Parameters
     ----------
     path : Path
-        The folder.
+        The folder, or a zip of it.
     series : int, optional
-        Which image of a folder written by bioformats2raw; the first by default.
+        Which image of a store written by bioformats2raw; the first by default.
 
     Returns
     -------
     RawImage
+        Its notes tell what of the description was left out.
 
     Raises
     ------
     NucleiError
-        The folder is damaged, is a plate or a group without an image, or its metadata contradict its arrays.
+        The store is damaged, is a plate or a group without an image, or lacks its pixels.
     """
     import zarr
 
+    if path.is_dir() and not is_zarr(path):
+        raise without_marks(path)
     for special in itertools.islice(specials_in(path, _MOST_LOOKED_AT), 1):
         refuse_special(special)
+    store = ZarrStore(path)
     try:
-        node = zarr.open(str(path), mode="r")
-        if isinstance(node, zarr.Array):
-            return _plain(path, node)
-        return _group(path, node, series)
+        raw = _opened(store, "", series)
     except NucleiError:
+        store.close()
         raise
     except (*READ_ERRORS, zarr.errors.BaseZarrError) as error:
+        store.close()
         raise damaged(path, error) from error
-
-
-def _plain(path: Path, array: Any) -> RawImage:
-    """A Zarr array without OME metadata; its dimension names are used when they are ours."""
-    names = list(getattr(array.metadata, "dimension_names", None) or [])
-    letters = "".join(str(n or "")[:1].upper() for n in names)
-    if not (len(letters) == array.ndim and set(letters) <= set("TZYXC") and {"Y", "X"} <= set(letters)):
-        letters = guess_axes(array.shape)
-    return RawImage([array], letters, "Zarr array")
-
-
-def _group(path: Path, group: Any, series: int | None) -> RawImage:
-    attributes = _attributes(path, group)
-    if "plate" in attributes or "well" in attributes:
-        inner = sorted(k for k, _ in group.groups())[:3]
-        raise NucleiError(
-            f"{path.name} is a plate of many images, not one image.",
-            f"Open a field inside it, a folder such as A/1/0 (this one holds {', '.join(inner) or 'nothing'}).",
-        )
-    scales = attributes.get("multiscales")
-    if not scales:
-        return _nested(path, group, series)
-    scale = scales[0]
-    levels: list[ArrayLike] = [group[entry["path"]] for entry in scale["datasets"]]
-    axes, units = _axes(scale.get("axes"), len(levels[0].shape))
-    raw = RawImage(levels, axes, f"OME-Zarr {scale.get('version') or attributes.get('version') or ''}".strip())
-    raw.pixel_size = _pixel_size(scale, axes, units)
-    channels = attributes.get("omero", {}).get("channels", [])
-    names = [str(c.get("label") or "") for c in channels]
-    raw.channel_names = names if any(names) else []
-    if any(len(level.shape) != len(axes) for level in levels):
-        raise NucleiError(f"{path.name} is damaged: its pyramid levels have different axes.", "Export it again.")
+    raw.close = store.close
     return raw
 
 
-def _attributes(path: Path, group: Any) -> dict[str, Any]:
-    """OME attributes wherever the version keeps them."""
-    attributes = dict(group.attrs)
-    inner = attributes.get("ome")
-    if isinstance(inner, dict):
-        return inner
-    # A Zarr 3 marker beside Zarr 2 attributes happens after copies: read the old file too.
-    old = path / ".zattrs"
-    if not attributes and old.is_file():
-        return dict(read_json(old, LISTS))
-    return attributes
+def labels_in(path: Path) -> list[Path]:
+    """Folders of the outlines in the store of an image, as its `labels` group has them; none in a zip."""
+    if not is_zarr(path):
+        return []
+    store = ZarrStore(path)
+    said = store.attributes(LABELS)[0].get("labels")
+    named = [name for one in (said if isinstance(said, list) else []) if (name := store.plain(one))]
+    there = [name for name in store.children(LABELS) if is_zarr(path / LABELS / name)]
+    return [path / LABELS / name for name in dict.fromkeys([*(n for n in named if n in there), *there])]
 
 
-def _nested(path: Path, group: Any, series: int | None) -> RawImage:
+def _opened(store: ZarrStore, inner: str, series: int | None) -> RawImage:
+    attributes, broken = store.attributes(inner)
+    notes = [f"Its description {broken} is damaged and was left out."] if broken else []
+    if store.is_array(inner):
+        raw = _plain(store, inner, attributes)
+    elif "plate" in attributes or "well" in attributes:
+        some = ", ".join(store.children(inner)[:3]) or "nothing"
+        raise NucleiError(
+            f"{store.path.name} is a plate of many images, not one image.",
+            f"Open a field inside it, a folder such as A/1/0 (this one holds {some}).",
+        )
+    else:
+        scales = _scales(attributes, notes)
+        if broken and not scales and not store.children(inner):
+            raise damaged(store.path, ValueError(f"its description {broken} is cut off or no JSON"))
+        raw = _described(store, inner, scales[0], attributes) if scales else _nested(store, inner, series, notes)
+    raw.notes[:0] = notes
+    if isinstance(attributes.get("image-label"), dict):
+        raw.metadata["labels"] = True
+    return raw
+
+
+def _scales(attributes: dict[str, Any], notes: list[str]) -> list[dict[str, Any]]:
+    """The images that a group describes."""
+    found = listed(attributes.get("multiscales"))
+    usable = [one for one in found if isinstance(one, dict) and one]
+    if found and not usable:
+        notes.append("Its description (multiscales) cannot be read and was left out.")
+    if len(usable) > 1:
+        notes.append(f"It describes {len(usable)} images of the same group; the first was opened.")
+    return usable
+
+
+def _described(store: ZarrStore, inner: str, scale: dict[str, Any], attributes: dict[str, Any]) -> RawImage:
+    """An image with levels, axes, pixel size and names, as far as each can be read."""
+    notes: list[str] = []
+    found = levels_of(store, inner, scale, notes)
+    shape = tuple(found[0].array.shape)
+    axes, units = axes_of(scale, shape, found[0].names, notes)
+    found = _alike(found, axes, notes)
+    version = scale.get("version") or attributes.get("version")
+    known = str(version) if isinstance(version, str | int | float) else ""
+    raw = RawImage([level.array for level in found], axes, f"OME-Zarr {known}".strip(), notes=notes)
+    raw.pixel_size = pixel_size_of(scale, found[0].transforms, axes, units, notes)
+    raw.channel_names = names_of(attributes.get("omero"), axes, shape, notes)
+    return raw
+
+
+def _alike(found: list[Any], axes: str, notes: list[str]) -> list[Any]:
+    """The levels that are the first one made smaller."""
+    first = found[0].array
+    kept = found[:1]
+    for level in found[1:]:
+        array = level.array
+        same = len(array.shape) == len(first.shape) and array.dtype == first.dtype
+        if same and _is_smaller(tuple(first.shape), tuple(array.shape), axes):
+            kept.append(level)
+        else:
+            size = "×".join(map(str, array.shape))
+            notes.append(f"Its level {level.path} ({size}, {array.dtype}) is not the picture made smaller: left out.")
+    return kept
+
+
+def _is_smaller(large: tuple[int, ...], small: tuple[int, ...], axes: str) -> bool:
+    sides = dict(zip(axes, zip(large, small, strict=True), strict=True))
+    if any(a != b for axis, (a, b) in sides.items() if axis not in "ZYX"):
+        return False
+    if any(b < 1 or b > a for a, b in sides.values()):
+        return False
+    rows, columns = sides["Y"], sides["X"]
+    # Rounding up or down at every level, and blocks cut off, may cost a few pixels.
+    factor = rows[0] / rows[1]
+    return abs(columns[0] / factor - columns[1]) <= max(2.0, 0.1 * columns[1])
+
+
+def _plain(store: ZarrStore, inner: str, attributes: dict[str, Any]) -> RawImage:
+    """A Zarr array without OME metadata; its dimension names are used when they are ours."""
+    array = store.array(inner)
+    names = list(getattr(array.metadata, "dimension_names", None) or listed(attributes.get("_ARRAY_DIMENSIONS")))
+    letters = "".join(str(n or "")[:1].upper() for n in names)
+    named = len(letters) == array.ndim == len(set(letters)) and {"Y", "X"} <= set(letters) <= set("TZYXC")
+    raw = RawImage([array], letters if named else guess_axes(array.shape), "Zarr array", guessed=not named)
+    if not store.has_pixels(inner):
+        raw.notes.append("None of its pixels is stored: all count as 0. Was the whole folder copied?")
+    return raw
+
+
+def _nested(store: ZarrStore, inner: str, series: int | None, notes: list[str]) -> RawImage:
     """A group of images (bioformats2raw) or of plain arrays."""
-    images = sorted((k for k, g in group.groups() if _attributes(path / k, g).get("multiscales")), key=_number)
-    if images:
+    inside = [name for name in store.children(inner) if name not in (LABELS, "OME")]
+    described = [n for n in inside if listed(store.attributes(store.join(inner, n))[0].get("multiscales"))]
+    if described:
         index = series or 0
-        if index >= len(images):
-            raise NucleiError(f"{path.name} holds {len(images)} image(s); there is no number {index}.", "Count from 0.")
-        raw = read_zarr(path / images[index])
-        if len(images) > 1:
-            raw.series_names = images
+        if index >= len(described):
+            raise NucleiError(
+                f"{store.path.name} holds {len(described)} image(s); there is no number {index}.", "Count from 0."
+            )
+        raw = _opened(store, store.join(inner, described[index]), None)
+        if len(described) > 1:
+            raw.series_names = described
             raw.metadata["series"] = index
         return raw
-    arrays = sorted((k for k, _ in group.arrays()), key=_number)
+    arrays = store.arrays(inner)
     if len(arrays) == 1:
-        return _plain(path, group[arrays[0]])
-    raise not_an_image(path, "a Zarr folder without an image description (multiscales)")
-
-
-def _number(name: str) -> tuple[int, str]:
-    return (int(name), "") if name.isdigit() else (1 << 30, name)
-
-
-def _axes(described: Any, ndim: int) -> tuple[str, dict[str, str | None]]:
-    """Letters and units; versions before 0.3 have neither and are always t, c, z, y, x."""
-    if not described:
-        if ndim != 5:
-            return guess_axes((9,) * ndim), {}
-        return "TCZYX", {}
-    letters, units = "", {}
-    for axis in described:
-        name = (axis if isinstance(axis, str) else str(axis.get("name", ""))).upper()
-        letter = name if name in set("TZYXC") else UNKNOWN
-        if letter == UNKNOWN and not isinstance(axis, str):
-            letter = {"channel": "C", "time": "T"}.get(str(axis.get("type")), UNKNOWN)
-        letters += letter
-        units[letter] = None if isinstance(axis, str) else axis.get("unit")
-    if len(letters) != ndim or "Y" not in letters or "X" not in letters:
-        raise NucleiError(f"The image's {ndim} axes do not fit their description ({letters}).", "Export it again.")
-    return letters, units
-
-
-def _pixel_size(scale: dict[str, Any], axes: str, units: dict[str, str | None]) -> dict[str, float]:
-    """Micrometres per axis; an axis without a unit is in pixels, and its scale says nothing."""
-    total = [1.0] * len(axes)
-    for transforms in (scale["datasets"][0].get("coordinateTransformations"), scale.get("coordinateTransformations")):
-        for transform in transforms or []:
-            if transform.get("type") == "scale":
-                total = [a * float(b) for a, b in zip(total, transform["scale"], strict=True)]
-    sizes = {}
-    for axis, value in zip(axes, total, strict=True):
-        unit = units.get(axis)
-        if axis in "ZYX" and unit:
-            size = to_micrometres(value, unit)
-            if size is not None:
-                sizes[axis] = size
-    return sizes
+        return _plain(store, store.join(inner, arrays[0]), store.attributes(store.join(inner, arrays[0]))[0])
+    if len(arrays) > 1 and all(name.isdecimal() for name in arrays):
+        notes.append(f"It does not describe its image: its arrays {', '.join(arrays)} are taken as levels of one.")
+        return _described(store, inner, {"datasets": [{"path": name} for name in arrays]}, {})
+    if arrays:
+        raise NucleiError(
+            f"{store.path.name} holds {len(arrays)} arrays and does not say which is the image.",
+            f"Open one of them: {', '.join(str(Path(store.path.name) / inner / name) for name in arrays[:5])}.",
+        )
+    raise not_an_image(store.path, "a Zarr folder without an image description (multiscales)")
