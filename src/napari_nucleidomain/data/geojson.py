@@ -71,7 +71,8 @@ def read_features(path: Path, odd: Tell | None = None) -> list[dict[str, Any]]:
     NucleiError
         The file is absent, damaged or no GeoJSON.
     """
-    reader = _Features(odd or strict(path, "Mend or remove that entry, or export the file again."))
+    refuse = strict(path, "Mend or remove that entry, or export the file again.")
+    reader = _Features(refuse if odd is None else odd, odd is not None)
     content = _content(path, reader)
     try:
         if not isinstance(content, list) and not (isinstance(content, dict) and isinstance(content.get("type"), str)):
@@ -84,8 +85,8 @@ def read_features(path: Path, odd: Tell | None = None) -> list[dict[str, Any]]:
 class _Features:
     """Goes through what was read, counts entries, and passes over those that are none."""
 
-    def __init__(self, odd: Tell) -> None:
-        self.odd = odd
+    def __init__(self, odd: Tell, lenient: bool) -> None:
+        self.odd, self.lenient = odd, lenient
         self.number = 0
 
     def all(self, content: Any) -> Iterator[dict[str, Any]]:
@@ -123,12 +124,11 @@ class _Features:
             if item.get("nucleusGeometry"):
                 # A cell of QuPath: its outline, and within it that of its nucleus.
                 shared["nucleus"] = item["nucleusGeometry"]
-            if item.get("geometry") is None and shared["kind"] == "root":
-                pass
-            elif item.get("geometry") is None:
-                self.odd("it has no place", number)
-            else:
+            if item.get("geometry") is not None:
                 yield from self._geometries(item["geometry"], shared)
+            elif self.lenient and shared["kind"] != "root":
+                # Allowed in GeoJSON, but nothing to draw.
+                self.odd("it has no place", number)
         # Objects of QuPath may hold those inside them.
         for holder in (item, properties):
             children = holder.get("childObjects") if isinstance(holder, dict) else None
@@ -165,7 +165,8 @@ def _content(path: Path, reader: _Features) -> Any:
         if len(lines) > 1 and (found := _by_lines(lines, reader)):
             return found
         raise NucleiError(
-            f"{path} cannot be read: it is damaged or not a JSON file{_where(error)}.", "Restore it, or export it again."
+            f"{path} cannot be read: it is damaged or not a JSON file{_where(error)}.",
+            "Restore it, or export it again.",
         ) from error
 
 
@@ -221,7 +222,7 @@ def polygons_of(
     """
     if geometry["type"] not in POLYGONS:
         return []
-    tell = odd or strict(path, "Export it again.")
+    tell = strict(path, "Export it again.") if odd is None else odd
     many = geometry.get("coordinates")
     if geometry["type"] == "Polygon":
         many = [many]
@@ -254,7 +255,7 @@ def points_of(geometry: dict[str, Any], path: Path, odd: Tell | None = None, num
     """Rows (y, x) of a Point or MultiPoint in GeoJSON's own coordinates; none for other kinds. See `polygons_of`."""
     if geometry["type"] not in POINTS:
         return np.zeros((0, 2))
-    tell = odd or strict(path, "Export it again.")
+    tell = strict(path, "Export it again.") if odd is None else odd
     pairs = geometry.get("coordinates")
     if geometry["type"] == "Point":
         pairs = [pairs]

@@ -262,7 +262,9 @@ def read_drawn(path: Path, axes: str = "") -> tuple[list[Drawn], list[str]]:
     for number, thing in ((points, "point"), (lines, "line")):
         if number:
             are = "entry is a" if number == 1 else "entries are"
-            notes.append(f"{number:,} {are} {thing}{'s' * (number != 1)} and passed over: no outline{'s' * (number != 1)}.")
+            notes.append(
+                f"{number:,} {are} {thing}{'s' * (number != 1)} and passed over: no outline{'s' * (number != 1)}."
+            )
     return found, [*odd.notes(), *notes]
 
 
@@ -280,7 +282,9 @@ def _by_kind(items: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[st
     without = sum("nucleus" not in item for item in cells)
     if without:
         some = "They are" if without == len(cells) else f"{without:,} of them {'is' if without == 1 else 'are'}"
-        notes.append(f"{len(cells):,} {_KINDS['cell'][len(cells) != 1]}. {some} without nuclei: the cells' outlines are taken.")
+        notes.append(
+            f"{len(cells):,} {_KINDS['cell'][len(cells) != 1]}. {some} without nuclei: the cells' outlines are taken."
+        )
     if taken == {"tile"}:
         notes.append("There are only tiles, as QuPath calls squares and superpixels: each counts as a nucleus.")
     return [item for item in items if item["kind"] in taken], notes

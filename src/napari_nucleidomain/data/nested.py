@@ -1,4 +1,4 @@
-"""Outlines that hold others: regions, boxes and cells are no nuclei; nor is a nucleus that was drawn twice another one."""
+"""Outlines that hold others: regions, boxes and cells are no nuclei; a nucleus drawn twice is one."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
@@ -45,7 +46,6 @@ class Odd:
         return NucleiError(f"{path.name} holds no {things}: {named(places[:1])} cannot be used: {why}{more}.", hint)
 
 
-
 def named(places: list[int | str]) -> str:
     """Where: "entry 7", "entries 1, 2, 3, 4, 5, ...", or names."""
     shown = ", ".join(f"{place}" for place in places[:_SHOWN]) + (", ..." if len(places) > _SHOWN else "")
@@ -61,3 +61,22 @@ def strict(path: Path, hint: str) -> Callable[[str, int | str], None]:
         raise NucleiError(f"{path.name}: {named([place])} cannot be used: {why}.", hint)
 
     return refuse
+
+
+def likes_joined(notes: Iterable[str], most: int = 2) -> list[str]:
+    """Notes of many files, those that differ only in names and numbers as one line with their count.
+
+    Parameters
+    ----------
+    notes : iterable of str
+        Each begins with the name of its file and a colon or space.
+    most : int
+        So many of a kind are shown one by one.
+    """
+    kinds: dict[str, list[str]] = {}
+    for note in dict.fromkeys(notes):
+        kinds.setdefault(re.sub(r"[\d.,]+|\([^)]*\)", "#", note.partition(" ")[2]), []).append(note)
+    result = []
+    for those in kinds.values():
+        result += those if len(those) <= most else [f"{those[0]} Likewise {len(those) - 1:,} more files."]
+    return result

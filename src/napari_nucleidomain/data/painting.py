@@ -80,7 +80,8 @@ def check_place(path: Path, found: Sequence[Drawn], shape: Sequence[int]) -> lis
             "Attach the outlines of this very image, or a label image.",
         )
     places = named([one.number for one, out in zip(found, beside, strict=True) if out])
-    return [f"{number} outline{' lies' if number == 1 else 's lie'} outside the image and {_is(number)} left out ({places})."]
+    some = f"{number} outline{' lies' if number == 1 else 's lie'}"
+    return [f"{some} outside the image and {_is(number)} left out ({places})."]
 
 
 def paint(nuclei: Sequence[tuple[int, Drawn]], shape: Sequence[int]) -> tuple[np.ndarray, list[str]]:
@@ -103,14 +104,16 @@ def paint(nuclei: Sequence[tuple[int, Drawn]], shape: Sequence[int]) -> tuple[np
     order = sorted(nuclei, key=lambda one: -one[1].area)
     for plane in sorted({one.plane for _, one in nuclei}):
         shapes = [Outline(number, one.polygons) for number, one in order if one.plane == plane]
-        labels[plane] = rasterise(shapes, lengths[-2:])
+        labels[plane] = rasterise(shapes, (lengths[-2], lengths[-1]))
     there = set(np.unique(labels).tolist())
     lost = [one for number, one in nuclei if number not in there and _meets(one, lengths[-2:])]
     if not lost:
         return labels, []
     text = "1 of the outlines holds" if len(lost) == 1 else f"{len(lost):,} of the outlines hold"
     places = named([one.number for one in lost])
-    return labels, [f"{text} no pixel of the image, being too small or under others, and {_is(len(lost))} left out ({places})."]
+    return labels, [
+        f"{text} no pixel of the image, being too small or under others, and {_is(len(lost))} left out ({places})."
+    ]
 
 
 def reach_of(found: Sequence[Drawn]) -> tuple[int, int] | None:

@@ -28,8 +28,8 @@ def object_kind(feature: dict[str, Any]) -> ObjectKind:
     Returns
     -------
     str
-        "annotation", "detection", "cell", "tile", "core" (of a tissue microarray), "root" (the whole image), or "" where
-        nothing is said.
+        "annotation", "detection", "cell", "tile", "core" (of a tissue microarray), "root" (the whole image), or ""
+        where nothing is said.
     """
     properties = feature.get("properties")
     told = [properties.get(name) for name in _PROPERTIES] if isinstance(properties, dict) else []

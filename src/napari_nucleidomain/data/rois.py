@@ -201,8 +201,17 @@ def _decode(content: bytes, number: int, name: str) -> Roi | None:
             roi.rectangle = raw.roitype == ROI_TYPE.RECT and raw.multi_coordinates is None
     except BadOutline as error:
         raise _NoRoi(str(error)) from error
-    except (ValueError, TypeError, struct.error, RuntimeError, NotImplementedError, IndexError, MemoryError,
-            OverflowError, UnicodeDecodeError) as error:
+    except (
+        ValueError,
+        TypeError,
+        struct.error,
+        RuntimeError,
+        NotImplementedError,
+        IndexError,
+        MemoryError,
+        OverflowError,
+        UnicodeDecodeError,
+    ) as error:
         raise _NoRoi("its bytes are damaged") from error
     if roi.points.size == 0 and not roi.rings:
         raise _NoRoi("it has no area")
@@ -259,8 +268,9 @@ def clicks_of(
     areas = len(rois) - len(found)
     if areas:
         notes.append(f"{areas:,} of its regions hold outlines, which are no clicks.")
-    for note in notes if told is not None else ():
-        told(note)
+    if told is not None:
+        for note in notes:
+            told(note)
     deep = any(roi.position or roi.z or roi.t or roi.positions is not None for roi in found)
     lead = (1 if deep else 0) if ndim is None else max(0, ndim - 2)
     rows = []

@@ -1,4 +1,4 @@
-"""The outlines of ImageJ's regions as rings of corners: rectangles with round corners, ovals, composites with curves."""
+"""The outlines of ImageJ's regions as rings: rectangles with round corners, ovals, composites with curves."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def rings_of(raw: Any) -> list[np.ndarray]:
             return []
         oval = raw.roitype == ROI_TYPE.OVAL
         arc = max(width, height) if oval else float(raw.rounded_rect_arc_size)
-        parts = [_rounded(width, height, min(width, arc), min(height, arc)) + [x, y]]
+        parts = [_rounded(width, height, min(width, arc), min(height, arc)) + np.array([x, y])]
     else:
         parts = [np.asarray(raw.coordinates(), np.float64).reshape(-1, 2)]
     rings = [part[:, ::-1].copy() for part in parts if len(part) >= 3]
