@@ -232,6 +232,6 @@ def corner_note(path: Path, points: np.ndarray, shape: Sequence[int]) -> str:
         return ""
     return (
         f"All {len(points)} clicks lie in the upper left corner, {columns:.0%} × {rows:.0%} of the image, and the "
-        "columns x and y name no unit: ImageJ writes micrometres where an image is calibrated. If so, save them in pixels (in "
-        "ImageJ: Analyze > Set Scale > Click to Remove Scale), or name the columns x_um and y_um."
+        "columns x and y name no unit: ImageJ writes micrometres where an image is calibrated. If so, save them in "
+        "pixels (in ImageJ: Analyze > Set Scale > Click to Remove Scale), or name the columns x_um and y_um."
     )

@@ -116,14 +116,14 @@ class _Features:
         properties = item.get("properties")
         if properties is not None and not isinstance(properties, dict):
             self.odd("its properties are no list of names and values", number)
-        elif "nucleusGeometry" in item and not _fits(item["nucleusGeometry"]):
+        elif item.get("nucleusGeometry") is not None and _areas(item["nucleusGeometry"]) is None:
             self.odd("the outline of its nucleus is no GeoJSON", number)
         else:
             shared: dict[str, Any] = {"properties": properties or {}, "number": number}
             shared["kind"] = object_kind(item)
-            if item.get("nucleusGeometry"):
+            if item.get("nucleusGeometry") is not None:
                 # A cell of QuPath: its outline, and within it that of its nucleus.
-                shared["nucleus"] = item["nucleusGeometry"]
+                shared["nucleus"] = _areas(item["nucleusGeometry"])
             if item.get("geometry") is not None:
                 yield from self._geometries(item["geometry"], shared)
             elif self.lenient and shared["kind"] != "root":
@@ -147,8 +147,22 @@ class _Features:
             self.odd(f"its shape is none of GeoJSON{said}", shared["number"])
 
 
-def _fits(nucleus: Any) -> bool:
-    return nucleus is None or (isinstance(nucleus, dict) and nucleus.get("type") in POLYGONS)
+def _areas(geometry: Any, depth: int = 0) -> dict[str, Any] | None:
+    """A Polygon or MultiPolygon, or a collection of these as one; None for anything else."""
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind in POLYGONS:
+        return dict(geometry)
+    many = geometry.get("geometries") if kind == "GeometryCollection" and depth < _DEEPEST else None
+    parts = [_areas(one, depth + 1) for one in many] if isinstance(many, list) else []
+    if not parts or any(part is None or not isinstance(part.get("coordinates"), list) for part in parts):
+        return None
+    polygons = [
+        one
+        for part in parts
+        if part is not None
+        for one in (part["coordinates"] if part["type"] == "MultiPolygon" else [part["coordinates"]])
+    ]
+    return {"type": "MultiPolygon", "coordinates": polygons}
 
 
 def _content(path: Path, reader: _Features) -> Any:
@@ -173,15 +187,13 @@ def _content(path: Path, reader: _Features) -> Any:
 def _by_lines(lines: list[str], reader: _Features) -> list[Any]:
     """One feature a line (GeoJSONSeq); empty where the file is no such thing."""
     found: list[Any] = []
-    wrong = 0
     for line in lines:
         try:
             found.append(_parsed(line))
         except (ValueError, RecursionError):
-            wrong += 1
             found.append(None)
-    whole = [one for one in found if isinstance(one, dict) and isinstance(one.get("type"), str)]
-    return found if len(whole) > wrong and len(whole) + wrong == len(found) else []
+    whole = sum(isinstance(one, dict) and isinstance(one.get("type"), str) for one in found)
+    return found if 2 * whole >= len(found) else []
 
 
 def _where(error: ValueError) -> str:

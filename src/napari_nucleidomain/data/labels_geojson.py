@@ -269,11 +269,14 @@ def read_drawn(path: Path, axes: str = "") -> tuple[list[Drawn], list[str]]:
 
 
 def _by_kind(items: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Detections and cells; where there are none what is not said to be something else; else tiles."""
+    """Detections and cells; where there are none annotations, and else tiles; with them what is said to be nothing."""
     places: dict[str, list[dict[str, Any]]] = {}
     for item in items:
         places.setdefault(item["kind"], []).append(item)
-    taken = {"detection", "cell"} & set(places) or {"", "annotation"} & set(places) or {"tile"} & set(places)
+    taken = {"detection", "cell"} & set(places) or {"annotation", ""} & set(places) or {"tile"} & set(places)
+    if taken <= {"detection", "cell"}:
+        # What is said to be nothing may be a nucleus as well.
+        taken |= {""} & set(places)
     notes = []
     for kind, those in places.items():
         if kind not in taken:
