@@ -206,11 +206,13 @@ def test_bad_files(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_bytes(b"not a zip")
     with zipfile.ZipFile(good) as packed:
         one = packed.read(packed.namelist()[0])
+    with zipfile.ZipFile(tmp_path / "notes.zip", "w") as packed:
+        packed.writestr("read me.txt", b"not a region")
     cases = [
         (tmp_path / "cut.zip", "damaged"),
         (tmp_path / "text.zip", "damaged"),
         (tmp_path / "absent.zip", "not there"),
-        (_zip(tmp_path / "empty.zip"), "no ImageJ regions"),
+        (tmp_path / "notes.zip", "no ImageJ regions"),
         (_zip(tmp_path / "short.zip", a=one[:50]), "damaged: a.roi"),
         (_zip(tmp_path / "cut coordinates.zip", a=one[:66]), "damaged: a.roi"),
         (_zip(tmp_path / "other.zip", a=b"Jout" + one[4:]), "damaged: a.roi"),

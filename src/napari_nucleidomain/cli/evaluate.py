@@ -14,14 +14,25 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import write_json
+from napari_nucleidomain.data.clicks_table import corner_note
+from napari_nucleidomain.data.geojson import is_geojson
 from napari_nucleidomain.data.labels_geojson import outlines_reach
-from napari_nucleidomain.data.labels_io import labels_shape, read_labels, says_no_size, separated, voxel_size
+from napari_nucleidomain.data.labels_io import (
+    labels_shape,
+    pixel_size,
+    read_labels,
+    says_no_size,
+    separated,
+    voxel_size,
+)
 from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import boxes
 from napari_nucleidomain.data.labels_rois import roi_reach
+from napari_nucleidomain.data.labels_text import is_outlines_text, text_reach
+from napari_nucleidomain.data.odd import likes_joined
+from napari_nucleidomain.data.painting import NOTHING_IN
 from napari_nucleidomain.data.pairing import kind_of, pair
-from napari_nucleidomain.data.points import read_points
-from napari_nucleidomain.data.rois import ROI_SUFFIXES
+from napari_nucleidomain.data.points import check_points, read_points
 from napari_nucleidomain.instances.contingency import added_up
 from napari_nucleidomain.instances.pointscores import score_points_large
 from napari_nucleidomain.instances.scores import score_labels, score_points
@@ -32,6 +43,7 @@ from .ranges import check_sizes
 from .say import one_line
 from .table import score_table
 
+Tell = Callable[[str], None]
 _LARGEST = 1 << 30  # pixels
 _SHOWN = ("aji", "aji_plus", "pq", "f1@0.5", "object_dice", "seg", "det", "op_csb", "pixel_dice", "pixel_iou")
 
@@ -41,13 +53,16 @@ def command(arguments: argparse.Namespace) -> int:
     sizes = check_sizes(arguments.pixel_size)
     pairs, problems = pair(arguments.predictions, arguments.truth)
     rows: dict[str, dict[str, Any]] = {}
+    notes: list[str] = []
     for name, predicted, truth in pairs:
         try:
-            rows[name] = score(predicted, truth, lambda note: print(note, file=sys.stderr), sizes)
+            rows[name] = score(predicted, truth, notes.append, sizes)
         except NucleiError as error:
             if len(pairs) == 1:
                 raise
             problems.append([str(predicted), str(error)])
+    for note in likes_joined(notes):
+        print(one_line(note), file=sys.stderr)
     if not rows:
         path, message = problems[-1]
         raise NucleiError(f"None of the {len(pairs)} pairs can be compared. {path}: {message}")
@@ -61,10 +76,7 @@ def command(arguments: argparse.Namespace) -> int:
 
 
 def score(
-    predicted: Path,
-    truth: Path,
-    tell: Callable[[str], None] = lambda note: None,
-    pixel_size: Sequence[float] = (),
+    predicted: Path, truth: Path, tell: Tell = lambda note: None, pixel_size: Sequence[float] = ()
 ) -> dict[str, Any]:
     """Scores of one pair: against outlines where the reference holds some, else against its clicks.
 
@@ -78,25 +90,30 @@ def score(
     """
     clicks = is_points(truth)
     if is_large(predicted) and (clicks or not says_no_size(truth)):
-        return _score_large(predicted, truth, clicks)
+        return _score_large(predicted, truth, clicks, tell)
     if not clicks:
         shape = _common_shape(predicted, truth)
         labels, reference = _labels(predicted, shape, tell), _labels(truth, shape, tell)
         given = _spacing(pixel_size, labels.ndim)
+        if not reference.any():
+            _tell_empty(truth, len(np.setdiff1d(labels, 0)), tell)
         if labels.ndim == 2:
             return dict(score_labels(labels, reference, spacing=given).as_dict())
         size = given or voxel_size(predicted) or voxel_size(truth)
         if size is None:
             tell(f"{predicted.name}: no distance, as neither file says its voxel size")
         return dict(score_labels(labels, reference, hausdorff=size is not None, spacing=size).as_dict())
-    points = read_points(truth)
+    points = _read_clicks(predicted, truth, tell)
     shape = None
     if says_no_size(predicted):
         # The image was at least as large as what is drawn and clicked on it.
         clicked = np.ceil(points[:, -2:].max(axis=0, initial=0.0)).astype(int) + 1
         reach = _reach(predicted)
         shape = (*reach[:-2], *np.maximum(reach[-2:], clicked).tolist())
-    return dict(score_points(_labels(predicted, shape, tell), points).as_dict())
+    labels = _labels(predicted, shape, tell)
+    if not len(points):
+        _tell_empty(truth, len(np.setdiff1d(labels, 0)), tell)
+    return dict(score_points(labels, _placed(truth, points, labels.shape, tell)).as_dict())
 
 
 def _spacing(sizes: Sequence[float], ndim: int) -> tuple[float, ...] | None:
@@ -107,10 +124,42 @@ def _spacing(sizes: Sequence[float], ndim: int) -> tuple[float, ...] | None:
     return tuple(sizes)[-ndim:] if len(sizes) > 1 else tuple(sizes) * ndim
 
 
-def _labels(path: Path, shape: tuple[int, ...] | None, tell: Callable[[str], None]) -> np.ndarray:
+def _read_clicks(predicted: Path, truth: Path, tell: Tell) -> np.ndarray:
+    size = None if says_no_size(predicted) else pixel_size(predicted)
+    return read_points(truth, told=lambda note: tell(f"{truth.name}: {note}"), pixel_size_um=size)
+
+
+def _placed(truth: Path, points: np.ndarray, shape: tuple[int, ...], tell: Tell) -> np.ndarray:
+    """Clicks on the image; that a few lie outside, or all in one corner, is told.
+
+    Raises
+    ------
+    NucleiError
+        Many lie outside, or they have another number of coordinates.
+    """
+    if not len(points):
+        return points
+    for finding in check_points(points, shape, close_px=0):
+        if finding.kind in ("dimension", "outside", "other-image"):
+            if finding.severity == "error":
+                raise NucleiError(f"{truth.name}: {finding.message}", "Give the clicks of this very image.")
+            tell(f"{truth.name}: {finding.message} Not counted.")
+            points = np.delete(points, finding.indices, axis=0)
+    if said := corner_note(truth, points, shape):
+        tell(f"{truth.name}: {said}")
+    return points
+
+
+def _tell_empty(truth: Path, extra: int, tell: Tell) -> None:
+    tell(f"{truth.name} holds no outlines and no points: a reference without nuclei, to which {extra:,} are extra.")
+
+
+def _labels(path: Path, shape: tuple[int, ...] | None, tell: Tell) -> np.ndarray:
     found = separated(read_labels(path, shape))
     for note in found.notes:
-        tell(f"{path.name}: {note}")
+        # Of a reference without nuclei more is said.
+        if note != NOTHING_IN:
+            tell(f"{path.name}: {note}")
     return found.labels
 
 
@@ -130,9 +179,13 @@ def _common_shape(predicted: Path, truth: Path) -> tuple[int, ...] | None:
 
 
 def _reach(path: Path) -> tuple[int, ...]:
-    reach = roi_reach(path) if path.suffix.lower() in ROI_SUFFIXES else outlines_reach(path)
+    reach: tuple[int, ...] | None
+    if is_geojson(path):
+        reach = outlines_reach(path)
+    else:
+        reach = text_reach(path) if is_outlines_text(path) else roi_reach(path)
     if reach is None:
-        raise NucleiError(f"{path.name} holds no outlines.", "Export the nuclei as polygons, or give a label image.")
+        return (1, 1)
     if math.prod(reach) > _LARGEST:
         raise NucleiError(
             f"The outlines of {path.name} reach to {'×'.join(map(str, reach))} pixels, too far to be compared in "
@@ -142,11 +195,12 @@ def _reach(path: Path) -> tuple[int, ...]:
     return reach
 
 
-def _score_large(predicted: Path, truth: Path, clicks: bool) -> dict[str, Any]:
+def _score_large(predicted: Path, truth: Path, clicks: bool, tell: Tell) -> dict[str, Any]:
     """The same scores block by block, but for the Hausdorff distance, which looks at whole nuclei."""
     with open_labels(predicted) as labels:
         if clicks:
-            return dict(score_points_large(labels, read_points(truth)).as_dict())
+            points = _placed(truth, _read_clicks(predicted, truth, tell), tuple(labels.shape), tell)
+            return dict(score_points_large(labels, points).as_dict())
         with open_labels(truth) as reference:
             if tuple(labels.shape) != tuple(reference.shape):
                 raise NucleiError(

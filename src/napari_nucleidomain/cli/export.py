@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data.geojson import is_geojson
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_geojson import read_labels_geojson
 from napari_nucleidomain.data.labels_io import read_labels, read_labels_of, separated, voxel_size
@@ -35,7 +37,7 @@ def command(arguments: argparse.Namespace) -> int:
         for doubt in image.size_doubts:
             print(f"{image.name}: {doubt}", file=sys.stderr)
     origin = parse_origin(arguments.qupath_origin, image) if arguments.qupath_origin is not None else None
-    drawn = arguments.labels.suffix.lower() in (".geojson", ".json")
+    drawn = is_geojson(arguments.labels)
     if origin is not None and not drawn and kind != "geojson":
         raise NucleiError("--qupath-origin moves outlines of QuPath only.", "Give or write a file ending in .geojson.")
     if is_large(arguments.labels):
@@ -43,16 +45,20 @@ def command(arguments: argparse.Namespace) -> int:
             _export(arguments, kind, labels, image, origin)
     elif drawn and origin is not None:
         shape = image.spatial_shape if image else None
-        labels = read_labels_geojson(arguments.labels, shape, (-origin[0], -origin[1]))
+        labels = read_labels_geojson(arguments.labels, shape, (-origin[0], -origin[1]), told=partial(_tell, arguments))
         _export(arguments, kind, labels, image, origin)
     else:
         # Outlines do not say how large their image is.
         found = separated(read_labels_of(arguments.labels, image) if image else read_labels(arguments.labels))
         for note in found.notes:
-            print(one_line(f"{arguments.labels.name}: {note}"), file=sys.stderr)
+            _tell(arguments, note)
         _export(arguments, kind, found.labels, image, origin)
     print(arguments.out)
     return ExitCode.DONE
+
+
+def _tell(arguments: argparse.Namespace, note: str) -> None:
+    print(one_line(f"{arguments.labels.name}: {note}"), file=sys.stderr)
 
 
 def _kind_of(out: Path) -> str:

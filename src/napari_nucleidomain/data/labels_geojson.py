@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.instances.outlines import Outline, Polygon, outlines, rasterise
+from napari_nucleidomain.instances.outlines import Outline, outlines
 from napari_nucleidomain.instances.pieces import pieces
 
 from .axes import ArrayLike
-from .geojson import feature, polygons_of, read_features, ring_json, write_features
+from .drawn import Drawn, from_polygons
+from .geojson import LINES, POINTS, POLYGONS, feature, polygons_of, read_features, ring_json, write_features
+from .odd import Odd
+from .painting import NOTHING_IN, check_place, nuclei_of, paint, reach_of
 
 _BLOCK = 4096  # rows and columns looked at in one go; larger label images are traced piece by piece
 ID_NAME = "Label"
+_LARGEST_ID = np.iinfo(np.uint32).max
+_HINT = "Export the detections from QuPath as GeoJSON."
+_KINDS = {
+    "": ("other outline is", "other outlines are"),
+    "annotation": ("annotation is", "annotations are"),
+    "detection": ("detection is", "detections are"),
+    "cell": ("outline is a cell", "outlines are cells"),
+    "tile": ("tile is", "tiles are"),
+    "core": ("core of a tissue microarray is", "cores of a tissue microarray are"),
+    "root": ("outline of the whole image is", "outlines of the whole image are"),
+}
 
 
 def write_labels_geojson(
@@ -121,7 +136,11 @@ def _rows(measurements: Mapping[str, Any]) -> dict[int, list[dict[str, Any]]]:
 
 
 def read_labels_geojson(
-    path: Path, shape: Sequence[int] | None, offset: Sequence[float] = (0.0, 0.0), axes: str = ""
+    path: Path,
+    shape: Sequence[int] | None,
+    offset: Sequence[float] = (0.0, 0.0),
+    axes: str = "",
+    told: Callable[[str], None] | None = None,
 ) -> np.ndarray:
     """Fill outlines from QuPath (or from `write_labels_geojson`) into a label image.
 
@@ -129,6 +148,7 @@ def read_labels_geojson(
     ----------
     path : Path
         Polygons. Detections and cells are taken, and annotations only where there are no others; of cells the nucleus.
+        What encloses several others is a region and left out; see `nested.sort_out`.
     shape : sequence of int or None
         Lengths of the image, which the file does not say: planes, where there are `axes` for them, rows and columns.
     offset : sequence of float
@@ -136,44 +156,47 @@ def read_labels_geojson(
     axes : str
         ``"Z"``, ``"T"`` or ``"TZ"``: axes of a stack, on whose planes the outlines lie as QuPath says (the first where
         it says nothing).
+    told : callable, optional
+        Given one line for each kind of thing that was left out or taken for granted.
 
     Returns
     -------
     ndarray of `shape`, uint32
-        Ids from the measurement ``Label`` where all have one of their own, else counted from 1.
+        Ids from the measurement ``Label`` where all have one of their own, else counted from 1. All 0 where the file
+        has no entries at all.
 
     Raises
     ------
     NucleiError
-        `shape` is None, the file is damaged or holds no outlines, or they lie outside the image.
+        `shape` is None, the file is damaged or holds entries but no outlines of nuclei, or they lie outside the image.
     """
-    if shape is None or len(shape) != 2 + len(axes):
+    if shape is None or len(shape) < 2:
         raise NucleiError(
             f"{path.name} holds outlines without the size of their image.", "Open it together with its flat image."
         )
-    found = _outlines(path)
+    found, notes = read_drawn(path, axes)
+    tell = told or (lambda note: None)
     if not found:
-        raise NucleiError(f"{path.name} holds no outlines.", "Export the detections from QuPath as GeoJSON.")
-    moved = np.asarray(offset, np.float64)
+        tell(NOTHING_IN)
+        return np.zeros(tuple(int(n) for n in shape), np.uint32)
+    if len(shape) != 2 + len(axes):
+        raise NucleiError(
+            f"{path.name} holds outlines without the size of their image.", "Open it together with its flat image."
+        )
+    found = [one.moved(np.asarray(offset, np.float64)) for one in found]
     lengths = (int(shape[-2]), int(shape[-1]))
-    check_place(path, found, moved, lengths)
-
-    def shapes(chosen: Iterable[int]) -> Iterable[Outline]:
-        for nucleus, polygons in (found[k] for k in chosen):
-            parts = (Polygon(p[0] - moved, tuple(hole - moved for hole in p[1:])) for p in polygons)
-            yield Outline(nucleus, tuple(parts))
-
-    if not axes:
-        return rasterise(shapes(range(len(found))), lengths)
-    places = planes_of(path, axes)
-    if any(at >= n for place in places for at, n in zip(place, shape, strict=False)):
+    nuclei, more = nuclei_of(found)
+    outside = check_place(path, [one for _, one in nuclei], lengths)
+    if any(at >= n for _, one in nuclei for at, n in zip(one.plane, shape, strict=False)):
         raise NucleiError(
             f"{path.name} has outlines on planes that the image does not have.",
             "Attach the outlines of this very image.",
         )
-    labels = np.zeros(tuple(int(n) for n in shape), np.uint32)
-    for place in set(places):
-        labels[place] = rasterise(shapes(k for k, one in enumerate(places) if one == place), lengths)
+    if not nuclei:
+        raise NucleiError(f"{path.name} holds no outlines of nuclei. {' '.join(more)}".strip(), _HINT)
+    labels, lost = paint(nuclei, shape)
+    for note in (*notes, *more, *outside, *lost):
+        tell(note)
     return labels
 
 
@@ -183,73 +206,127 @@ def planes_of(path: Path, axes: str) -> list[tuple[int, ...]]:
     Raises
     ------
     NucleiError
-        The file is absent, damaged or no GeoJSON, or a plane in it is no number.
+        The file is absent, damaged or no GeoJSON.
     """
-    places = []
-    for item in _items(path):
-        told = (item.get("nucleus") or item["geometry"]).get("plane") or item["geometry"].get("plane") or {}
-        try:
-            places.append(tuple(max(0, int(told.get(axis.lower(), 0))) for axis in axes))
-        except (TypeError, ValueError, AttributeError) as error:
-            raise NucleiError(
-                f"{path.name} has an outline on a plane that is no number.", "Export it again."
-            ) from error
-    return places
+    return [one.plane for one in read_drawn(path, axes)[0]]
 
 
 def outlines_reach(path: Path) -> tuple[int, int] | None:
-    """Rows and columns of the smallest image that begins at (0, 0) and holds all outlines; None where there are none.
+    """Rows and columns of the smallest image that begins at (0, 0) and holds all nuclei; None where there are none.
 
     Raises
     ------
     NucleiError
-        The file is absent, damaged or no GeoJSON.
+        The file is absent, damaged or no GeoJSON, or holds entries but no outlines.
     """
-    rings = [polygon[0].max(axis=0) for _, polygons in _outlines(path) for polygon in polygons]
+    return reach_of([one for _, one in nuclei_of(read_drawn(path)[0])[0]])
+
+
+def read_drawn(path: Path, axes: str = "") -> tuple[list[Drawn], list[str]]:
+    """All outlines of a file that may be nuclei by what it calls them, and lines on those that are none.
+
+    Parameters
+    ----------
+    path : Path
+    axes : str
+        See `read_labels_geojson`.
+
+    Returns
+    -------
+    list of Drawn
+        Empty only where the file has no entries at all.
+    list of str
+
+    Raises
+    ------
+    NucleiError
+        The file is absent, damaged or no GeoJSON, or has entries of which none is an outline.
+    """
+    odd = Odd()
+    features = read_features(path, odd)
+    if not features and not odd.found:
+        return [], []
+    points = sum(f["geometry"]["type"] in POINTS for f in features)
+    lines = sum(f["geometry"]["type"] in LINES for f in features)
+    areas, notes = _by_kind([f for f in features if f["geometry"]["type"] in POLYGONS])
+    found = []
+    for item in areas:
+        drawn = _drawn(item, path, odd, axes)
+        if drawn is not None:
+            found.append(drawn)
+    if not found:
+        if odd.found:
+            raise odd.refuse(path, "outlines", _HINT)
+        what = "only points" if points else "only lines" if lines else ""
+        raise NucleiError(f"{path.name} holds no outlines{', ' * bool(what) + what}. {' '.join(notes)}".strip(), _HINT)
+    for number, thing in ((points, "point"), (lines, "line")):
+        if number:
+            are = "entry is a" if number == 1 else "entries are"
+            notes.append(
+                f"{number:,} {are} {thing}{'s' * (number != 1)} and passed over: no outline{'s' * (number != 1)}."
+            )
+    return found, [*odd.notes(), *notes]
+
+
+def _by_kind(items: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Detections and cells; where there are none annotations, and else tiles; with them what is said to be nothing."""
+    places: dict[str, list[dict[str, Any]]] = {}
+    for item in items:
+        places.setdefault(item["kind"], []).append(item)
+    taken = {"detection", "cell"} & set(places) or {"annotation", ""} & set(places) or {"tile"} & set(places)
+    if taken <= {"detection", "cell"}:
+        # What is said to be nothing may be a nucleus as well.
+        taken |= {""} & set(places)
+    notes = []
+    for kind, those in places.items():
+        if kind not in taken:
+            notes.append(f"{len(those):,} {_KINDS[kind][len(those) != 1]} left out: no nuclei.")
+    cells = places.get("cell", []) if "cell" in taken else []
+    without = sum("nucleus" not in item for item in cells)
+    if without:
+        some = "They are" if without == len(cells) else f"{without:,} of them {'is' if without == 1 else 'are'}"
+        notes.append(
+            f"{len(cells):,} {_KINDS['cell'][len(cells) != 1]}. {some} without nuclei: the cells' outlines are taken."
+        )
+    if taken == {"tile"}:
+        notes.append("There are only tiles, as QuPath calls squares and superpixels: each counts as a nucleus.")
+    return [item for item in items if item["kind"] in taken], notes
+
+
+def _drawn(item: dict[str, Any], path: Path, odd: Odd, axes: str) -> Drawn | None:
+    """The outline of an entry; None where it is none, which is told."""
+    number = item["number"]
+    before = len(odd)
+    geometry = item.get("nucleus") or item["geometry"]
+    rings = polygons_of(geometry, path, odd, number)
+    plane = _plane(item, axes)
+    if plane is None:
+        odd("its plane is no number", number)
+        return None
     if not rings:
         return None
-    rows, columns = np.ceil(np.max(rings, axis=0))
-    return max(0, int(rows)), max(0, int(columns))
+    found = from_polygons(rings, number, nucleus=_nucleus(item["properties"]), kind=item["kind"], plane=plane)
+    if found is None and len(odd) == before:
+        odd("its outline has no area", number)
+    return found
 
 
-def _outlines(path: Path) -> list[tuple[int, list[list[np.ndarray]]]]:
-    """Id and polygons of each nucleus."""
-    items = _items(path)
-    many = (polygons_of(item.get("nucleus") or item["geometry"], path) for item in items)
-    return list(zip(_ids(items), many, strict=True))
+def _plane(item: dict[str, Any], axes: str) -> tuple[int, ...] | None:
+    told = (item.get("nucleus") or item["geometry"]).get("plane") or item["geometry"].get("plane") or {}
+    try:
+        return tuple(max(0, int(told.get(axis.lower(), 0))) for axis in axes)
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return None
 
 
-def _items(path: Path) -> list[dict[str, Any]]:
-    """Detections and cells, or where there are none all that has an area."""
-    items = [f for f in read_features(path) if f.get("nucleus") or f["geometry"]["type"] in {"Polygon", "MultiPolygon"}]
-    detected = [f for f in items if f["properties"].get("objectType") in {"detection", "cell", "tile"}]
-    return detected or items
-
-
-def check_place(
-    path: Path, found: list[tuple[int, list[list[np.ndarray]]]], moved: np.ndarray, shape: tuple[int, int]
-) -> None:
-    """Refuse outlines of another image: as with clicks, more than a tenth of them (and more than two) beside it."""
-    outer = [np.concatenate([polygon[0] for polygon in polygons]) - moved for _, polygons in found if polygons]
-    beside = sum(bool((ring.max(0) <= 0).any() or (ring.min(0) >= shape).any()) for ring in outer)
-    if beside and beside > min(len(outer) - 1, max(2, 0.1 * len(outer))):
-        reach = "×".join(str(int(v)) for v in np.ceil(np.max([ring.max(0) for ring in outer], axis=0)))
-        raise NucleiError(
-            f"{path.name}: {beside} of {len(outer)} outlines lie outside the image: they reach to {reach}, the image "
-            f"is {shape[0]}×{shape[1]}. They probably belong to another image.",
-            "Attach the outlines of this very image, or a label image.",
-        )
-
-
-def _ids(items: list[dict[str, Any]]) -> list[int]:
-    """Ids that were written with the outlines, or 1, 2, 3."""
-    found = []
-    for item in items:
-        measured = item["properties"].get("measurements") or {}
-        if isinstance(measured, list):
-            measured = {m.get("name"): m.get("value") for m in measured if isinstance(m, dict)}
-        value = measured.get(ID_NAME)
-        if not isinstance(value, (int, float)) or value != int(value) or value < 1:
-            return list(range(1, len(items) + 1))
-        found.append(int(value))
-    return found if len(set(found)) == len(found) else list(range(1, len(items) + 1))
+def _nucleus(properties: dict[str, Any]) -> int:
+    """The id that was written with an outline; 0 where that is no whole number from 1."""
+    measured = properties.get("measurements")
+    if isinstance(measured, list):
+        named = [one for one in measured if isinstance(one, dict)]
+        value = next((one.get("value") for one in reversed(named) if one.get("name") == ID_NAME), None)
+    else:
+        value = measured.get(ID_NAME) if isinstance(measured, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return 0
+    return int(value) if value == int(value) and 1 <= value <= _LARGEST_ID else 0

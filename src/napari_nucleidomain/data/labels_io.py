@@ -12,9 +12,11 @@ from napari_nucleidomain.contracts import NucleiError
 
 from .axes import UNKNOWN, LazyArray
 from .cellpose_seg import is_pickled, read_masks
+from .geojson import is_geojson
 from .images import Image
 from .labels_out import FORMATS, write_labels
-from .masks import as_mask, is_binary, split_binary
+from .labels_text import is_outlines_text, read_labels_text
+from .masks import as_mask, is_binary, nuclei_of_mask, split_binary, wrapped
 from .readers import IMAGE_SUFFIXES, RawImage, read_file
 from .rois import ROI_SUFFIXES
 
@@ -32,7 +34,6 @@ __all__ = [
     "write_labels",
 ]
 
-_GEOJSON = (".geojson", ".json")
 # Outlines may lie in files of these endings; .json only where it was named as such.
 LABEL_SUFFIXES = (*IMAGE_SUFFIXES, ".geojson", *ROI_SUFFIXES)
 
@@ -85,14 +86,20 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: 
         classes instead of ids.
     """
     path = Path(path)
-    if path.suffix.lower() in _GEOJSON:
+    notes: list[str] = []
+    said: list[str]
+    if is_geojson(path):
         from .labels_geojson import read_labels_geojson
 
-        return ReadLabels(read_labels_geojson(path, shape))
+        said = []
+        return ReadLabels(read_labels_geojson(path, shape, told=said.append), False, said)
     if path.suffix.lower() in ROI_SUFFIXES:
         from .labels_rois import read_labels_rois
 
         labels, said = read_labels_rois(path, shape, channels=channels)
+        return ReadLabels(labels, False, said)
+    if is_outlines_text(path):
+        labels, said = read_labels_text(path, shape)
         return ReadLabels(labels, False, said)
     if is_pickled(path):
         # cellpose numbers its nuclei; a single one with the number 1 is no mask.
@@ -108,10 +115,9 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: 
         ) from error
     finally:
         raw.close()
-    notes: list[str] = []
     if "C" in axes:
-        pixels = _one_channel(path, pixels)
-        notes.append("A grey picture saved as colour: one of its equal channels was taken.")
+        pixels, taken = _one_channel(path, pixels)
+        notes.append(taken)
     return _checked(path, pixels, notes)
 
 
@@ -134,13 +140,15 @@ def read_labels_of(path: Path | str, image: Image) -> ReadLabels:
         See `read_labels`.
     """
     shape = image.spatial_shape
-    if Path(path).suffix.lower() in _GEOJSON and image.plane_axes:
+    if image.plane_axes and is_geojson(Path(path)):
         from .labels_geojson import planes_of, read_labels_geojson
 
         if len({*planes_of(Path(path), image.plane_axes), (0,) * len(image.plane_axes)}) > 1:
             shape = (*image.plane_shape, *shape)
-            return ReadLabels(read_labels_geojson(Path(path), shape, axes=image.plane_axes))
-    if Path(path).suffix.lower() in ROI_SUFFIXES and image.plane_axes:
+            said: list[str] = []
+            labels = read_labels_geojson(Path(path), shape, axes=image.plane_axes, told=said.append)
+            return ReadLabels(labels, False, said)
+    elif Path(path).suffix.lower() in ROI_SUFFIXES and image.plane_axes:
         from .labels_rois import has_planes
 
         if has_planes(Path(path)):
@@ -150,7 +158,7 @@ def read_labels_of(path: Path | str, image: Image) -> ReadLabels:
 
 def says_no_size(path: Path) -> bool:
     """Whether a file holds outlines as polygons, which do not say how large their image is."""
-    return path.suffix.lower() in (*_GEOJSON, *ROI_SUFFIXES)
+    return is_geojson(path) or path.suffix.lower() in ROI_SUFFIXES or is_outlines_text(path)
 
 
 def labels_shape(path: Path | str) -> tuple[int, ...]:
@@ -166,6 +174,16 @@ def labels_shape(path: Path | str) -> tuple[int, ...]:
     raw, view, axes = _open(Path(path))
     raw.close()
     return view.shape[:-1] if "C" in axes else view.shape
+
+
+def pixel_size(path: Path | str) -> tuple[float, float] | None:
+    """Pixel size (y, x) in µm that a label image states; None where it states none."""
+    if says_no_size(Path(path)) or is_pickled(Path(path)):
+        return None
+    raw = read_file(Path(path), palette="index")
+    raw.close()
+    y, x = (raw.pixel_size.get(axis) for axis in "YX")
+    return (float(y), float(x)) if y and x else None
 
 
 def voxel_size(path: Path | str) -> tuple[float, float, float] | None:
@@ -206,13 +224,37 @@ def _open(path: Path) -> tuple[RawImage, LazyArray, str]:
     return raw, LazyArray(level, letters, axes, name=path.name), axes
 
 
-def _one_channel(path: Path, pixels: np.ndarray) -> np.ndarray:
-    """Of a colour picture all of whose colours are equal, one; anything else is refused."""
-    colours = pixels[..., :3] if pixels.shape[-1] == 4 else pixels
-    if pixels.shape[-1] in (3, 4) and bool(np.all(colours == colours[..., :1])):
-        return np.ascontiguousarray(colours[..., 0])
-    if pixels.shape[-1] == 2:
-        return np.ascontiguousarray(pixels[..., 0])
+def _one_channel(path: Path, pixels: np.ndarray) -> tuple[np.ndarray, str]:
+    """A colour picture all of whose colours are equal, or that has only two: what it says, and a line on what was done.
+
+    Raises
+    ------
+    NucleiError
+        It has more colours.
+    """
+    colours, clear = pixels, None
+    if pixels.shape[-1] in (2, 4):
+        colours, clear = pixels[..., :-1], pixels[..., -1]
+        if (clear == clear.flat[0]).all():
+            clear = None
+    grey = bool(np.all(colours == colours[..., :1]))
+    if grey and clear is not None and (colours == colours.flat[0]).all():
+        return np.ascontiguousarray(clear), "Only its transparency differs: what is opaque was taken."
+    if grey:
+        one = np.ascontiguousarray(colours[..., 0])
+        if clear is not None:
+            one = np.where(clear > 0, one, 0).astype(one.dtype)
+        return one, "A grey picture saved as colour: one of its equal channels was taken."
+    first = colours.reshape(-1, colours.shape[-1])[0]
+    away = (colours != first).any(axis=-1)
+    other = colours[away][0]
+    if clear is None and bool((colours[away] == other).all()):
+        # 1 and 2: which of them is background is told by what goes round the edge, unless one is black.
+        values = np.where(away, 2, 1).astype(np.uint8)
+        for value, colour in ((1, first), (2, other)):
+            if not colour.any():
+                values = np.where(values == value, 0, 255).astype(np.uint8)
+        return values, "A picture of only two colours."
     raise NucleiError(
         f"{path.name} is a colour picture of outlines, not outlines.",
         "Save the label image itself (one number per nucleus) as TIFF or 16-bit PNG, not a coloured view of it.",
@@ -224,13 +266,15 @@ def _checked(path: Path, pixels: np.ndarray, notes: list[str]) -> ReadLabels:
         raise NucleiError(f"{path.name} has no pixels: its size is {'×'.join(map(str, pixels.shape))}.", _HINT)
     if pixels.dtype == np.bool_:
         return ReadLabels(pixels.astype(np.uint32), True, notes)
+    if pixels.dtype.kind not in "fui":
+        raise NucleiError(f"{path.name} holds {pixels.dtype}, so it is no label image.", _HINT)
+    if (mask := _one_odd_value(pixels)) is not None:
+        return ReadLabels(mask, True, notes)
     if pixels.dtype.kind == "f":
         if not np.isfinite(pixels).all() or not np.array_equal(pixels, np.floor(pixels)):
             raise NucleiError(f"{path.name} holds fractions or missing numbers, so it is no label image.", _HINT)
         if pixels.dtype.itemsize < 8 and pixels.max() > 1 << 24:
             raise NucleiError(f"{path.name} holds numbers that its type ({pixels.dtype}) cannot tell apart.", _HINT)
-    elif pixels.dtype.kind not in "ui":
-        raise NucleiError(f"{path.name} holds {pixels.dtype}, so it is no label image.", _HINT)
     if pixels.dtype.kind in "if" and pixels.min() < 0:
         raise NucleiError(f"{path.name} holds negative numbers, so it is no label image.", _HINT)
     if pixels.max() > _LARGEST:
@@ -243,7 +287,20 @@ def _checked(path: Path, pixels: np.ndarray, notes: list[str]) -> ReadLabels:
         return ReadLabels(labels, True, notes)
     if blurred := as_mask(path.name, labels):
         return ReadLabels(blurred[0], True, [*notes, blurred[1]])
+    if said := wrapped(labels):
+        notes.append(said)
     return ReadLabels(labels, False, notes)
+
+
+def _one_odd_value(pixels: np.ndarray) -> np.ndarray | None:
+    """A mask of 0 and one number that no nucleus can have (below 0, a fraction, a huge one), as 0 and 1."""
+    low, high = pixels.min(), pixels.max()
+    if low == high or 0 not in (low, high) or not np.isfinite([float(low), float(high)]).all():
+        return None
+    value = low if low != 0 else high
+    if (0 < value <= _LARGEST and value == np.floor(value)) or np.any((pixels != 0) & (pixels != value)):
+        return None
+    return (pixels != 0).astype(np.uint32)
 
 
 def separated(found: ReadLabels) -> ReadLabels:
@@ -260,10 +317,11 @@ def separated(found: ReadLabels) -> ReadLabels:
     """
     if not found.binary:
         return found
-    labels = split_binary(found.labels)
+    mask, taken = nuclei_of_mask(found.labels)
+    labels = split_binary(mask)
     pieces = int(labels.max(initial=0))
     note = f"It is a black-and-white mask: each of its {pieces:,} connected pieces counts as one nucleus"
-    notes = [*found.notes, f"{note}, nuclei that touch as one together."]
+    notes = [*found.notes, *taken, f"{note}, nuclei that touch as one together."]
     if np.count_nonzero(labels) > labels.size / 2:
         notes.append("More than half of it is marked as nuclei: are black and white exchanged?")
     return ReadLabels(labels, True, notes)

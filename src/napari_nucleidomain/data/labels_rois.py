@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.instances.outlines import Outline, Polygon, rasterise
+from napari_nucleidomain.instances.outlines import Outline
 
 from .axes import ArrayLike
-from .labels_geojson import check_place, trace
+from .drawn import Drawn, from_rings
+from .labels_geojson import trace
+from .odd import Odd
+from .painting import NOTHING_IN, check_place, nuclei_of, paint, reach_of
 from .rois import Roi, read_rois
 from .rois_out import area_bytes, place_fields, write_rois
 
@@ -113,41 +116,64 @@ def read_labels_rois(
     """
     if shape is None or not 2 <= len(shape) <= 4:
         raise NucleiError(f"{path.name} holds outlines without the size of their image.", "Open it with its image.")
-    rois, others = read_rois(path)
+    lengths = tuple(int(n) for n in shape)
+    rois, notes = read_rois(path)
+    if not rois and not notes:
+        return np.zeros(lengths, np.uint32), [NOTHING_IN]
     areas = [roi for roi in rois if roi.rings]
-    notes = _passed_over(others, sum(not roi.rings for roi in rois))
+    notes = [*notes, *_points(len(rois) - len(areas))]
     if not areas:
         raise NucleiError(
-            f"{path.name} holds no outlines{', only points' if rois else ''}.",
+            f"{path.name} holds no outlines{', only points' if rois else ''}. {' '.join(notes)}".strip(),
             "Attach it as clicks." if rois else "Save polygons, freehand or traced regions from Fiji.",
         )
-    lengths = tuple(int(n) for n in shape)
-    planes = [_plane(path, roi, lengths[:-2], channels) for roi in areas]
     told = {roi.plane((1,), channels) for roi in areas} - {None}
     if len(lengths) == 2 and len(told) > 1:
         raise NucleiError(
             f"{path.name} holds outlines of {len(told)} planes, but the image is flat.",
             "Attach the outlines of this very image.",
         )
-    ids = _ids(areas, planes)
+    found, placeless = _drawn(path, areas, lengths[:-2], channels)
     moved = np.asarray(offset, np.float64)
-    check_place(path, [(1, [roi.rings]) for roi in areas], moved, (lengths[-2], lengths[-1]))
-    labels = np.zeros(lengths, np.uint32)
-    for plane in sorted(set(planes)):
-        here = [k for k, one in enumerate(planes) if one == plane]
-        shapes = [
-            Outline(ids[k], (Polygon(areas[k].rings[0] - moved, tuple(r - moved for r in areas[k].rings[1:])),))
-            for k in here
-        ]
-        labels[plane] = rasterise(shapes, (lengths[-2], lengths[-1]))
-    lost = len(set(ids)) - len(np.setdiff1d(labels, 0))
-    if lost:
-        notes.append(f"{lost} of the outlines hold no pixel, or lie under others.")
-    return labels, notes
+    nuclei, more = nuclei_of([one.moved(moved) for one in found])
+    outside = check_place(path, [one for _, one in nuclei], lengths[-2:])
+    labels, lost = paint(nuclei, lengths)
+    return labels, [*notes, *placeless, *more, *outside, *lost]
+
+
+def _drawn(path: Path, areas: list[Roi], lengths: tuple[int, ...], channels: int) -> tuple[list[Drawn], list[str]]:
+    """Regions as outlines on their planes, and a line on those that say no plane where others do."""
+    planes = [_plane(path, roi, lengths, channels) for roi in areas]
+    if all(plane is None for plane in planes):
+        raise NucleiError(f"{path.name}: an outline does not say on which plane of the stack it lies.", _HINT)
+    odd = Odd()
+    kept = []
+    for roi, plane in zip(areas, planes, strict=True):
+        if plane is None:
+            odd("it does not say on which plane of the stack it lies", roi.name)
+        else:
+            kept.append((roi, plane))
+    found = _shapes(kept, odd)
+    if not found:
+        raise odd.refuse(path, "outlines", "Draw them anew in Fiji.")
+    return found, odd.notes()
+
+
+def _shapes(placed: list[tuple[Roi, tuple[int, ...]]], odd: Odd) -> list[Drawn]:
+    ids = _ids([roi for roi, _ in placed], [plane for _, plane in placed])
+    found = []
+    for (roi, plane), nucleus in zip(placed, ids, strict=True):
+        kind = "rectangle" if roi.rectangle else ""
+        drawn = from_rings(roi.rings, roi.number, nucleus=nucleus, kind=kind, plane=plane)
+        if drawn is None:
+            odd("it has no area", roi.name)
+        else:
+            found.append(drawn)
+    return found
 
 
 def roi_reach(path: Path) -> tuple[int, ...] | None:
-    """Lengths of the smallest image that begins at (0, 0) and holds all areas; None where there are none.
+    """Lengths of the smallest image that begins at (0, 0) and holds all nuclei; None where there are none.
 
     Of (planes, rows, columns) the first only where the areas lie on several.
 
@@ -159,10 +185,11 @@ def roi_reach(path: Path) -> tuple[int, ...] | None:
     areas = [roi for roi in read_rois(path)[0] if roi.rings]
     if not areas:
         return None
-    rows, columns = np.ceil(np.max([ring.max(axis=0) for roi in areas for ring in roi.rings], axis=0))
     planes = {plane for roi in areas if (plane := roi.plane((0,))) is not None}
-    deep = (max(plane[0] for plane in planes) + 1,) if len(planes) > 1 else ()
-    return (*deep, max(0, int(rows)), max(0, int(columns)))
+    deep = len(planes) > 1
+    found = _shapes([(roi, (roi.plane((0,)) or ()) if deep else ()) for roi in areas], Odd())
+    reach = reach_of([one for _, one in nuclei_of(found)[0]])
+    return None if reach is None else ((max(plane[0] for plane in planes) + 1,) if deep else ()) + reach
 
 
 def has_planes(path: Path) -> bool:
@@ -176,22 +203,19 @@ def has_planes(path: Path) -> bool:
     return any(roi.position or roi.z or roi.t or roi.positions is not None for roi in read_rois(path)[0])
 
 
-def _passed_over(others: int, points: int) -> list[str]:
-    notes = []
-    if points:
-        notes.append(f"{points} of its regions hold points, which are no outlines.")
-    if others:
-        notes.append(f"{others} of its regions are lines or texts and were passed over.")
-    return notes
+def _points(number: int) -> list[str]:
+    if not number:
+        return []
+    return [f"{number} of its regions hold{'s' * (number == 1)} points, which are no outlines."]
 
 
-def _plane(path: Path, roi: Roi, lengths: tuple[int, ...], channels: int) -> tuple[int, ...]:
-    """The plane a region lies on in a stack of these lengths; () in a flat image."""
+def _plane(path: Path, roi: Roi, lengths: tuple[int, ...], channels: int) -> tuple[int, ...] | None:
+    """The plane a region lies on in a stack of these lengths; () in a flat image, None where it says none."""
     if not lengths:
         return ()
     plane = roi.plane(lengths, channels)
     if plane is None:
-        raise NucleiError(f"{path.name}: an outline does not say on which plane of the stack it lies.", _HINT)
+        return None
     if any(at >= n or at < 0 for at, n in zip(plane, lengths, strict=True)):
         said = ", ".join(str(at + 1) for at in plane)
         raise NucleiError(
@@ -202,9 +226,9 @@ def _plane(path: Path, roi: Roi, lengths: tuple[int, ...], channels: int) -> tup
 
 
 def _ids(areas: list[Roi], planes: list[tuple[int, ...]]) -> list[int]:
-    """Ids that were written with the regions, or 1, 2, 3; a region copied in Fiji is a nucleus of its own."""
+    """Ids that were written with the regions, or none; a region copied in Fiji is a nucleus of its own."""
     if not all(roi.nucleus for roi in areas):
-        return list(range(1, len(areas) + 1))
+        return [0] * len(areas)
     spare = max(roi.nucleus for roi in areas)
     seen: set[tuple[int, tuple[int, ...]]] = set()
     ids = []

@@ -11,19 +11,20 @@ from typing import Literal
 from napari_nucleidomain.contracts import NucleiError
 
 from .cellpose_seg import SEG_ENDING
-from .geojson import read_features
+from .geojson import POINTS, POLYGONS, is_geojson, read_features
 from .labels_io import LABEL_SUFFIXES
-from .points import POINT_SUFFIXES
+from .labels_text import is_outlines_text
+from .odd import Odd
+from .points import POINT_SUFFIXES, TABLE_SUFFIXES
 from .readers import plain_name
 from .rois import ROI_SUFFIXES, read_rois
 
 Kind = Literal["labels", "points"]
-_GEOJSON = {".geojson", ".json"}
 # Endings that programs and people add to the name of an image, longest first: cellpose, Fiji, QuPath, this program.
 _ADDED = (
-    "_cp_masks", "_outlines", "-outlines", "_nuclei", "-nuclei", "_labels", "-labels", ".labels", "_points", "-points",
-    "_clicks", "-clicks", "_roiset", "_label", "-label", "_masks", "-masks", "_mask", "-mask", "_rois", "-rois",
-    "_seg", "_roi", "_gt",
+    "_cp_outlines", "_cp_masks", "_outlines", "-outlines", "_nuclei", "-nuclei", "_labels", "-labels", ".labels",
+    "_points", "-points", "_clicks", "-clicks", "_roiset", "_label", "-label", "_masks", "-masks", "_mask", "-mask",
+    "_rois", "-rois", "_seg", "_roi", "_gt",
 )  # fmt: skip
 _SHOWN = 5
 _HINT = "Give the files of one image the same name: liver-1.tif in one folder, liver-1.png or liver-1.csv in the other."
@@ -133,24 +134,22 @@ def kind_of(path: Path) -> Kind:
     Raises
     ------
     NucleiError
-        It holds neither, or both.
+        It holds both, or is damaged.
     """
-    suffix = path.suffix.lower()
-    if suffix in _GEOJSON:
-        kinds = {feature["geometry"]["type"] for feature in read_features(path)}
-        points, areas = bool(kinds & {"Point", "MultiPoint"}), bool(kinds & {"Polygon", "MultiPolygon"})
-    elif suffix in ROI_SUFFIXES:
+    if is_geojson(path):
+        kinds = {feature["geometry"]["type"] for feature in read_features(path, Odd())}
+        points, areas = bool(kinds & POINTS), bool(kinds & POLYGONS)
+    elif path.suffix.lower() in ROI_SUFFIXES:
         rois, _ = read_rois(path)
         points, areas = any(len(roi.points) for roi in rois), any(roi.rings for roi in rois)
     else:
-        return "points" if suffix == ".csv" else "labels"
-    if points == areas:
+        return "points" if path.suffix.lower() in TABLE_SUFFIXES and not is_outlines_text(path) else "labels"
+    if points and areas:
         raise NucleiError(
-            f"{path.name} holds both points and outlines."
-            if points
-            else f"{path.name} holds no outlines and no points.",
+            f"{path.name} holds both points and outlines.",
             "A reference is either the outlines of all nuclei or one click in each: save one of them alone.",
         )
+    # What holds neither says on reading what it holds instead; with nothing in it, it is an image without nuclei.
     return "points" if points else "labels"
 
 
@@ -158,16 +157,18 @@ def attachable(path: Path) -> bool:
     """Whether a file, by its name, may hold outlines or clicks and is more than a bare image."""
     small = path.name.casefold()
     # A bare .json may be anything: it is looked into only where a person names it.
+    if is_outlines_text(path):
+        return not small.startswith(".")
     if small.startswith(".") or path.suffix.lower() not in ({*LABEL_SUFFIXES, *POINT_SUFFIXES} - {".json"}):
         return False
-    polygons = path.suffix.lower() in (".csv", ".geojson", *ROI_SUFFIXES)
+    polygons = path.suffix.lower() in (".csv", ".tsv", ".geojson", *ROI_SUFFIXES)
     return polygons or small.endswith(SEG_ENDING) or _bare(plain_name(path)) != plain_name(path).casefold()
 
 
 def no_image(path: Path) -> bool:
     """Whether a file that was given among images is, by its name, outlines or clicks and certainly no image."""
     small = path.name.casefold()
-    polygons = path.suffix.lower() in (".csv", ".geojson", *ROI_SUFFIXES)
+    polygons = path.suffix.lower() in (".csv", ".tsv", ".geojson", *ROI_SUFFIXES) or is_outlines_text(path)
     return path.is_file() and (polygons or small.endswith(SEG_ENDING))
 
 
@@ -245,7 +246,8 @@ def _by_name(folder: Path, problems: list[list[str]]) -> dict[str, Path]:
         if path.name.startswith("."):
             continue
         name = plain_name(path)
-        if not _is_one(path) or path.suffix.lower() not in (*LABEL_SUFFIXES, *POINT_SUFFIXES):
+        usable = path.suffix.lower() in (*LABEL_SUFFIXES, *POINT_SUFFIXES)
+        if not _is_one(path) or not (usable or is_outlines_text(path) or is_geojson(path)):
             problems.append([str(path), "it is neither labels nor points."])
         elif name in found:
             problems.append([str(path), f"{found[name].name} has the same name and is used."])

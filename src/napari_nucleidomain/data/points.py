@@ -5,10 +5,7 @@ Rows of (y, x) or (z, y, x) in pixels of level 0; the centre of a pixel is a who
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,16 +13,18 @@ from typing import Literal
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_bytes, write_atomic
+from napari_nucleidomain.contracts.files import write_atomic
 
-from .geojson import HALF_PIXEL, feature, points_of, read_features, write_features
+from .clicks_table import read_clicks
+from .geojson import HALF_PIXEL, POINTS, feature, is_geojson, points_of, read_features, write_features
+from .odd import Odd
 from .rois import ROI_SUFFIXES, clicks_of
 from .rois_out import write_clicks
 
-POINT_SUFFIXES = (".csv", ".geojson", ".json", *ROI_SUFFIXES)
+# ImageJ and QuPath write tables under all of these names.
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+POINT_SUFFIXES = (".csv", ".tsv", ".geojson", ".json", *ROI_SUFFIXES)
 CLOSE_PX = 3.0
-# Ten million clicks.
-_MOST_BYTES = 256 << 20
 _HINT = "Save the Points layer from napari as CSV (columns index, axis-0, axis-1), or export GeoJSON from QuPath."
 
 
@@ -66,21 +65,31 @@ def inside(points: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 
 
 def read_points(
-    path: Path | str, ndim: int | None = None, offset: Sequence[float] = (0.0, 0.0), channels: int = 1
+    path: Path | str,
+    ndim: int | None = None,
+    offset: Sequence[float] = (0.0, 0.0),
+    channels: int = 1,
+    told: Callable[[str], None] | None = None,
+    pixel_size_um: Sequence[float] | None = None,
 ) -> np.ndarray:
     """Read clicks.
 
     Parameters
     ----------
     path : Path or str
-        napari's CSV (``index, axis-0, axis-1[, axis-2]``), a CSV with columns x and y (and z), GeoJSON
-        points (x, y), or point regions of ImageJ (``.zip``, ``.roi``). Decimal commas and semicolons are understood.
+        napari's CSV (``index, axis-0, axis-1[, axis-2]``), a table with columns x and y (and z; see
+        `clicks_table.read_clicks`), GeoJSON points (x, y), or point regions of ImageJ (``.zip``, ``.roi``).
     ndim : int, optional
         Spatial axes of the image. A leading column of zeros that is too many is dropped.
     offset : sequence of float
         Only GeoJSON: (y, x) to take off, where a slide's coordinates do not start at its first pixel.
     channels : int
         Of the image, for ImageJ regions in stacks; see `rois.Roi.plane`.
+    told : callable, optional
+        Given one line for each kind of entry that was passed over, and for what was taken for granted. Without it an
+        entry of GeoJSON that is no point, outline or line refuses the file.
+    pixel_size_um : sequence of float, optional
+        Of the image, (y, x) or (z, y, x): for tables in µm.
 
     Returns
     -------
@@ -90,74 +99,42 @@ def read_points(
     Raises
     ------
     NucleiError
-        The file is absent, empty, damaged, or has no such columns.
+        The file is absent, empty, damaged, has no such columns, or is in µm where the size of a pixel is unknown.
     """
     path = Path(path)
-    if path.suffix.lower() in ROI_SUFFIXES:
-        return clicks_of(path, ndim, channels)
-    points = _from_geojson(path, offset) if path.suffix.lower() in {".geojson", ".json"} else _from_csv(path)
+    if is_geojson(path):
+        points = _from_geojson(path, offset, told)
+    elif path.suffix.lower() in ROI_SUFFIXES:
+        return clicks_of(path, ndim, channels, told)
+    else:
+        found = read_clicks(path, pixel_size_um)
+        points = found.points
+        if told is not None:
+            for note in found.notes:
+                told(note)
     while ndim is not None and points.shape[1] > ndim and not points[:, 0].any():
         points = points[:, 1:]
     return points
 
 
-def _from_geojson(path: Path, offset: Sequence[float]) -> np.ndarray:
-    rows = [points_of(f["geometry"], path) for f in read_features(path)]
+def _from_geojson(path: Path, offset: Sequence[float], told: Callable[[str], None] | None) -> np.ndarray:
+    odd = Odd() if told is not None else None
+    features = read_features(path, odd)
+    rows = [points_of(f["geometry"], path, odd, f["number"]) for f in features]
     found = np.concatenate([np.zeros((0, 2)), *rows])
+    if told is not None and odd is not None:
+        if odd.found and not len(found):
+            raise odd.refuse(path, "points", _HINT)
+        others = sum(f["geometry"]["type"] not in POINTS for f in features)
+        notes = odd.notes()
+        if others:
+            one = others == 1
+            notes.append(
+                f"{others:,} {'entry is an outline or line' if one else 'entries are outlines or lines'}, no click."
+            )
+        for note in notes:
+            told(note)
     return found - HALF_PIXEL - np.asarray(offset, np.float64)
-
-
-def _from_csv(path: Path) -> np.ndarray:
-    try:
-        content = read_bytes(path, _MOST_BYTES)
-        text = content.decode("utf-8-sig")
-    except FileNotFoundError as error:
-        raise NucleiError(f"{path} is not there.", "Was it moved or renamed? Choose the file again.") from error
-    except (UnicodeDecodeError, OSError) as error:
-        raise NucleiError(f"{path.name} cannot be read as a table of points.", _HINT) from error
-    if len(content) > _MOST_BYTES:
-        raise NucleiError(f"{path.name} is larger than a table of clicks can be ({_MOST_BYTES:,} bytes).", _HINT)
-    if not text.strip():
-        raise NucleiError(f"{path.name} is empty.", _HINT)
-    first = text.splitlines()[0]
-    separator = max(";\t,", key=first.count)
-    table = csv.reader(io.StringIO(text), delimiter=separator)
-    try:
-        return _rows(path, table, separator)
-    except csv.Error as error:
-        # A cell of more than 131,072 characters, say.
-        raise NucleiError(f"{path.name}, line {table.line_num}, cannot be read as cells of a table.", _HINT) from error
-
-
-def _rows(path: Path, table: Iterator[list[str]], separator: str) -> np.ndarray:
-    columns = _columns(path, next(table))
-    rows = []
-    for number, row in enumerate(table, start=2):
-        if not any(cell.strip() for cell in row):
-            continue
-        try:
-            values = [float(row[c].replace(",", ".")) for c in columns]
-        except (ValueError, IndexError) as error:
-            raise NucleiError(
-                f"{path.name}, line {number}, holds no point: {separator.join(row)[:60]!r}.", _HINT
-            ) from error
-        if not np.isfinite(values).all():
-            raise NucleiError(f"{path.name}, line {number}, holds a point without a place (NaN).", "Remove that line.")
-        rows.append(values)
-    return np.array(rows, np.float64).reshape(-1, len(columns))
-
-
-def _columns(path: Path, header: list[str]) -> list[int]:
-    """Positions of the coordinates in the table, slowest axis first."""
-    names = [h.strip().strip('"').lower() for h in header]
-    numbered = {int(m[1]): k for k, n in enumerate(names) if (m := re.fullmatch(r"axis-(\d+)", n))}
-    if len(numbered) >= 2 and sorted(numbered) == list(range(len(numbered))):
-        return [numbered[k] for k in sorted(numbered)]
-    if "x" in names and "y" in names:
-        return [names.index(a) for a in ("z", "y", "x") if a in names]
-    raise NucleiError(
-        f"{path.name} has no columns axis-0 and axis-1, nor x and y; it has {', '.join(names)[:80]}.", _HINT
-    )
 
 
 def write_points(points: np.ndarray, path: Path | str, offset: Sequence[float] = (0.0, 0.0)) -> Path:

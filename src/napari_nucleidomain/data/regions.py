@@ -5,7 +5,7 @@ Coordinates as for points: rows (y, x), the centre of the first pixel is (0, 0),
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 
 from .geojson import HALF_PIXEL, feature, polygons_of, read_features, ring_json, write_features
+from .odd import Odd
 from .polygons import area, contains, fill
 
 _ROUND = 24  # corners by which a circle round a click is drawn
@@ -110,7 +111,9 @@ def regions_mask(regions: Iterable[Region], shape: Sequence[int], offset: Sequen
     return covered
 
 
-def read_regions(path: Path | str, offset: Sequence[float] = (0.0, 0.0)) -> list[Region]:
+def read_regions(
+    path: Path | str, offset: Sequence[float] = (0.0, 0.0), told: Callable[[str], None] | None = None
+) -> list[Region]:
     """Read regions from GeoJSON.
 
     Parameters
@@ -120,6 +123,8 @@ def read_regions(path: Path | str, offset: Sequence[float] = (0.0, 0.0)) -> list
         lines are passed over.
     offset : sequence of float
         (y, x) to take off, where a slide's coordinates do not start at its first pixel.
+    told : callable, optional
+        Given a line for each kind of entry that was passed over. Without it the first such entry refuses the file.
 
     Returns
     -------
@@ -131,14 +136,25 @@ def read_regions(path: Path | str, offset: Sequence[float] = (0.0, 0.0)) -> list
         The file is absent, damaged or no GeoJSON, or an outline in it is none.
     """
     path = Path(path)
+    odd = Odd() if told is not None else None
     regions = []
-    for item in read_features(path):
-        z_range = item["properties"].get("z_range")
-        for rings in polygons_of(item["geometry"], path):
+    for item in read_features(path, odd):
+        planes = _planes(item["properties"].get("z_range"))
+        for rings in polygons_of(item["geometry"], path, odd, item["number"]):
             moved = [r - HALF_PIXEL - np.asarray(offset, np.float64) for r in rings]
-            planes = (int(z_range[0]), int(z_range[1])) if isinstance(z_range, list) and len(z_range) == 2 else None
             regions.append(Region(moved[0], tuple(moved[1:]), planes))
+    if told is not None and odd is not None:
+        for note in odd.notes():
+            told(note)
     return regions
+
+
+def _planes(told: Any) -> tuple[int, int] | None:
+    """First plane and the one after the last, where a file says them."""
+    try:
+        return (int(told[0]), int(told[1])) if isinstance(told, list) and len(told) == 2 else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def write_regions(regions: Iterable[Region], path: Path | str, offset: Sequence[float] = (0.0, 0.0)) -> Path:

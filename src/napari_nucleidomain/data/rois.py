@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,13 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import refuse_special
 
+from .odd import Odd
+from .rois_shapes import BadOutline, check_finite, rings_of
+from .textfile import hidden_in_zip, zip_names
+
 ROI_SUFFIXES = (".zip", ".roi")
 _HINT = "In Fiji, select the ROIs in the ROI Manager and choose More > Save."
 _LARGEST = 1 << 26  # bytes of a single region: far more than any outline needs
-_OVAL_CORNERS = 16  # per pixel of its diameter, so that no pixel centre is missed
 # ImageJ keeps properties of a region on saving: this one holds the number of its nucleus.
 ID_KEY = "nucleus"
 
@@ -47,6 +51,12 @@ class Roi:
         Slice and moment in a hyperstack, counted from 1; 0: on all.
     positions : ndarray (N,) int64 or None
         Of points: the slice of each.
+    number : int
+        Of its entry in the file, counted from 1.
+    name : str
+        Of its entry.
+    rectangle : bool
+        Whether it was drawn as a rectangle.
     """
 
     rings: list[np.ndarray] = field(default_factory=list)
@@ -56,6 +66,9 @@ class Roi:
     z: int = 0
     t: int = 0
     positions: np.ndarray | None = None
+    number: int = 0
+    name: str = ""
+    rectangle: bool = False
 
     def plane(self, lengths: Sequence[int], channels: int = 1, at: int = 0) -> tuple[int, ...] | None:
         """Where it lies in a stack.
@@ -88,7 +101,7 @@ class Roi:
         return divmod(index, int(lengths[-1])) if lengths[-1] else None
 
 
-def read_rois(path: Path | str) -> tuple[list[Roi], int]:
+def read_rois(path: Path | str) -> tuple[list[Roi], list[str]]:
     """Read a `.roi` file or a zip of them.
 
     Parameters
@@ -98,56 +111,75 @@ def read_rois(path: Path | str) -> tuple[list[Roi], int]:
     Returns
     -------
     list of Roi
-        Areas and points, in the order of the file.
-    int
-        How many lines, angles, texts and pictures were passed over.
+        Areas and points, in the order of the file. Empty where a zip has no entries at all.
+    list of str
+        Lines on what was passed over: lines, angles, texts and pictures, and entries that are damaged.
 
     Raises
     ------
     NucleiError
-        The file is absent, damaged, protected by a password or holds no region at all.
+        The file is absent, damaged, protected by a password or holds files but no region.
     """
     path = Path(path)
     refuse_special(path)
     rois: list[Roi] = []
-    others = 0
+    others = number = 0
+    odd = Odd()
     try:
-        for name, content in _contents(path):
-            found = _decode(content, path, name)
+        for number, (name, content) in enumerate(_contents(path), start=1):
+            try:
+                found = _decode(content if isinstance(content, bytes) else content(), number, name)
+            except _NoRoi as error:
+                odd(f"it is no ImageJ region ({error})", name)
+                continue
             if found is None:
                 others += 1
             else:
                 rois.append(found)
     except FileNotFoundError as error:
         raise NucleiError(f"{path} is not there.", "Was it moved or renamed? Choose the file again.") from error
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError) as error:
         raise NucleiError(f"{path.name} is damaged: {error}.", _HINT) from error
-    if not rois and not others:
+    if not rois and odd.found:
+        why, places = next(iter(odd.found.items()))
+        raise NucleiError(f"{path.name} is damaged: {places[0]}: {why}.", _HINT)
+    if not number and not (path.suffix.lower() == ".zip" and not zip_names(path)):
         raise NucleiError(f"{path.name} holds no ImageJ regions (.roi).", _HINT)
-    return rois, others
+    passed = [f"{others} of its regions are lines or texts and were passed over."] if others else []
+    return rois, [*odd.notes(), *passed]
 
 
-def _contents(path: Path) -> Iterator[tuple[str, bytes]]:
+class _NoRoi(Exception):
+    """An entry cannot be read; the text says why."""
+
+
+def _contents(path: Path) -> Iterator[tuple[str, bytes | Callable[[], bytes]]]:
     if path.suffix.lower() == ".roi":
         yield path.name, path.read_bytes()
         return
     with zipfile.ZipFile(path) as packed:
         for entry in packed.infolist():
-            # Macs add a folder of their own to every zip they make.
-            hidden = entry.filename.startswith("__MACOSX/") or Path(entry.filename).name.startswith(".")
-            if entry.is_dir() or hidden or not entry.filename.lower().endswith(".roi"):
+            if entry.is_dir() or hidden_in_zip(entry.filename) or not entry.filename.lower().endswith(".roi"):
                 continue
             if entry.flag_bits & 1:
                 raise NucleiError(f"{path.name} is protected by a password.", "Unpack it, or save it without one.")
-            if entry.file_size > _LARGEST:
-                raise NucleiError(f"{path.name}: {entry.filename} is too large for an outline.", _HINT)
-            try:
-                yield entry.filename, packed.read(entry)
-            except (zlib.error, zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError) as error:
-                raise NucleiError(f"{path.name} is damaged: {entry.filename}: {error}.", _HINT) from error
+            yield entry.filename, partial(_unpacked, packed, entry)
 
 
-def _decode(content: bytes, path: Path, name: str) -> Roi | None:
+def _unpacked(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.file_size > _LARGEST:
+        raise _NoRoi("it is too large for an outline")
+    try:
+        with packed.open(entry) as handle:
+            content = handle.read(_LARGEST + 1)
+    except (zlib.error, zipfile.BadZipFile, EOFError, RuntimeError, NotImplementedError, OSError) as error:
+        raise _NoRoi("it cannot be unpacked") from error
+    if len(content) > _LARGEST:
+        raise _NoRoi("it is too large for an outline")
+    return content
+
+
+def _decode(content: bytes, number: int, name: str) -> Roi | None:
     """A region, or None for what is neither an area nor points."""
     import struct
 
@@ -161,14 +193,30 @@ def _decode(content: bytes, path: Path, name: str) -> Roi | None:
         if not known or raw.subtype in (ROI_SUBTYPE.TEXT, ROI_SUBTYPE.ARROW, ROI_SUBTYPE.IMAGE):
             return None
         roi = Roi(nucleus=_nucleus(raw.props), position=raw.position, z=raw.z_position, t=raw.t_position)
+        roi.number, roi.name = number, name
         if raw.roitype == ROI_TYPE.POINT:
             roi.points = _checked(raw.coordinates())
             if raw.counter_positions is not None and np.any(raw.counter_positions):
                 roi.positions = np.asarray(raw.counter_positions, np.int64)
         else:
-            roi.rings = _rings(raw)
-    except (ValueError, TypeError, struct.error, RuntimeError, NotImplementedError, IndexError, MemoryError) as error:
-        raise NucleiError(f"{path.name} is damaged: {name} is no ImageJ region ({error}).", _HINT) from error
+            roi.rings = rings_of(raw)
+            roi.rectangle = raw.roitype == ROI_TYPE.RECT and raw.multi_coordinates is None
+    except BadOutline as error:
+        raise _NoRoi(str(error)) from error
+    except (
+        ValueError,
+        TypeError,
+        struct.error,
+        RuntimeError,
+        NotImplementedError,
+        IndexError,
+        MemoryError,
+        OverflowError,
+        UnicodeDecodeError,
+    ) as error:
+        raise _NoRoi("its bytes are damaged") from error
+    if roi.points.size == 0 and not roi.rings:
+        raise _NoRoi("it has no area")
     return roi
 
 
@@ -181,38 +229,16 @@ def _nucleus(props: str) -> int:
     return 0
 
 
-def _rings(raw: Any) -> list[np.ndarray]:
-    from roifile import ROI_TYPE
-
-    if raw.multi_coordinates is not None:
-        parts = raw.path2coords(raw.multi_coordinates)
-    elif raw.roitype in (ROI_TYPE.RECT, ROI_TYPE.OVAL):
-        x, y, width, height = (
-            (raw.xd, raw.yd, raw.widthd, raw.heightd)
-            if raw.subpixelrect
-            else (raw.left, raw.top, raw.right - raw.left, raw.bottom - raw.top)
-        )
-        if raw.roitype == ROI_TYPE.RECT:
-            corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
-        else:
-            turn = np.linspace(0, 2 * np.pi, max(64, int(_OVAL_CORNERS * max(width, height))), endpoint=False)
-            corners = np.stack([np.cos(turn), np.sin(turn)], axis=1) / 2 + 0.5
-        parts = [corners * [width, height] + [x, y]]
-    else:
-        parts = [raw.coordinates()]
-    rings = [_checked(part) for part in parts]
-    return [ring for ring in rings if len(ring) >= 3]
-
-
 def _checked(pairs: Any) -> np.ndarray:
     """Rows (y, x) of x, y pairs."""
-    rows = np.asarray(pairs, np.float64)[:, ::-1].copy()
-    if not np.isfinite(rows).all():
-        raise ValueError("not finite")
+    rows = np.asarray(pairs, np.float64).reshape(-1, 2)[:, ::-1].copy()
+    check_finite(rows)
     return rows
 
 
-def clicks_of(path: Path, ndim: int | None = None, channels: int = 1) -> np.ndarray:
+def clicks_of(
+    path: Path, ndim: int | None = None, channels: int = 1, told: Callable[[str], None] | None = None
+) -> np.ndarray:
     """Clicks of point regions.
 
     Parameters
@@ -222,6 +248,8 @@ def clicks_of(path: Path, ndim: int | None = None, channels: int = 1) -> np.ndar
         Axes of the image; by default 3 where a point says its plane, else 2.
     channels : int
         Of the image; see `Roi.plane`.
+    told : callable, optional
+        Given a line for each kind of entry that was passed over.
 
     Returns
     -------
@@ -232,15 +260,21 @@ def clicks_of(path: Path, ndim: int | None = None, channels: int = 1) -> np.ndar
     NucleiError
         The file is damaged, holds outlines but no points, or does not say on which plane of a stack the points lie.
     """
-    rois, _ = read_rois(path)
+    rois, notes = read_rois(path)
     found = [roi for roi in rois if len(roi.points)]
     if not found:
         raise NucleiError(
             f"{path.name} holds no points{', only outlines' if rois else ''}.",
             "Attach it as outlines." if rois else "Save points (multi-point tool) from Fiji.",
         )
-    told = any(roi.position or roi.z or roi.t or roi.positions is not None for roi in found)
-    lead = (1 if told else 0) if ndim is None else max(0, ndim - 2)
+    areas = len(rois) - len(found)
+    if areas:
+        notes.append(f"{areas:,} of its regions hold outlines, which are no clicks.")
+    if told is not None:
+        for note in notes:
+            told(note)
+    deep = any(roi.position or roi.z or roi.t or roi.positions is not None for roi in found)
+    lead = (1 if deep else 0) if ndim is None else max(0, ndim - 2)
     rows = []
     for roi in found:
         each = np.zeros(len(roi.points), np.int64) if roi.positions is None else roi.positions

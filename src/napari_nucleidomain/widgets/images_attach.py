@@ -65,8 +65,14 @@ def check_labels(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str, bool]:
     return found.labels, " ".join(found.notes), found.binary
 
 
-def drawn_on_slide(path: Path, entry: ImageEntry) -> np.ndarray:
+def drawn_on_slide(path: Path, entry: ImageEntry) -> tuple[np.ndarray, str]:
     """Outlines drawn in QuPath on the slide that the image was converted from, moved to the image (in a thread).
+
+    Returns
+    -------
+    numpy.ndarray uint32
+    str
+        What was left out.
 
     Raises
     ------
@@ -78,7 +84,8 @@ def drawn_on_slide(path: Path, entry: ImageEntry) -> np.ndarray:
 
     assert entry.image is not None
     y, x = parse_origin("slide", entry.image)
-    return read_labels_geojson(path, entry.image.spatial_shape, (-y, -x))
+    notes: list[str] = []
+    return read_labels_geojson(path, entry.image.spatial_shape, (-y, -x), told=notes.append), " ".join(notes)
 
 
 def save_labels(labels: np.ndarray, entry: ImageEntry, folder: Path) -> Path:

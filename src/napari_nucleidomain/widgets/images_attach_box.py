@@ -154,7 +154,7 @@ class AttachMenu:
         """Part nuclei that touch in a black-and-white mask; the outlines are kept in the project, the mask stays."""
         from napari_nucleidomain.instances.touching import split_touching
 
-        self._make(entry, lambda: split_touching(mask), "Split into {} where they are narrow.")
+        self._make(entry, lambda: (split_touching(mask), ""), "Split into {} where they are narrow.")
 
     def _from_slide(self, entry: ImageEntry, path: Path) -> dict[str, Callable[[], object]]:
         """A button where QuPath may have had the original slide open: its files do not say, and it counts otherwise."""
@@ -166,22 +166,22 @@ class AttachMenu:
         """Move outlines that were drawn in QuPath on the original slide; they are kept in the project."""
         self._make(entry, lambda: drawn_on_slide(path, entry), "{} moved by the slide's empty margin.")
 
-    def _make(self, entry: ImageEntry, labels: Callable[[], np.ndarray], words: str) -> None:
+    def _make(self, entry: ImageEntry, labels: Callable[[], tuple[np.ndarray, str]], words: str) -> None:
         """Attach outlines that are made in a thread and kept in the project."""
         if self._locked():
             return
         folder = Path(self._session.project.data)
 
-        def work() -> tuple[Path, np.ndarray]:
-            made = labels()
-            return save_labels(made, entry, folder), made
+        def work() -> tuple[Path, np.ndarray, str]:
+            made, said = labels()
+            return save_labels(made, entry, folder), made, said
 
-        def done(made: tuple[Path, np.ndarray]) -> None:
+        def done(made: tuple[Path, np.ndarray, str]) -> None:
             if not self._session.touch(entry, "labels", labels=made[0]):
                 self.told.say_error(self._session.read_only)
                 return
             number = int(np.count_nonzero(np.unique(made[1])))
-            self.told.say("ok", words.format(count(number, "outline")), Close=self.told.clear)
+            self.told.say("ok", f"{words.format(count(number, 'outline'))} {made[2]}".strip(), Close=self.told.clear)
             self._show(entry, made[1])
 
         in_background(self.button, work, done, self.told.say_error)

@@ -29,6 +29,7 @@ class Imported:
     regions: list[np.ndarray] = field(default_factory=list)
     new_points: int = 0
     new_regions: int = 0
+    notes: list[str] = field(default_factory=list)
 
     def sentence(self, name: str) -> str:
         """What happened, for the person."""
@@ -37,9 +38,10 @@ class Imported:
             parts.append(f"{self.new_points:,} click{'' if self.new_points == 1 else 's'}")
         if self.new_regions:
             parts.append(f"{self.new_regions} region{'' if self.new_regions == 1 else 's'}")
-        return (
+        said = (
             f"{' and '.join(parts)} added from {name}." if parts else f"Nothing new in {name}: it is all here already."
         )
+        return " ".join([said, *self.notes])
 
 
 def import_file(path: Path, entry: ImageEntry) -> Imported:
@@ -50,13 +52,23 @@ def import_file(path: Path, entry: ImageEntry) -> Imported:
     NucleiError
         The file is damaged, holds neither, or belongs to another image.
     """
+    from napari_nucleidomain.data.clicks_table import corner_note
+    from napari_nucleidomain.data.geojson import is_geojson
     from napari_nucleidomain.data.points import check_points, read_points
     from napari_nucleidomain.data.regions import read_regions
 
-    regions: list[np.ndarray] = []
-    if path.suffix.lower() in (".geojson", ".json"):
-        regions = as_corners(read_regions(path))
-    points = read_points(path, entry.ndim, channels=entry.image.file_channels if entry.image is not None else 1)
+    notes: list[str] = []
+    # A drawing may hold clicks and regions: what is odd in it is told once.
+    regions = as_corners(read_regions(path, told=notes.append)) if is_geojson(path) else []
+    points = read_points(
+        path,
+        entry.ndim,
+        channels=entry.image.file_channels if entry.image is not None else 1,
+        told=(lambda note: None) if is_geojson(path) else notes.append,
+        pixel_size_um=entry.pixel_size_um,
+    )
+    if entry.image is not None and (said := corner_note(path, points, entry.image.spatial_shape)):
+        notes.append(said)
     if not len(points) and not regions:
         raise NucleiError(f"{path.name} holds neither clicks nor regions.", "Choose another file.")
     if len(points) and points.shape[1] == 2 and entry.ndim == 3:
@@ -72,7 +84,7 @@ def import_file(path: Path, entry: ImageEntry) -> Imported:
     fresh_points = _without_known(points, entry.points)
     fresh_regions = [one for one in regions if not any(_same(one, other) for other in entry.regions)]
     all_points = np.vstack([entry.points, fresh_points]) if len(entry.points) else fresh_points
-    return Imported(all_points, [*entry.regions, *fresh_regions], len(fresh_points), len(fresh_regions))
+    return Imported(all_points, [*entry.regions, *fresh_regions], len(fresh_points), len(fresh_regions), notes)
 
 
 def export_file(path: Path, entry: ImageEntry, what: str) -> Path:

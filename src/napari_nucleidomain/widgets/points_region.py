@@ -39,15 +39,15 @@ def _outlines_clicked(entry: ImageEntry) -> bool:
 def _look_at_outlines(entry: ImageEntry) -> bool:
     from napari_nucleidomain.contracts import NucleiError
     from napari_nucleidomain.data.coverage import clicks_every_outline
-    from napari_nucleidomain.data.labels_io import read_labels, split_binary
+    from napari_nucleidomain.data.labels_io import read_labels, separated
 
     assert entry.labels is not None and entry.image is not None
     try:
-        read = read_labels(entry.labels, tuple(entry.image.spatial_shape))
+        read = separated(read_labels(entry.labels, tuple(entry.image.spatial_shape)))
     except NucleiError:
         # Said where the outlines are used; here they only spare a question.
         return False
-    return clicks_every_outline(entry.points, split_binary(read.labels) if read.binary else read.labels)
+    return clicks_every_outline(entry.points, read.labels)
 
 
 def whole_corners(entry: ImageEntry) -> list[np.ndarray]:

@@ -120,7 +120,7 @@ def choices(session: Session, entry: ImageEntry | None, subject: Subject | None)
         return found
     if entry.labels is not None:
         path, shape = entry.labels, tuple(entry.image.spatial_shape) if entry.image is not None else None
-        found.append(Choice("outlines", "outlines", lambda: Reference("labels", "outlines", _read(path, shape))))
+        found.append(Choice("outlines", "outlines", lambda: _read(path, shape)))
     if len(entry.points):
         found.append(Choice("clicks", f"clicks ({len(entry.points)})", _clicks(entry)))
     for other in subjects(session, entry):
@@ -141,10 +141,12 @@ def snapshot_later(other: Subject, entry: ImageEntry) -> Callable[[], Reference]
     return make
 
 
-def _read(path: Any, shape: tuple[int, ...] | None) -> np.ndarray:
+def _read(path: Any, shape: tuple[int, ...] | None) -> Reference:
+    """Outlines of a file, with what was left out of it as the note."""
     from napari_nucleidomain.data.labels_io import read_labels, separated
 
-    return separated(read_labels(path, shape)).labels
+    found = separated(read_labels(path, shape))
+    return Reference("labels", "outlines", found.labels, note=" ".join(found.notes))
 
 
 def _clicks(entry: ImageEntry) -> Callable[[], Reference]:
