@@ -75,6 +75,11 @@ class ModelCard(BaseModel):
     seed: int = 0
     parent: str = Field("", description="Name of the model training continued from.")
     scores: list[ScoreOnData] = Field(default_factory=list)
+    checked: dict[str, float] | None = Field(
+        None,
+        description="What the run told of the state that was saved, by the names of its events: counts of those found, "
+        "or how consistent it is with itself. Empty where that state was not looked at, null where the card is silent.",
+    )
     classical: list[ScoreOnData] = Field(
         default_factory=list, description="What the classical method (`otsu`) scores on the same clicks."
     )

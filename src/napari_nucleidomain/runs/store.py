@@ -80,7 +80,11 @@ class Project:
         """
         project = cls(path)
         marker = project.path / PROJECT_FILE
-        if marker.exists():
+        try:
+            there = marker.exists()
+        except OSError as error:
+            raise disk_error(error, marker) from error
+        if there:
             mend = f"Remove its file {PROJECT_FILE}: images, clicks, runs and models lie beside it and stay."
             check_version(read_json(marker), SCHEMA, f"The project {project.path.name}", mend)
             return project

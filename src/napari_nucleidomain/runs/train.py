@@ -106,6 +106,7 @@ def _warn_of_data(context: FolderRun, dataset: Dataset) -> None:
 def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) -> dict[str, Any]:
     job = run.job
     published = job.publish if isinstance(job, TrainJob) and folder else None
+    card = load_card(folder) if folder else None
     return {
         "model": str(folder.relative_to(run.path)) if folder else None,
         "published": published,
@@ -114,6 +115,8 @@ def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) 
         "rates": context.rates,
         "computer": computer_id(),
         "device": job.device,
-        "ndim": load_card(folder).ndim if folder else None,
+        "ndim": card.ndim if card else None,
+        # Of the model that was saved, as its card has it.
+        "checked": card.checked if card else None,
         "problems": [[str(path), message] for path, message in dataset.problems],
     }

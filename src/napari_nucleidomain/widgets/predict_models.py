@@ -75,8 +75,13 @@ class ModelPicker(QWidget):
         self.share.clicked.connect(self._ask_target)
         session.model_changed.connect(self.choose)
         session.project_changed.connect(self.refresh)
+        session.read_only_changed.connect(self._show_locked)
         session.closing.connect(self._background.close)
         self._fill({})
+        self._show_locked()
+
+    def _show_locked(self) -> None:
+        self.take_in.allow(self._session.locked)
 
     @property
     def model(self) -> str:
