@@ -64,6 +64,8 @@ class ModelCard(BaseModel):
     channels: int = Field(3, description="Channels the model expects.")
     channel_names: list[str] = Field(default_factory=list)
     kind: str = Field("", description="'h&e', 'fluorescence' or 'other'.")
+    kinds: list[str] = Field(default_factory=list, description="All kinds among the training images; empty: only that.")
+    nuclei: Literal["dark", "bright", ""] = Field("", description="How nuclei stand out there; empty: not known.")
     pixel_size_um: float | None = None
     nucleus_diameter_px: float | None = None
     normalisation: dict[str, Any] = Field(default_factory=dict)

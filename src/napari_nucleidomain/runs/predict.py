@@ -38,6 +38,7 @@ from .event_log import EventWriter
 from .folder import RunFolder
 from .job import CLASSICAL, JOB_FILE, ImageRef, PredictJob
 from .places import record_to_real, record_to_stored
+from .predict_misfits import Misfits, misfits_of
 from .predict_output import Output
 from .predict_report import Report
 from .requests import Requests
@@ -137,12 +138,13 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
     done: list[dict[str, Any]] = []
     problems: list[list[str]] = []
     names = _unique_names(job.images)
+    misfits = Misfits(events, len(names))
     if job.out and job.format in FORMATS:
         refuse_over_images(label_files(job), job)
         _remove_halves([Path(job.out) / f"{name}{FORMATS[job.format]}" for name in names], run.path / JOB_FILE)
     for number, (ref, name) in enumerate(zip(job.images, names, strict=True)):
         try:
-            done.append(_one(run, events, requests, models, ref, name, (number, len(names))))
+            done.append(_one(run, events, requests, models, ref, name, (number, len(names)), misfits))
         except WriteError:
             # What finds no place for this image has none for the next one.
             raise
@@ -155,6 +157,7 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
             raise
         except StopRun:
             raise StopRun({"images": done, "problems": problems}) from None
+    misfits.finish()
     if problems and not done:
         raise NucleiError(
             problems[0][1]
@@ -216,12 +219,14 @@ def _one(
     ref: ImageRef,
     name: str,
     place: tuple[int, int],
+    misfits: Misfits,
 ) -> dict[str, Any]:
     job = run.job
     assert isinstance(job, PredictJob)
     record = run.result_folder / f"{name}.json"
     before = _read_record(record, run)
     if before is not None:
+        misfits.add(name, [str(one) for one in before.get("misfits", [])], again=True)
         return before
     began = time.monotonic()
     events.write(StageEvent(name=name, index=place[0], count=place[1]))
@@ -231,6 +236,8 @@ def _one(
     volume = len(image.spatial_shape) == 3 and job.plane is None
     segmenter, card = models.get(job.model, job.device, job.settings, 3 if volume else 2)
     scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
+    unlike = misfits_of(card, image, job)
+    misfits.add(name, unlike)
     box = tuple((int(a), int(b)) for a, b in job.box) if job.box else None
     output = Output(run, job, image, name)
     report = Report(run, events, requests, ref, name, place, large=output.large)
@@ -248,6 +255,7 @@ def _one(
         "scale": found.scale.factor,
         "scale_reason": found.scale.reason,
         "pixel_size_um": job.pixel_size_um or _pixel_um(image),
+        "misfits": unlike,
         "seconds": round(time.monotonic() - began, 3),
     }
     write_json(record, record_to_stored(entry, run.path))

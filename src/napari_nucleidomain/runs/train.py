@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, find_method, load_card
 from napari_nucleidomain.contracts.events import Warned
 from napari_nucleidomain.data.dataset import Dataset
+from napari_nucleidomain.data.images import open_image
+from napari_nucleidomain.data.misfits import check_parent_kind
 
 from .context import FolderRun
 from .event_log import EventWriter
@@ -24,6 +26,8 @@ from .team_devices import check_team, split_devices
 
 # A run keeps one checkpoint and one model, each also aside while it is replaced.
 _SPACE_NEEDED = 200 * 2**20
+# Whether a model that is continued fits shows in so many of the images.
+_MOST_LOOKED_AT = 20
 
 
 def train(run: RunFolder, events: EventWriter, requests: Requests, started: float | None = None) -> dict[str, Any]:
@@ -61,6 +65,7 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
         with _ended_with(team):
             _warn_of_data(context, dataset)
             dataset = to_learn_from(dataset, spec, context.warn)
+            _warn_of_parent(context, dataset)
             spec.resolve(spec.train)(context, dataset, config)
     except (Interrupted, StopRun) as ended:
         if team is not None and team.half_step:
@@ -101,6 +106,19 @@ def _warn_of_data(context: FolderRun, dataset: Dataset) -> None:
                 hint="Give all images of a patient, slide or culture one split in the dataset.",
             )
         )
+
+
+def _warn_of_parent(context: FolderRun, dataset: Dataset) -> None:
+    """Say where the model that is continued was trained on another kind of image than there is now to learn from."""
+    if context.parent is None or context.resumed:
+        return
+    images = []
+    for example in dataset.examples("train")[:_MOST_LOOKED_AT]:
+        # What cannot be read is told where it is read to learn from.
+        with suppress(NucleiError):
+            images.append(open_image(example.image, example.understanding))
+    for sentence in check_parent_kind(load_card(context.parent), images):
+        context.warn(sentence, "What it has learned may be of little use here; a new model may do better.")
 
 
 def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) -> dict[str, Any]:
