@@ -5,6 +5,7 @@ The same machinery as the docks and the command line: a model trained in one is 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from napari_nucleidomain.contracts import ModelCard, NucleiError, Segmenter, loa
 from napari_nucleidomain.contracts.events import Failed
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_io import read_labels, separated, voxel_size
+from napari_nucleidomain.data.misfits import misfits
 from napari_nucleidomain.data.points import read_points
 from napari_nucleidomain.inference.scale import choose_scale
 from napari_nucleidomain.inference.segment import Hooks, Segmentation, segment
@@ -113,7 +115,8 @@ def predict(
     progress : callable, optional
         Told (tiles done, tiles in all).
     warn : callable, optional
-        Told (message, hint) of what goes otherwise than wished, such as too little memory.
+        Told (message, hint) of what goes otherwise than wished, such as too little memory, or a model that was trained
+        on another kind of image. The latter is a Python warning where this is not given.
 
     Returns
     -------
@@ -142,9 +145,16 @@ def predict(
     own = float(opened.pixel_size_um[-1]) if opened.pixel_size_um else None
     scale = choose_scale(model.card, own, pixel_size_um=pixel_size_um, diameter_px=diameter_px)
     area = tuple((int(start), int(stop)) for start, stop in box) if box is not None else None
+    tell = warn or _warn_as_python_does
+    for sentence in misfits(model.card, opened, plane=plane, pixel_size_um=pixel_size_um, diameter_px=diameter_px):
+        tell(sentence, "Look at the result, or choose a model for images like this one.")
     nothing = Hooks()
     hooks = Hooks(progress=progress or nothing.progress, warn=warn or nothing.warn)
     return segment(opened, model.segmenter, scale, box=area, plane=plane, hooks=hooks)
+
+
+def _warn_as_python_does(message: str, hint: str) -> None:
+    warnings.warn(f"{message} {hint}", stacklevel=3)
 
 
 def train(

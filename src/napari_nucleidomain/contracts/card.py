@@ -104,6 +104,10 @@ class ModelCard(BaseModel):
     channels: int = Field(3, ge=0, le=256, description="Channels the model expects.")
     channel_names: list[Name] = Field(default_factory=list, max_length=1000)
     kind: Name = Field("", description="'h&e', 'fluorescence' or 'other'.")
+    kinds: list[Name] = Field(
+        default_factory=list, max_length=16, description="All kinds among the training images; empty: only that."
+    )
+    nuclei: Literal["dark", "bright", ""] = Field("", description="How nuclei stand out there; empty: not known.")
     pixel_size_um: float | None = Field(None, ge=0.0005, le=1000)
     nucleus_diameter_px: Annotated[float, AfterValidator(_diameter)] | None = None
     normalisation: dict[str, Any] = Field(default_factory=dict)
@@ -117,6 +121,12 @@ class ModelCard(BaseModel):
     seed: int = Field(0, ge=-(2**63), lt=2**64)
     parent: Name = Field("", description="Name of the model training continued from.")
     scores: list[ScoreOnData] = Field(default_factory=list, max_length=1000)
+    checked: dict[Name, float] | None = Field(
+        None,
+        max_length=100,
+        description="What the run told of the state that was saved, by the names of its events: counts of those found, "
+        "or how consistent it is with itself. Empty where that state was not looked at, null where the card is silent.",
+    )
     classical: list[ScoreOnData] = Field(
         default_factory=list,
         max_length=1000,

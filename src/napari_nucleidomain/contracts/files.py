@@ -68,6 +68,11 @@ def disk_error(error: OSError, path: Path) -> WriteError:
             f"No permission to write {path.name} in {path.parent}.",
             "Choose a folder you may write to, or ask whoever owns this one.",
         )
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return WriteError(
+            f"{path.name} could not be written to {path.parent}: a file stands where a folder is needed.",
+            "Choose another folder, or rename that file.",
+        )
     return WriteError(f"{path} could not be written: {error.strerror or error}.", "Check the disk and try again.")
 
 

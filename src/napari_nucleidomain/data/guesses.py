@@ -70,6 +70,11 @@ def nuclei_channel_by_name(names: Sequence[str]) -> int | None:
     return None
 
 
+def names_a_stain(name: str) -> bool:
+    """Whether a channel's name is that of a stain or a laser line, rather than a number, a colour or nothing."""
+    return bool(_FLUORESCENT.search(name)) or nuclei_channel_by_name([name]) is not None
+
+
 def look_at(pixels: np.ndarray, rgb: bool, names: Sequence[str]) -> Look:
     """Guess what an image shows.
 
@@ -102,7 +107,7 @@ def look_at(pixels: np.ndarray, rgb: bool, names: Sequence[str]) -> Look:
     if look.constant:
         look.reasons.append("Every pixel looked at is the same.")
         return look
-    if not rgb and any(_FLUORESCENT.search(n) or nuclei_channel_by_name([n]) is not None for n in names):
+    if not rgb and any(map(names_a_stain, names)):
         look.kind = "fluorescence"
         look.reasons.append(f"Its channels are named {', '.join(n for n in names if n)}.")
         return look

@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import read_bytes
+from napari_nucleidomain.contracts.files import GEOMETRY, read_bytes
 
 # Bytes of text that are unpacked at most: far more than the outlines of a slide.
 _LARGEST = 1 << 31
@@ -43,7 +43,7 @@ def read_text(path: Path, inside: tuple[str, ...] = ()) -> str:
         The file is absent, cannot be read, or holds several such files or none.
     """
     try:
-        content = read_bytes(path)
+        content = read_bytes(path, GEOMETRY.most_bytes)
     except FileNotFoundError as error:
         raise NucleiError(f"{path} is not there.", "Was it moved or renamed? Choose the file again.") from error
     except OSError as error:

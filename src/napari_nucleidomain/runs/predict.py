@@ -36,7 +36,6 @@ from napari_nucleidomain.data.understanding import Understanding
 from napari_nucleidomain.inference.assemble import Wishes
 from napari_nucleidomain.inference.scale import Scale, choose_scale
 from napari_nucleidomain.inference.segment import segment
-from napari_nucleidomain.inference.size_check import size_warning
 from napari_nucleidomain.inference.tile_store import TileStore
 
 from .event_log import EventWriter
@@ -45,6 +44,7 @@ from .halves import Halves
 from .job import CLASSICAL, ImageRef, PredictJob
 from .places import record_to_real, record_to_stored
 from .predict_key import key_of, key_of_result, refuse_changed, stamp_of, why_not
+from .predict_misfits import Misfits, misfits_of
 from .predict_output import Output
 from .predict_planes import choose_view
 from .predict_report import Report
@@ -183,8 +183,10 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
     refuse_over_images(files, job)
     halves = Halves(run.path, files)
     halves.remove_left()
+    misfits = Misfits(events, len(names))
     with halves.noted():
-        done, problems = _all(run, events, requests, model, list(zip(job.images, names, strict=True)))
+        done, problems = _all(run, events, requests, model, list(zip(job.images, names, strict=True)), misfits)
+    misfits.finish()
     if problems and not done:
         raise NucleiError(
             problems[0][1]
@@ -214,13 +216,14 @@ def _all(
     requests: Requests,
     model: _OneModel,
     images: list[tuple[ImageRef, str]],
+    misfits: Misfits,
 ) -> tuple[list[dict[str, Any]], list[list[str]]]:
     """What was found in each image, and those that were left out."""
     done: list[dict[str, Any]] = []
     problems: list[list[str]] = []
     for number, (ref, name) in enumerate(images):
         try:
-            done.append(_one(run, events, requests, model, ref, name, (number, len(images))))
+            done.append(_one(run, events, requests, model, ref, name, (number, len(images)), misfits))
         except WriteError:
             # What finds no place for this image has none for the next one.
             raise
@@ -291,12 +294,14 @@ def _one(
     ref: ImageRef,
     name: str,
     place: tuple[int, int],
+    misfits: Misfits,
 ) -> dict[str, Any]:
     job = run.job
     assert isinstance(job, PredictJob)
     before = _read_record(run.result_folder / f"{name}.json", run)
     if before is not None and not Path(ref.path).exists():
         # Done, and the image was taken away since.
+        misfits.add(name, [str(one) for one in before.get("misfits", [])], again=True)
         return before
     quick = job.box is not None
     # From before the image is opened, so that what is opened is not older.
@@ -311,6 +316,7 @@ def _one(
         key = key_of(job, ref, image, stamp, digest, scale.factor, segmenter.spec.ndim)
         result_key = key_of_result(job, key)
         if before is not None and _still_of(before, result_key, run, name, events):
+            misfits.add(name, [str(one) for one in before.get("misfits", [])], again=True)
             return before
         events.write(StageEvent(name=name, index=place[0], count=place[1]))
         for warning in (*image.warnings, *image.assumptions):
@@ -320,19 +326,15 @@ def _one(
             told.insert(0, (f"{question.text} Taken: {question.assumed}.", hint))
         for message, hint in told:
             events.write(Warned(message=f"{name}: {message}", hint=hint))
-        if job.model != CLASSICAL and job.box is None:
-            # In the viewer's part of an image the dock says it.
-            pixel = job.pixel_size_um or _pixel_um(image)
-            doubt = size_warning(card, image, image_pixel_um=pixel, diameter_px=job.diameter_px, plane=job.plane)
-            if doubt is not None:
-                events.write(Warned(message=f"{name}: {doubt}"))
+        unlike = misfits_of(card, image, job)
+        misfits.add(name, unlike)
         output = Output(run, job, image, name)
         report = Report(run, events, requests, ref, name, place, large=output.large)
         store = TileStore(run.path / "tiles" / name, job.large_px, key)
         _drop_others(store, key, name, events, report)
         unchanged = partial(refuse_changed, ref, stamp, quick=quick)
         entry = _segmented(job, image, segmenter, scale, store, output, report, unchanged)
-        entry = {"name": name, "image": ref.path, **entry, "key": result_key}
+        entry = {"name": name, "image": ref.path, **entry, "misfits": unlike, "key": result_key}
     write_json(run.result_folder / f"{name}.json", record_to_stored(entry, run.path))
     store.clear()
     report.clear()

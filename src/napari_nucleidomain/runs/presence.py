@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import threading
 import time
@@ -10,16 +11,31 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError, WriteError
-from napari_nucleidomain.contracts.files import disk_error
+from napari_nucleidomain.contracts.files import write_atomic
 
-from .ownership import HEARTBEAT_SECONDS, Owner, Ownership, is_alive, read_owner
+from .lock import exclusive
+from .ownership import HEARTBEAT_SECONDS, LOCK_FILE, Owner, Ownership, is_alive, read_owner
 
 _FOLDER = "viewer"
-_REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+# Something else stands in the folder's place.
+_IN_THE_WAY = {errno.EEXIST, errno.ENOTDIR}
+# No place, or too much at once: that passes, and whoever works meanwhile keeps what he does in memory.
+_PASSES = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+_PASSES |= {errno.EINTR, errno.EAGAIN, errno.EBUSY, errno.ENOLCK, errno.EDEADLK}
 
 
 class ReadOnlyProject(NucleiError):
-    """A project that can be looked at and not changed: somebody else has it, or its folder cannot be written to."""
+    """A project that can be looked at and not changed: somebody else has it, or its folder cannot be written to.
+
+    Attributes
+    ----------
+    unwritable : bool
+        It is the folder, not somebody else.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, unwritable: bool = False) -> None:
+        super().__init__(message, hint)
+        self.unwritable = unwritable
 
 
 class ProjectHold:
@@ -54,12 +70,9 @@ class ProjectHold:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._ownership = Ownership(folder)
-        except WriteError as error:
-            if getattr(error.__cause__, "errno", None) in _REFUSED:
-                raise _not_writable(project, error) from error
-        except OSError as error:
-            if error.errno in _REFUSED:
-                raise _not_writable(project, disk_error(error, folder)) from error
+        except (WriteError, OSError) as error:
+            if refused := not_writable(project, error):
+                raise refused from error
         except NucleiError as error:
             raise ReadOnlyProject(*_words(project, read_owner(folder))) from error
         if self._ownership is not None:
@@ -114,9 +127,39 @@ def _words(project: Path, owner: Owner | None) -> tuple[str, str]:
     )
 
 
-def _not_writable(project: Path, error: WriteError) -> ReadOnlyProject:
-    reason = getattr(error.__cause__, "strerror", None) or error.message
+def not_writable(project: Path, error: BaseException) -> ReadOnlyProject | None:
+    """What is wrong with a project's folder where a failed write says so; None for a full disk and other faults.
+
+    Parameters
+    ----------
+    project : Path
+    error : BaseException
+        Of the system, or the `WriteError` made of it.
+    """
+    cause = error if isinstance(error, OSError) else error.__cause__
+    if not isinstance(cause, OSError) or cause.errno in _PASSES:
+        return None
+    reason = cause.strerror or str(cause)
+    if cause.errno in _IN_THE_WAY:
+        reason = f"a file stands where a folder is needed: {cause.filename}" if cause.filename else reason
     return ReadOnlyProject(
         f"The project folder {project} cannot be written to ({reason}).",
         "You can look at everything. To work, choose a folder of your own: the project's name at the top of the dock.",
+        unwritable=True,
     )
+
+
+def why_not_writable(project: Path) -> ReadOnlyProject | None:
+    """Try whether a project's folder can be written to; None where it can, and where only the disk is full."""
+    folder = project / _FOLDER
+    probe = folder / "probe.txt"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with exclusive(folder / LOCK_FILE):
+            write_atomic(probe, b"", durable=False)
+    except (WriteError, OSError) as error:
+        return not_writable(project, error)
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
+    return None

@@ -88,7 +88,11 @@ class Project:
         project = cls(path)
         refuse_links(project.path, _WRITTEN, within=False)
         marker = project.path / PROJECT_FILE
-        if marker.exists():
+        try:
+            there = marker.exists()
+        except OSError as error:
+            raise disk_error(error, marker) from error
+        if there:
             mend = f"Remove its file {PROJECT_FILE}: images, clicks, runs and models lie beside it and stay."
             content = read_json(marker, SMALL)
             check_version(content, SCHEMA, f"The project {project.path.name}", mend)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, find_method, load_card
 from napari_nucleidomain.contracts.events import Warned
 from napari_nucleidomain.data.dataset import Dataset
+from napari_nucleidomain.data.images import open_image
+from napari_nucleidomain.data.misfits import check_parent_kind
 
 from .context import FolderRun
 from .event_log import EventWriter
@@ -24,6 +26,8 @@ from .team_devices import check_team, split_devices
 
 # A run keeps one checkpoint and one model, each also aside while it is replaced.
 _SPACE_NEEDED = 200 * 2**20
+# Whether a model that is continued fits shows in so many of the images.
+_MOST_LOOKED_AT = 20
 
 
 def train(run: RunFolder, events: EventWriter, requests: Requests, started: float | None = None) -> dict[str, Any]:
@@ -61,6 +65,7 @@ def train(run: RunFolder, events: EventWriter, requests: Requests, started: floa
         with _ended_with(team):
             _warn_of_data(context, dataset)
             dataset = to_learn_from(dataset, spec, context.warn)
+            _warn_of_parent(context, dataset)
             spec.resolve(spec.train)(context, dataset, config)
     except (Interrupted, StopRun) as ended:
         if team is not None and team.half_step:
@@ -103,6 +108,19 @@ def _warn_of_data(context: FolderRun, dataset: Dataset) -> None:
         )
 
 
+def _warn_of_parent(context: FolderRun, dataset: Dataset) -> None:
+    """Say where the model that is continued was trained on another kind of image than there is now to learn from."""
+    if context.parent is None or context.resumed:
+        return
+    images = []
+    for example in dataset.examples("train")[:_MOST_LOOKED_AT]:
+        # What cannot be read is told where it is read to learn from.
+        with suppress(NucleiError):
+            images.append(open_image(example.image, example.understanding))
+    for sentence in check_parent_kind(load_card(context.parent), images):
+        context.warn(sentence, "What it has learned may be of little use here; a new model may do better.")
+
+
 def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) -> dict[str, Any]:
     job = run.job
     publishing = context.publishing if folder else None
@@ -110,6 +128,7 @@ def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) 
     problems = [[str(path), message] for path, message in dataset.problems]
     if publishing is not None and publishing.elsewhere:
         problems.append([str(job.publish), f"another training has put its model there; this one is {published}"])  # type: ignore[union-attr]
+    card = load_card(folder) if folder else None
     return {
         "model": str(folder.relative_to(run.path)) if folder else None,
         "published": published,
@@ -118,6 +137,8 @@ def _summary(run: RunFolder, context: FolderRun, folder: Any, dataset: Dataset) 
         "rates": context.rates,
         "computer": computer_id(),
         "device": job.device,
-        "ndim": load_card(folder).ndim if folder else None,
+        "ndim": card.ndim if card else None,
+        # Of the model that was saved, as its card has it.
+        "checked": card.checked if card else None,
         "problems": problems,
     }

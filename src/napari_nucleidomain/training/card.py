@@ -11,6 +11,7 @@ from typing import Any
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import MethodConfig, ModelCard, RunContext, load_card
 from napari_nucleidomain.data.images import Image
+from napari_nucleidomain.data.misfits import kind_of_all
 
 
 def begin_card(
@@ -36,6 +37,7 @@ def begin_card(
     ModelCard
         Its pixel size is that of the images where all say the same, within 5 %.
     """
+    shown = kind_of_all(images)
     sizes = [one.pixel_size_um[-1] for one in images if one.pixel_size_um]
     same = len(sizes) == len(images) and max(sizes) < 1.05 * min(sizes)
     return ModelCard(
@@ -44,7 +46,9 @@ def begin_card(
         version=__version__,
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         channels=channels,
-        kind=images[0].kind,
+        kind=shown.kind,
+        kinds=shown.kinds,
+        nuclei=shown.nuclei,
         channel_names=list(images[0].channel_names or []),
         pixel_size_um=float(sizes[0]) if same else None,
         config=config.model_dump(mode="json"),

@@ -104,6 +104,7 @@ class Autosave(QObject):
         self._future = None
         error = future.exception()
         self._session.hold.look_if_lost()
+        self._session.hold.heard(error)
         if isinstance(error, KeptAside):
             # It is on disk under another name, and nothing more can be saved here.
             self._entries, self._index, self.error = set(), False, None

@@ -13,6 +13,11 @@ from .inline import Inline
 from .menus import menu_button, tool_button
 from .session import Session
 
+# The folder was taken away while somebody worked in it.
+_IN_MEMORY = (
+    "What you did last is not on disk yet: it is tried again every few seconds, until the folder can be written to."
+)
+
 
 class Header(QFrame):
     """Project menu, place in the list, and the training under way; its buttons take no keyboard focus."""
@@ -77,13 +82,17 @@ class Header(QFrame):
             if self._read_only_told:
                 self.note.clear()
         elif self._session.hold.free_again:
+            changed = "The project folder can be written to again; what is in it has changed meanwhile."
             self.note.say(
                 "info",
-                "The other viewer has closed this project.",
+                changed if self._session.hold.unwritable else "The other viewer has closed this project.",
                 Work_here_now=lambda: self.open_project(self._session.project_folder),
             )
         else:
-            self.note.say("warning", f"Read-only: {why.message}", why.hint, Open_another_project=self.choose_project)
+            kept = "" if self._session.hold.held is None else _IN_MEMORY
+            self.note.say(
+                "warning", f"Read-only: {why.message}", kept or why.hint, Open_another_project=self.choose_project
+            )
         self._read_only_told = why is not None
 
     _read_only_told = False

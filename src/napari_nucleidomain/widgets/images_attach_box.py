@@ -44,7 +44,9 @@ class AttachMenu:
         self._session = session
         self._entry: ImageEntry | None = None
         self.button, self.menu = menu_button("Outlines or clicks", "From layers that are open, or from files")
+        self._tip = self.button.toolTip()
         self.menu.aboutToShow.connect(self.fill)
+        session.read_only_changed.connect(self._lock)
         self.told = Inline()
         self._pairing: PairingTable | None = None
 
@@ -53,7 +55,11 @@ class AttachMenu:
         if entry is not self._entry:
             self.told.clear()
         self._entry = entry
-        self.button.setEnabled(entry is not None)
+        self._lock()
+
+    def _lock(self) -> None:
+        self.button.setEnabled(self._entry is not None and not self._session.locked)
+        self.button.setToolTip(self._session.locked or self._tip)
 
     def fill(self) -> None:
         """List what fits the image now."""

@@ -66,11 +66,15 @@ class Details(Fold):
         self.add(inner)
         session.current_changed.connect(self.refresh)
         session.entry_changed.connect(self.refresh)
+        session.read_only_changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self, *_: object) -> None:
         """Show the current image's."""
-        entry = self._session.current
+        entry, locked = self._session.current, self._session.locked
+        self.remove.allow(locked)
+        for field in (self.group, self.domain):
+            field.setEnabled(not locked)
         if entry is None:
             return
         if not self.group.hasFocus():

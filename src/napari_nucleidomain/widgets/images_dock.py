@@ -36,6 +36,9 @@ _EMPTY = (
     "Drop images here, use the layers you already have open, or start with a sample. "
     "Nothing is uploaded; your files are never changed."
 )
+_LAYERS_TIP = "Images that are in the viewer already"
+_SAMPLES_TIP = "Images that came with this program"
+_USE_TIP = "Whether a training learns from this image. The tick in the list has no part in it."
 _USES = {"train": "train and check", "check": "check only", "predict": "predict only"}
 
 
@@ -81,8 +84,21 @@ class ImagesDock(Dock):
         self.session.current_changed.connect(self.refresh)
         self.session.entry_changed.connect(self._entry_changed)
         self.session.project_changed.connect(self._project_opened)
+        self.session.read_only_changed.connect(self._show_locked)
         self._project_opened()
         self.refresh()
+        self._show_locked()
+
+    def _show_locked(self) -> None:
+        """What is listed, attached or said of an image is kept in the project: nothing where nothing may be changed."""
+        locked = self.session.locked
+        for button in (self.open_files, self.open_folder):
+            button.allow(locked)
+        for menu, tip in ((self.layers, _LAYERS_TIP), (self.samples, _SAMPLES_TIP)):
+            menu.setEnabled(not locked)
+            menu.setToolTip(locked or tip)
+        self.use.setEnabled(not locked)
+        self.use.setToolTip(locked or _USE_TIP)
 
     # Building --------------------------------------------------------------------------------------------------
 
@@ -91,9 +107,9 @@ class ImagesDock(Dock):
         self.open_files.clicked.connect(self._choose_files)
         self.open_folder = WhyButton("Open folder…", "All images in a folder, or an OME-Zarr")
         self.open_folder.clicked.connect(self._choose_folder)
-        self.layers, self.layers_menu = menu_button("Use open layers", "Images that are in the viewer already")
+        self.layers, self.layers_menu = menu_button("Use open layers", _LAYERS_TIP)
         self.layers_menu.aboutToShow.connect(self._fill_layers)
-        self.samples, self.samples_menu = menu_button("Samples", "Images that came with this program")
+        self.samples, self.samples_menu = menu_button("Samples", _SAMPLES_TIP)
         self._fill_samples()
         self.body.addLayout(_halves(self.open_files, self.open_folder))
         self.body.addLayout(_halves(self.layers, self.samples))
@@ -111,7 +127,7 @@ class ImagesDock(Dock):
         self.use = Combo()
         for value, text in _USES.items():
             self.use.addItem(text, value)
-        self.use.setToolTip("Whether a training learns from this image. The tick in the list has no part in it.")
+        self.use.setToolTip(_USE_TIP)
         self.use.activated.connect(lambda _=0: self._set_use(self.use.currentData()))
         self.attach = AttachMenu(self.session)
         form = QFormLayout(self.one)

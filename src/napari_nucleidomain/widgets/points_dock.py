@@ -65,6 +65,7 @@ class PointsDock(Dock):
         self.session.current_changed.connect(self._other_image)
         self.session.saved.connect(self._saved)
         self.session.save_failed.connect(self._save_failed)
+        self.session.read_only_changed.connect(self.refresh)
         self.refresh()
 
     # Building --------------------------------------------------------------------------------------------------
@@ -126,11 +127,12 @@ class PointsDock(Dock):
         self.forward.setEnabled(0 <= at < len(usable) - 1)
         self.next.allow("" if 0 <= at < len(usable) - 1 else "This is the last image of the list.")
         self.status.setText(self._status(entry) if entry else "Choose an image in Images first.")
-        self.import_button.allow("" if entry else "Choose an image in Images first.")
+        locked = self.session.locked
+        self.import_button.allow(locked if entry else "Choose an image in Images first.")
         self.export_button.setEnabled(bool(entry and (len(entry.points) or entry.regions)))
-        self.complete.setEnabled(bool(entry and entry.regions))
+        self.complete.setEnabled(bool(entry and entry.regions and not locked))
         self.complete_words.setEnabled(self.complete.isEnabled())
-        self.complete.setToolTip(_COMPLETE if self.complete.isEnabled() else "Draw a region first.")
+        self.complete.setToolTip(_COMPLETE if self.complete.isEnabled() else locked or "Draw a region first.")
         self.complete.setChecked(bool(entry and entry.regions and entry.complete))
         total = sum(len(one.points) for one in usable)
         clicked = sum(len(one.points) > 0 for one in usable)

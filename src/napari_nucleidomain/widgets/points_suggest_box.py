@@ -56,6 +56,7 @@ class SuggestBox(QWidget):
         self._panel.setVisible(False)
         session.current_changed.connect(self._other_image)
         session.entry_changed.connect(self._layer_gone)
+        session.read_only_changed.connect(self._allow)
         session.closing.connect(self._newest.close)
         self._other_image()
 
@@ -129,7 +130,7 @@ class SuggestBox(QWidget):
         return tuple(round(float(one)) for one in at[:-2])
 
     def _got(self, entry: ImageEntry, found: Suggestions) -> None:
-        self.button.allow()
+        self._allow()
         if entry is not self._session.current:
             return
         self._entry, self._all, self._at = entry, found, 0
@@ -142,7 +143,7 @@ class SuggestBox(QWidget):
         self._show()
 
     def _failed(self, error: BaseException) -> None:
-        self.button.allow()
+        self._allow()
         self.told.say_error(error)
 
     # Going through them ----------------------------------------------------------------------------------------
@@ -199,8 +200,7 @@ class SuggestBox(QWidget):
     def accept_one(self) -> None:
         """The marked suggestion becomes a click; the next one is marked."""
         points = self.points
-        if self._entry is not None and len(points):
-            self._take(points[self._at : self._at + 1])
+        if self._entry is not None and len(points) and self._take(points[self._at : self._at + 1]):
             self._drop(points[self._at : self._at + 1])
 
     def reject_one(self) -> None:
@@ -221,8 +221,8 @@ class SuggestBox(QWidget):
     def accept_every(self) -> None:
         """All that are shown become clicks, in one step that can be undone."""
         points = self.points
-        if len(points):
-            self._take(points)
+        if len(points) and not self._take(points):
+            return
         self.finish()
         self.told.say("ok", f"{count(len(points), 'click')} added. Look them over: move or erase those that are wrong.")
 
@@ -236,12 +236,16 @@ class SuggestBox(QWidget):
         if entry is not None:
             remove(self._session, entry, ROLE)
 
-    def _take(self, points: np.ndarray) -> None:
-        entry = self._entry
-        if entry is None:
-            return
+    def _take(self, points: np.ndarray) -> bool:
+        """Make clicks of suggestions; False, and why is told, where the project can only be looked at."""
+        entry, locked = self._entry, self._session.read_only
+        if entry is None or locked is not None:
+            if locked is not None:
+                self.told.say_error(locked)
+            return False
         known = entry.points if len(entry.points) else np.zeros((0, points.shape[1]))
         self._session.annotations.change(entry, points=np.vstack([known, points]))
+        return True
 
     def _drop(self, points: np.ndarray) -> None:
         self._rejected |= {tuple(one) for one in points}
@@ -264,9 +268,13 @@ class SuggestBox(QWidget):
         self._newest.forget("suggest")
         if self._entry is not None and self._entry is not self._session.current:
             self.finish()
-        entry = self._session.current
-        self.button.allow("Choose an image in Images first." if entry is None else entry.problem)
+        self._allow()
         self.told.clear()
+
+    def _allow(self) -> None:
+        entry = self._session.current
+        why = "Choose an image in Images first." if entry is None else entry.problem
+        self.button.allow(why or self._session.locked)
 
     def _layer_gone(self, entry: ImageEntry, what: str) -> None:
         if what == "layers" and entry is self._entry and ROLE in entry.hidden:

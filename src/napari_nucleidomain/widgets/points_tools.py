@@ -12,6 +12,7 @@ _TOOLS = (
     ("move", "✥ Move", "Drag a click to its place; Delete removes those selected (key 3)"),
     ("erase", "✕ Erase", "A click removes the nearest click; dragging still moves the picture"),
 )
+_AREA_TIPS = ("Draw the area in which you click every nucleus", "Rectangle or polygon")
 _KEYS = (
     ("Ctrl+Z · Ctrl+Shift+Z", "undo, redo: clicks and regions"),
     ("H", "hide or show the clicks (or regions)"),
@@ -45,8 +46,8 @@ class ToolRow(QWidget):
             button.clicked.connect(lambda _=False, mode=mode: self._take(mode))
             self.buttons[mode] = button
             layout.addWidget(button, 0, column)
-        self.region = tool_button("▭ Region", "Draw the area in which you click every nucleus", checkable=True)
-        self._shape = tool_button("▾", "Rectangle or polygon")
+        self.region = tool_button("▭ Region", _AREA_TIPS[0], checkable=True)
+        self._shape = tool_button("▾", _AREA_TIPS[1])
         self._shape.setFixedWidth(18)
         self._shape.setStyleSheet(
             "QPushButton { padding: 4px 0px; } QPushButton::menu-indicator { image: none; width: 0px; }"
@@ -75,6 +76,7 @@ class ToolRow(QWidget):
         session.annotations.history_changed.connect(self.refresh)
         session.current_changed.connect(self.refresh)
         session.entry_changed.connect(self.refresh)
+        session.read_only_changed.connect(self.refresh)
         self.refresh()
 
     def _region(self, kind: str) -> None:
@@ -99,14 +101,18 @@ class ToolRow(QWidget):
     def refresh(self, *_: object) -> None:
         """Enable what can be done; what cannot says why."""
         entry = self._session.current
-        why = "Choose an image in Images first." if entry is None else entry.problem
+        why = "Choose an image in Images first." if entry is None else entry.problem or self._session.locked
         tips = {mode: tip for mode, _, tip in _TOOLS}
         for mode, button in self.buttons.items():
             button.setEnabled(not why)
             button.setToolTip(why or tips[mode])
-        self.region.setEnabled(not why)
+        for area in (self.region, self._shape):
+            area.setEnabled(not why)
+            area.setToolTip(why or _AREA_TIPS[area is self._shape])
         history = self._session.annotations.history(entry) if entry is not None else None
-        self.undo.setEnabled(bool(history and history.can_undo))
-        self.redo.setEnabled(bool(history and history.can_redo))
-        self.undo.setToolTip("Take the last step back (Ctrl+Z)" if self.undo.isEnabled() else "Nothing to undo")
-        self.redo.setToolTip("Take it again (Ctrl+Shift+Z)" if self.redo.isEnabled() else "Nothing to redo")
+        locked = self._session.locked
+        self.undo.setEnabled(bool(history and history.can_undo and not locked))
+        self.redo.setEnabled(bool(history and history.can_redo and not locked))
+        undo, redo = "Take the last step back (Ctrl+Z)", "Take it again (Ctrl+Shift+Z)"
+        self.undo.setToolTip(undo if self.undo.isEnabled() else locked or "Nothing to undo")
+        self.redo.setToolTip(redo if self.redo.isEnabled() else locked or "Nothing to redo")

@@ -160,8 +160,9 @@ class PredictDock(Dock):
         self.where.tell_depth(card.ndim if card is not None else None)
         self.find.setVisible(not busy)
         self.find.allow(why)
-        self.misfit.setVisible(bool(misfit))
-        self.misfit.setText(f"⚠ {misfit}")
+        told = misfit or ("" if busy else self.models.unlike(card))
+        self.misfit.setVisible(bool(told))
+        self.misfit.setText(f"⚠ {told}")
 
     def _misfit(self) -> str:
         """Why this model will not do for the current image; asked before the run is, so that no time is lost."""

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card, methods
+from napari_nucleidomain.data.misfits import misfits
 
 from .combos import Combo, add_item
 from .folding import Fold
@@ -46,6 +47,8 @@ class ModelPicker(QWidget):
         self._methods = methods()
         self._building = False
         self._theirs = False
+        # What was chosen here for the person, and may be chosen otherwise for another image.
+        self._preselected = ""
         self.combo = Combo()
         self.combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.combo.setMinimumContentsLength(14)
@@ -75,8 +78,15 @@ class ModelPicker(QWidget):
         self.share.clicked.connect(self._ask_target)
         session.model_changed.connect(self.choose)
         session.project_changed.connect(self.refresh)
+        session.read_only_changed.connect(self._show_locked)
+        session.current_changed.connect(self._other_image)
+        session.entry_changed.connect(self._understood)
         session.closing.connect(self._background.close)
         self._fill({})
+        self._show_locked()
+
+    def _show_locked(self) -> None:
+        self.take_in.allow(self._session.locked)
 
     @property
     def model(self) -> str:
@@ -123,15 +133,38 @@ class ModelPicker(QWidget):
             self.message.say("warning", f"{count(len(found.problems), 'model')} cannot be used.", names)
         if self._session.model != self.model:
             self.choose(self._session.model)
-        elif self.model == CLASSICAL and not self._theirs:
-            # Opened again on another day: the newest model of one's own that fits is what one wants.
-            entry = self._session.current
-            channels = entry.image.n_channels if entry is not None and entry.image is not None else None
-            fitting = [
-                folder for folder, card in cards.items() if channels in (None, card.channels) and not self.why_not(card)
-            ]
-            if fitting:
-                self._session.model = fitting[0]
+        else:
+            self._preselect()
+
+    def unlike(self, card: ModelCard | None) -> str:
+        """Why the model was trained on another kind of image than the current one; "" where nothing speaks so."""
+        entry = self._session.current
+        image = entry.image if entry is not None and not entry.problem else None
+        if card is None or image is None:
+            return ""
+        try:
+            return " ".join(misfits(card, image))
+        except NucleiError:
+            # Its pixels are gone or damaged, which the Images dock tells.
+            return ""
+
+    def _preselect(self) -> None:
+        """Opened again on another day: the newest model of one's own that fits the image is what one wants."""
+        entry = self._session.current
+        if self._theirs or self.model not in (CLASSICAL, self._preselected) or entry is None or entry.image is None:
+            return
+        fits = (one for one, card in self._cards.items() if not self.why_not(card) and not self.unlike(card))
+        self._preselected = next(fits, CLASSICAL)
+        self._session.model = self._preselected
+
+    def _other_image(self, *_: object) -> None:
+        """Models stand in another order for an image of another kind."""
+        self._fill(self._cards)
+        self._preselect()
+
+    def _understood(self, entry: Any, what: str) -> None:
+        if what == "understanding" and entry is self._session.current:
+            self._other_image()
 
     def _person_chose(self, *_: Any) -> None:
         self._theirs = True
@@ -142,10 +175,13 @@ class ModelPicker(QWidget):
         self._cards = cards
         self.combo.clear()
         self.combo.addItem("classical (no training)", CLASSICAL)
-        for folder, card in cards.items():
+        unlike = {folder: self.unlike(card) for folder, card in cards.items()}
+        # Those of another kind last; the order of the others, newest first, stays.
+        for folder, card in sorted(cards.items(), key=lambda one: bool(unlike[one[0]])):
             name = Path(folder).name if Path(folder).name != "model" else card.name
-            why = self.why_not(card)
-            add_item(self.combo, name + (" (method not installed)" if why else ""), folder, why, card.line())
+            why, other = self.why_not(card), unlike[folder]
+            mark = " (method not installed)" if why else " (other kind of image)" if other else ""
+            add_item(self.combo, name + mark, folder, why, f"{other}\n{card.line()}" if other else card.line())
         self.combo.setCurrentIndex(max(0, self.combo.findData(wanted)))
         self._building = False
         self._show_card()

@@ -10,7 +10,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 from napari_nucleidomain.contracts import NucleiError
 
 if TYPE_CHECKING:
-    from napari_nucleidomain.runs.presence import ProjectHold
+    from napari_nucleidomain.runs.presence import ProjectHold, ReadOnlyProject
 
     from .session import Session
 
@@ -37,7 +37,8 @@ class Hold(QObject):
     why : NucleiError or None
         Why nothing can be changed; None where it can.
     free_again : bool
-        The viewer that had the project has closed it meanwhile.
+        The viewer that had the project has closed it meanwhile, or its folder can be written to again but holds other
+        than what was read from it.
     """
 
     about_to_release = Signal()
@@ -49,6 +50,7 @@ class Hold(QObject):
         self._hold: ProjectHold | None = None
         self.why: NucleiError | None = None
         self.free_again = False
+        self._as_read: dict[str, tuple[int, int]] = {}
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self.look)
@@ -71,6 +73,7 @@ class Hold(QObject):
             self._hold = ProjectHold(folder)
         except ReadOnlyProject as error:
             self.why = error
+            self._as_read = _stamps(folder) if error.unwritable else {}
         self._timer.start()
         if before is not None or self.why is not None:
             self._tell()
@@ -88,8 +91,43 @@ class Hold(QObject):
         if self._hold is not None and self._hold.lost:
             self.look()
 
+    @property
+    def unwritable(self) -> bool:
+        """Whether it is the folder that lets nothing be changed, not another viewer."""
+        return bool(getattr(self.why, "unwritable", False))
+
+    def refused(self, folder: Path, error: NucleiError) -> None:
+        """Say so where a project cannot even be made because its folder cannot be written to; looked at again."""
+        from napari_nucleidomain.runs.presence import not_writable
+
+        why = not_writable(folder, error)
+        if why is not None and self._hold is None:
+            told = self.why is not None and self.why.message == why.message
+            self._folder, self.why, self._as_read = folder, why, {}
+            self._timer.start()
+            if not told:
+                self._tell()
+
+    def heard(self, error: BaseException | None) -> None:
+        """Take in how a save went: where it failed because nothing can be written here, that is told and stays told."""
+        from napari_nucleidomain.runs.presence import why_not_writable
+
+        if self._hold is None or self._folder is None:
+            return
+        if error is None:
+            self._be(None)
+        elif self.why is None and isinstance(getattr(error, "__cause__", None), OSError):
+            # One file may be open in another program; the folder is asked itself.
+            self._be(why_not_writable(self._folder))
+
+    def _be(self, why: NucleiError | None) -> None:
+        same = why is not None and self.why is not None and why.message == self.why.message
+        if not same and (why is not None or self.unwritable):
+            self.why = why
+            self._tell()
+
     def look(self) -> None:
-        """See whether the project was lost to another computer, or is free again."""
+        """See whether the project was lost to another computer, is free again, or can be written to again."""
         from napari_nucleidomain.runs.presence import in_other_hands
 
         if self._folder is None:
@@ -100,11 +138,45 @@ class Hold(QObject):
             self._hold.release()
             self._hold = None
             self._tell()
+        elif self.unwritable:
+            self._look_at_folder()
         elif self.why is not None and self._hold is None:
             free = in_other_hands(self._folder) is None
             if free != self.free_again:
                 self.free_again = free
                 self._tell()
+
+    def _look_at_folder(self) -> None:
+        """Go on where the folder can be written to again."""
+        from napari_nucleidomain.runs.presence import ProjectHold, ReadOnlyProject, why_not_writable
+
+        assert self._folder is not None
+        if self._hold is not None:
+            self._be(why_not_writable(self._folder))
+            return
+        if not self._session.has_project:
+            self._session.try_project()
+            return
+        try:
+            hold = ProjectHold(self._folder)
+        except ReadOnlyProject as error:
+            self._stays(error)
+            return
+        if _stamps(self._folder) == self._as_read:
+            self._hold, self.free_again = hold, False
+            self._be(None)
+            return
+        # Somebody who may write has changed it: what is shown here must not be written over that.
+        hold.release()
+        if not self.free_again:
+            self.free_again = True
+            self._tell()
+
+    def _stays(self, error: ReadOnlyProject) -> None:
+        assert self.why is not None
+        if self.free_again or error.message != self.why.message:
+            self.why, self.free_again = error, False
+            self._tell()
 
     def _tell(self) -> None:
         for entry in self._session.images:
@@ -132,3 +204,16 @@ class Hold(QObject):
     def _close(self) -> None:
         self._session.viewer.layers.events.inserted.disconnect(self._inserted)
         self._timer.stop()
+
+
+def _stamps(folder: Path) -> dict[str, tuple[int, int]]:
+    """When each file of a project's data was changed last, and its size."""
+    found: dict[str, tuple[int, int]] = {}
+    for file in (folder / "data").rglob("*"):
+        try:
+            state = file.stat()
+        except OSError:
+            # Gone, or not to be looked at: the other files tell.
+            continue
+        found[str(file)] = (state.st_mtime_ns, state.st_size) if file.is_file() else (0, 0)
+    return found

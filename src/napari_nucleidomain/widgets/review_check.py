@@ -70,6 +70,7 @@ class CheckByEye(QWidget):
         self.message = Inline()
         self._asking = QWidget()
         self._build()
+        session.read_only_changed.connect(self._show)
         session.closing.connect(self._keys.release)
 
     def _build(self) -> None:
@@ -264,7 +265,9 @@ class CheckByEye(QWidget):
         words = sentence(judge(self.check)) if self.check is not None and not why else ""
         if words and self._old:
             words += " The result was changed by hand since."
-        self.begin_button.allow(why)
+        # Answers are kept in the project with the result.
+        kept = self._subject is not None and self._subject.shown is not None
+        self.begin_button.allow(why or (self._session.locked if kept else ""))
         if self.check is not None and kind and any(self.check.answers) and not self._old:
             left = self.check.answers.count(None) + self.check.counts.count(None)
             self.begin_button.setText(f"Go on with the check: {count(left, 'question')} left")

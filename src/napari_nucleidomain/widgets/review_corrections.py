@@ -106,6 +106,7 @@ class UseCorrections(QWidget):
         events = session.viewer.scene.camera.events
         for event in (events.center, events.zoom):
             event.connect(self._moved)
+        session.read_only_changed.connect(self._lock)
         session.closing.connect(self._background.close)
         session.closing.connect(self._soon.stop)
         session.closing.connect(lambda: [event.disconnect(self._moved) for event in (events.center, events.zoom)])
@@ -116,9 +117,12 @@ class UseCorrections(QWidget):
             self.ask.setChecked(False)
             self.message.clear()
         self._entry, self._subject = entry, subject
-        self.ask.allow(why_not(entry, subject))
+        self._lock()
         if entry is not None and entry.corrections is not None and not self.message.text():
             self._say_what_there_is(entry)
+
+    def _lock(self) -> None:
+        self.ask.allow(why_not(self._entry, self._subject) or self._session.locked)
 
     def _say_what_there_is(self, entry: ImageEntry) -> None:
         stored = entry.corrections

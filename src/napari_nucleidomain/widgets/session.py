@@ -156,14 +156,37 @@ class Session(QObject):
         if self._project is None:
             from napari_nucleidomain.runs.store import Project
 
-            self._project = Project.open(self.project_folder)
+            try:
+                self._project = Project.open(self.project_folder)
+            except NucleiError as error:
+                self.hold.refused(self.project_folder, error)
+                raise (self.hold.why or error) from error
             self.hold.take(self._project.path)
         return self._project
+
+    @property
+    def has_project(self) -> bool:
+        """Whether the project is open."""
+        return self._project is not None
+
+    def try_project(self) -> None:
+        """Open the project that could not be made before; where it still cannot, that stays told."""
+        try:
+            project = self.project
+        except NucleiError:
+            # `hold.refused` has told it.
+            return
+        self.project_changed.emit(project)
 
     @property
     def read_only(self) -> NucleiError | None:
         """Why nothing in the project can be changed: another viewer has it, or its folder; None where it can."""
         return self.hold.why
+
+    @property
+    def locked(self) -> str:
+        """`read_only` for the tooltip of a tool that changes something; "" where everything may be changed."""
+        return self.read_only.message if self.read_only is not None else ""
 
     def refuse_if_read_only(self) -> None:
         """Keep a change out of a project that can only be looked at.

@@ -14,7 +14,8 @@ from napari_nucleidomain.contracts import ModelCard, NucleiError, ScoreOnData, f
 from .inline import WhyButton
 from .plots import CurvePlot
 from .run_story import RunStory, Series
-from .wording import checked_sentence, count, duration
+from .train_words import quality_sentence
+from .wording import count, duration
 
 if TYPE_CHECKING:
     from .train_past import Past
@@ -87,7 +88,7 @@ def _f1(scores: list[ScoreOnData], name: str = "f1") -> ScoreOnData | None:
 def _result(story: RunStory, card: ModelCard | None) -> str:
     score = _f1(card.scores) if card is not None else None
     if score is None:
-        return checked_sentence(story.checked) or "no score"
+        return quality_sentence(card, story.checked) or "no score"
     return f"quality {score.value:.2f} on {score.on}"
 
 

@@ -34,6 +34,8 @@ from .train_words import (
     device_words,
     log_tail,
     loss_words,
+    own_sentence,
+    quality_sentence,
     quality_words,
     stage_words,
 )
@@ -305,12 +307,12 @@ class TrainProgress(QWidget):
     def _show_model(self, level: Any, summary: dict[str, Any], name: str, fallback: str) -> None:
         run = self._follower.run
         folder = summary.get("published") or (str(run.model_folder) if run is not None else "")
-        words = checked_sentence(self._story.checked) or fallback
-        took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
         card = _card(folder)
+        words = quality_sentence(card, summary.get("checked") or self._story.checked) or fallback
+        took = f" {duration(summary['seconds'])} of training." if summary.get("seconds") else ""
         # Whether the classical method does no worse on the same, or that it is too little to tell.
         verdict, caution = (card.verdict(), card.caution()) if card is not None else ("", "")
-        own = consistency_sentence(self._story.latest_of(CONSISTENCY))
+        own = own_sentence(card, summary.get("checked") or self._story.latest_of(CONSISTENCY))
         doubts = card.doubts() if card is not None else []
         self.message.say(
             "warning" if doubts else level,

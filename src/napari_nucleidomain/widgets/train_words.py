@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import ModelCard, NucleiError
 from napari_nucleidomain.contracts.files import open_plain
+
+from .wording import checked_sentence
 
 # Stages of the methods that come with the program, in a biologist's words.
 _STAGES = {
@@ -55,6 +57,43 @@ def consistency_sentence(values: dict[str, float]) -> str:
     told = [f"{words}: {values[name]:.2f} of 1" for name, words in CONSISTENCY.items() if name in values]
     sentence = "; ".join(told)
     return sentence[:1].upper() + sentence[1:]
+
+
+def quality_sentence(card: ModelCard | None, told: dict[str, float]) -> str:
+    """How good the model is that a training left, on what was kept back; "" where nothing was.
+
+    Parameters
+    ----------
+    card : ModelCard or None
+        Of that model; None where it is gone.
+    told : dict
+        Latest scores in the run's events (`RunStory.checked`). They count only where the card is silent: the last one
+        told may be of another state, or of another way of telling nuclei apart, than what was saved.
+    """
+    if card is None or (card.checked is None and not card.scores):
+        return checked_sentence(told)
+    f1 = next((score for score in card.scores if score.name.endswith("f1")), None)
+    checked = card.checked
+    if checked is None and f1 is not None:
+        # A card from before: what was told is of the same scoring where both have the same score.
+        same = any(name.endswith("_f1") and round(value, 4) == f1.value for name, value in told.items())
+        checked = told if same else None
+    if words := checked_sentence(checked or {}):
+        _, after, steps = f1.on.partition(", after ") if f1 is not None else ("", "", "")
+        return words + (f", scored after {steps}" if after else "")
+    score = f1 or next(iter(card.scores), None)
+    return f"{quality_words(score.name)} {score.value:.2f} on {score.on}" if score is not None else ""
+
+
+def own_sentence(card: ModelCard | None, told: dict[str, float]) -> str:
+    """How consistent the model that a training left is with itself; "" where that was not looked at.
+
+    Parameters
+    ----------
+    card, told
+        As of `quality_sentence`; `told` are the latest of `CONSISTENCY`.
+    """
+    return consistency_sentence(told if card is None or card.checked is None else card.checked)
 
 
 def log_tail(log: Path) -> str:

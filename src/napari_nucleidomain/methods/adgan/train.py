@@ -76,6 +76,8 @@ class _Training:
         self.generator.to(self.device, **memory)
         self.discriminator.to(self.device, **memory)
         self.steps = 0
+        # Whether all was done; else somebody stopped it, or wants what there is now.
+        self.complete = False
 
     def _continue_from(self, card: ModelCard) -> None:
         assert self.run.parent is not None
@@ -134,6 +136,7 @@ class _Training:
                 for guard in self.guards:
                     guard.finish()
                 self.watcher.finish(self._segmenter(), self.steps)
+        self.complete = True
 
     def _smoothing(self, one: Picture) -> Smoothing | None:
         share = self.config.smooth(self.ndim)
@@ -199,9 +202,10 @@ class _Training:
             optimisers[1].step()
         return {**losses.values(), "discriminator": float(judged.detach())}
 
-    def _segmenter(self) -> AdganSegmenter:
+    def _segmenter(self, generator: Generator | None = None) -> AdganSegmenter:
+        """Of a state; the present one of the average where none is given."""
         return AdganSegmenter(
-            self.average.network,
+            generator or self.average.network,
             self.config,
             self.drawn.diameter,
             self.drawn.stretch,
@@ -216,6 +220,7 @@ class _Training:
         if self.steps == 0:
             return unchanged_model(self.run) if self.run.parent else None
         chosen = self.watcher.chosen(self.average.network)
+        checked = self.watcher.settle(self._segmenter(chosen.generator), chosen, self.steps, hurry=not self.complete)
         weights = weights_of(generator=chosen.generator, discriminator=self.discriminator)
         facts = Facts(
             diameter_px=self.drawn.diameter,
@@ -245,6 +250,7 @@ class _Training:
                 "digest": short_digest(self.digest),
             },
             steps=self.steps,
+            checked=checked,
             notes=self.watcher.notes(self.steps),
         )
         return weights, card

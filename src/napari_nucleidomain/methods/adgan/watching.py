@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -38,6 +39,8 @@ QUESTION = "looks_right"
 _BAD_IN_A_ROW = 4
 _COLLAPSE_FROM = 0.25
 _FEWEST_STEPS = 300
+# Who stops a training waits at most about so long for its model to be judged.
+_HURRY_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,10 @@ class Watcher:
         self._best: dict[str, Any] | None = None
         self._best_score = -1.0
         self._best_steps = 0
+        self._best_seen: dict[str, float] = {}
         self._latest: dict[str, float] = {}
+        self._latest_steps = -1
+        self._took = 0.0
         self._bad_in_a_row = 0
         self._asked = self._told = False
         self._judge: Judge | None = None
@@ -90,7 +96,9 @@ class Watcher:
             "best": self._best,
             "best_score": self._best_score,
             "best_steps": self._best_steps,
+            "best_seen": self._best_seen,
             "latest": self._latest,
+            "latest_steps": self._latest_steps,
             "bad_in_a_row": self._bad_in_a_row,
             "asked": self._asked,
             "marks_passed": self._marks.passed,
@@ -100,6 +108,7 @@ class Watcher:
         """From a checkpoint."""
         self._best, self._best_score = state["best"], float(state["best_score"])
         self._best_steps = int(state["best_steps"])
+        self._best_seen, self._latest_steps = dict(state.get("best_seen", {})), int(state.get("latest_steps", -1))
         self._latest, self._bad_in_a_row = dict(state["latest"]), int(state["bad_in_a_row"])
         self._asked, self._marks.passed = bool(state["asked"]), int(state["marks_passed"])
 
@@ -122,9 +131,7 @@ class Watcher:
         """
         asks = self._asks(step)
         if asks or self._previewer.due(step):
-            assert self._judge is not None
-            more = pictures_of(segmenter, self._masks, self._config.form, step.rng, self._judge.pieces[0])
-            self._previewer.show(segmenter, "", **more)
+            self._show(segmenter, step.rng)
         if asks:
             self._asked = True
             self._run.ask(
@@ -138,14 +145,53 @@ class Watcher:
             with self._marks.timed():
                 self._judge_state(segmenter.generator, step.fraction, steps)
 
+    def _show(self, segmenter: AdganSegmenter, rng: np.random.Generator) -> None:
+        assert self._judge is not None
+        more = pictures_of(segmenter, self._masks, self._config.form, rng, self._judge.pieces[0])
+        self._previewer.show(segmenter, "", **more)
+
+    def settle(self, segmenter: AdganSegmenter, chosen: Chosen, steps: int, *, hurry: bool) -> dict[str, float]:
+        """Have the last figures and preview be of the very state that is saved.
+
+        Parameters
+        ----------
+        segmenter : AdganSegmenter
+            With that state.
+        chosen : Chosen
+            The same.
+        steps : int
+            Done so far.
+        hurry : bool
+            Somebody waits for the model: where judging took long before, nothing is said of a state not yet judged.
+
+        Returns
+        -------
+        dict
+            As the last event tells it; see `ModelCard.checked`.
+        """
+        assert self._judge is not None
+        known = self._best_seen if chosen.steps else self._latest if self._latest_steps == steps else {}
+        if not known:
+            if hurry and self._took > _HURRY_SECONDS:
+                return {}
+            known = asdict(self._judge.look(segmenter.generator))
+            if not chosen.steps:
+                self._latest, self._latest_steps = known, steps
+        told = {f"images_{name}": value for name, value in known.items() if math.isfinite(value)}
+        self._run.metric(**told)
+        self._show(segmenter, np.random.default_rng(0))
+        return told
+
     def finish(self, segmenter: AdganSegmenter, steps: int) -> None:
         """Judge the last state."""
         self._judge_state(segmenter.generator, 1.0, steps)
 
     def _judge_state(self, generator: Generator, fraction: float, steps: int) -> None:
         assert self._judge is not None
+        began = time.perf_counter()
         seen = self._judge.look(generator)
-        self._latest = asdict(seen)
+        self._took = time.perf_counter() - began
+        self._latest, self._latest_steps = asdict(seen), steps
         self._run.metric(**{f"images_{name}": value for name, value in self._latest.items()})
         wrong = self._collapsed(seen)
         self._bad_in_a_row = self._bad_in_a_row + 1 if wrong else 0
@@ -153,7 +199,7 @@ class Watcher:
         if wrong is not None and late and self._bad_in_a_row >= _BAD_IN_A_ROW:
             self._tell_collapse(wrong)
         if self._config.choose and fraction >= self._choose_from and not wrong and seen.score > self._best_score:
-            self._best_score, self._best_steps = seen.score, steps
+            self._best_score, self._best_steps, self._best_seen = seen.score, steps, self._latest
             self._best = {name: value.detach().cpu().clone() for name, value in generator.state_dict().items()}
 
     def _tell_collapse(self, wrong: NucleiError) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ _CHECK_PIXELS = 1_500_000
 # And so much is looked at for the last one.
 _LAST_PIXELS = 8_000_000
 _MARGIN_PX = 32
+# Who stops a training waits at most about so long for its model to be scored anew.
+_HURRY_SECONDS = 15.0
 
 
 class Checker:
@@ -51,6 +54,7 @@ class Checker:
         self._before: dict[str, float] = {}
         self._marks = CheckMarks(run, _CHECK_AT, _CHECK_SHARE)
         self._scored_at = 0
+        self._took: float | None = None
         shown = sorted(lessons.teach, key=lambda one: -one.nuclei)
         self._previewer = Previewer(run, [_place(one) for one in shown], load)
 
@@ -80,25 +84,49 @@ class Checker:
 
     def score(self, segmenter: Segmenter, steps: int, last: bool = False) -> None:
         """Compare with what was kept back, where something was, after so many steps; the last time with more of it."""
-        check = self._last if last else self._check
-        if not check:
-            return
-        with self._marks.timed():
-            ours = self._score(check, segmenter)
-            if self._looked_at != len(check):
-                self._floor = self._score(check, ClassicalSegmenter(2))
-                parent = self._previewer.parent
-                self._before = self._score(check, parent) if parent is not None else {}
-        self._latest, self._looked_at, self._scored_at = ours, len(check), steps
-        self._run.metric(**{f"outlines_{name}": value for name, value in self._latest.items()})
+        # In a step the answer to a stop waits; after the last one it need not.
+        if self._take_scores(self._last if last else self._check, segmenter, steps, self._run.check):
+            self._run.metric(**self.checked_for_card())
 
-    def _score(self, check: Sequence[Outlined], segmenter: Segmenter) -> dict[str, float]:
-        scores = []
-        for one in check:
-            # In a step the answer waits; after the last one it need not.
-            self._run.check()
-            scores.append(score_outlined(one, segmenter))
-        return _pooled(scores)
+    def settle(self, segmenter: Segmenter, steps: int, *, hurry: bool) -> None:
+        """Have the last score and preview be of the very state that is saved.
+
+        Parameters
+        ----------
+        segmenter : Segmenter
+            As it is saved.
+        steps : int
+            Done so far.
+        hurry : bool
+            Somebody waits for the model: where scoring took long before, the scores stay those of an earlier state, of
+            which the card says after how many steps it was.
+        """
+        known = bool(self._latest) and self._scored_at == steps
+        waits = hurry and (self._took is None or self._took > _HURRY_SECONDS)
+        check = [] if known or waits else self._check if hurry else self._last
+        if self._take_scores(check, segmenter, steps, lambda: None):
+            self._run.metric(**self.checked_for_card())
+        self._previewer.show(segmenter, "")
+
+    def _take_scores(
+        self, check: Sequence[Outlined], segmenter: Segmenter, steps: int, ask: Callable[[], None]
+    ) -> bool:
+        if not check:
+            return False
+        began = time.perf_counter()
+        with self._marks.timed():
+            ours = _score(check, segmenter, ask)
+            took = time.perf_counter() - began
+            if self._looked_at != len(check):
+                self._floor = _score(check, ClassicalSegmenter(2), ask)
+                parent = self._previewer.parent
+                self._before = _score(check, parent, ask) if parent is not None else {}
+        self._latest, self._looked_at, self._scored_at, self._took = ours, len(check), steps, took
+        return True
+
+    def checked_for_card(self) -> dict[str, float]:
+        """What was told of the last score; see `ModelCard.checked`."""
+        return {f"outlines_{name}": value for name, value in self._latest.items()}
 
     def scores_for_card(self, steps: int) -> list[ScoreOnData]:
         """The last scores of a training that did so many steps."""
@@ -130,6 +158,15 @@ class Checker:
             on += f", after {self._scored_at} of {steps} steps"
         names = {"object_f1": "f1", "aji": "aji"}
         return [ScoreOnData(name=name, value=round(scores[key], 4), on=on) for name, key in names.items()]
+
+
+def _score(check: Sequence[Outlined], segmenter: Segmenter, ask: Callable[[], None]) -> dict[str, float]:
+    """Scores of all together; between two of them `ask` is called, which may raise."""
+    scores = []
+    for one in check:
+        ask()
+        scores.append(score_outlined(one, segmenter))
+    return _pooled(scores)
 
 
 def _some(check: Sequence[Outlined], most: int) -> list[Outlined]:

@@ -66,6 +66,8 @@ class _Training:
         torch.manual_seed(run.seed)
         self.steps = self.frozen_stages = 0
         self.config = self._begin(config)
+        # Whether all was done; else somebody stopped it, or wants what there is now.
+        self.complete = False
 
     def _begin(self, config: PanopticConfig) -> PanopticConfig:
         """Make the network: a model's, or a new one with ImageNet's weights or random ones; the whole configuration."""
@@ -125,6 +127,7 @@ class _Training:
                     self._one_step(step, views, optimiser, total)
                 self.guard.finish()
                 self.checker.score(self._segmenter(), self.steps, last=True)
+        self.complete = True
 
     def _follow(self) -> None:
         """The loop of a process that only computes gradients: no average, no optimiser, no checks."""
@@ -174,12 +177,13 @@ class _Training:
 
     def _segmenter(self) -> PanopticSegmenter:
         mean, std = (part.flatten().tolist() for part in (self.normalise.mean, self.normalise.std))
-        return PanopticSegmenter(self.average.network, self.config, mean, std, self.diameter, self.device)
+        return PanopticSegmenter(self.average.network, self.config, mean, std, round(self.diameter, 2), self.device)
 
     def _build(self) -> tuple[dict[str, Any], ModelCard] | None:
         """The model of the present state; see `RunContext.offer`."""
         if self.steps == 0:
             return unchanged_model(self.run) if self.run.parent else None
+        self.checker.settle(self._segmenter(), self.steps, hurry=not self.complete)
         mean, std = (part.flatten().tolist() for part in (self.normalise.mean, self.normalise.std))
         card = begin_card(
             self.run,
@@ -201,6 +205,7 @@ class _Training:
             },
             steps=self.steps,
             scores=self.checker.scores_for_card(self.steps),
+            checked=self.checker.checked_for_card(),
             classical=self.checker.classical_for_card(self.steps),
             before=self.checker.before_for_card(self.steps),
         )

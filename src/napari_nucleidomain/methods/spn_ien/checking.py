@@ -33,6 +33,13 @@ _CLASSICAL = "otsu"
 _BEFORE = "before"
 # Two ways of telling nuclei apart differ by chance by about so much, checked on 150 clicks.
 _CLEARLY = 0.03
+_NOTES = {
+    "ien": "two networks",
+    "watershed": "first network, divided by shape",
+    "components": "first network, connected pieces",
+}
+# Who stops a training waits at most about so long for its model to be scored anew.
+_HURRY_SECONDS = 15.0
 
 
 class Checker:
@@ -49,6 +56,10 @@ class Checker:
         self._images = images
         self._strips = [one for one in images if one.check_box is not None]
         self._latest: dict[str, PointScores] = {}
+        # Of which state those are: steps done, and the diameter by which pieces are divided.
+        self._state: dict[str, list[float]] = {}
+        self._took: dict[str, float] = {}
+        self._last_told: PointScores | None = None
         self._marks = CheckMarks(run, _CHECK_AT, _CHECK_SHARE)
         self._checked = 0
         self._chosen = False
@@ -61,6 +72,7 @@ class Checker:
         """The last scores, by which `choose` decides after a resume too."""
         return {
             "latest": {name: scores.as_dict() for name, scores in self._latest.items()},
+            "state": self._state,
             "marks_passed": self._marks.passed,
             "checked": self._checked,
         }
@@ -68,6 +80,7 @@ class Checker:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self._latest = {name: PointScores(**scores) for name, scores in state["latest"].items()}
+        self._state = {name: list(of) for name, of in state.get("state", {}).items()}
         self._marks.passed = int(state["marks_passed"])
         self._checked = int(state["checked"])
 
@@ -76,37 +89,68 @@ class Checker:
         """Whether a preview is due."""
         return self._previewer.due(step)
 
-    def look(self, segmenter: SpnIenSegmenter, step: Step) -> None:
-        """Do what is due."""
+    def look(self, segmenter: SpnIenSegmenter, step: Step, steps: int) -> None:
+        """Do what is due, after so many steps of the training."""
         if self.preview_due(step):
-            note = "two networks" if segmenter.decoder == "ien" else "first network, divided by shape"
-            self._previewer.show(segmenter, note)
+            self._previewer.show(segmenter, _NOTES[segmenter.decoder])
         if self.score_due(step) and self._marks.take(step):
-            self.score(segmenter)
+            self.score(segmenter, steps)
 
     # -- scores ----------------------------------------------------------------------------------------------
     def score_due(self, step: Step) -> bool:
         """Twice a stage; the stage's end is scored by the caller."""
         return self._marks.due(step)
 
-    def score(self, segmenter: SpnIenSegmenter) -> PointScores | None:
-        """Compare with the clicks kept back; None where there are none."""
+    def score(self, segmenter: SpnIenSegmenter, steps: int = 0) -> PointScores | None:
+        """Compare with the clicks kept back, after so many steps of the training; None where there are none."""
+        total = self._score(segmenter, steps)
+        self._tell(segmenter.decoder)
+        return total
+
+    def _tell(self, decoder: str) -> None:
+        total = self._latest.get(decoder)
+        if total is not None:
+            self._run.metric(**_told(total))
+            self._last_told = total
+
+    def settle(self, candidates: Sequence[SpnIenSegmenter], steps: int, *, hurry: bool) -> None:
+        """Have the scores of the very state that is saved, by every way of telling nuclei apart that may be chosen.
+
+        Parameters
+        ----------
+        candidates : sequence of SpnIenSegmenter
+        steps : int
+            Done so far.
+        hurry : bool
+            Somebody waits for the model: where scoring took long before, the scores stay those of an earlier state, of
+            which the card says after how many steps it was.
+        """
+        stale = [one for one in candidates if self._state.get(one.decoder) != _state(one, steps)]
+        if hurry:
+            slowest = max(self._took.values(), default=None)
+            took = [self._took.get(one.decoder, slowest) for one in stale]
+            if any(one is None for one in took) or sum(one or 0.0 for one in took) > _HURRY_SECONDS:
+                return
+        for one in stale:
+            self._score(one, steps)
+
+    def show_last(self, segmenter: SpnIenSegmenter) -> None:
+        """Tell the scores of what is saved, and show it: the last score and preview are the model's."""
+        if self._latest.get(segmenter.decoder) is not self._last_told:
+            self._tell(segmenter.decoder)
+        self._previewer.show(segmenter, _NOTES[segmenter.decoder])
+
+    def _score(self, segmenter: SpnIenSegmenter, steps: int) -> PointScores | None:
         if not self._strips:
             return None
+        began = time.perf_counter()
         with self._marks.timed():
             parts = self._score_strips(segmenter)
             self._compare(len(parts))
+        self._took[segmenter.decoder] = time.perf_counter() - began
         total = add_scores(parts)
-        self._latest[segmenter.decoder] = total
+        self._latest[segmenter.decoder], self._state[segmenter.decoder] = total, _state(segmenter, steps)
         self._checked = len({one.name for one in self._strips[: len(parts)]})
-        self._run.metric(
-            points_found=total.found,
-            points_merged=total.merged,
-            points_missed=total.missed,
-            points_extra=total.extra,
-            points_total=total.n_clicks,
-            points_f1=total.point_f1,
-        )
         return total
 
     def _score_strips(self, segmenter: SpnIenSegmenter) -> list[PointScores]:
@@ -169,12 +213,20 @@ class Checker:
             return "watershed", ["The second network has learned too little yet: nuclei are divided by their shape."]
         return "ien", ["Nuclei are told apart by the second network."]
 
-    def scores_for_card(self, decoder: str) -> list[ScoreOnData]:
-        """The last scores of the decoder in use."""
+    def checked_for_card(self, decoder: str) -> dict[str, float]:
+        """What was told of the last score of the decoder in use; see `ModelCard.checked`."""
+        latest = self._latest.get(decoder)
+        return _told(latest) if latest is not None else {}
+
+    def scores_for_card(self, decoder: str, steps: int | None = None) -> list[ScoreOnData]:
+        """The last scores of the decoder in use; of an earlier state than that after `steps` they say so."""
         latest = self._latest.get(decoder)
         if latest is None:
             return []
         on = f"{latest.n_clicks} kept-back clicks of {self._checked} image{'s' * (self._checked != 1)}"
+        scored_at = int(self._state.get(decoder, [0])[0])
+        if steps is not None and scored_at < steps:
+            on += f", after {scored_at} of {steps} steps"
         values: dict[str, Any] = latest.as_dict()
         names = ("point_f1", "point_recall", "point_precision")
         return [ScoreOnData(name=name, value=round(float(values[name]), 4), on=on) for name in names]
@@ -190,6 +242,22 @@ class Checker:
     def _other_for_card(self, decoder: str, name: str) -> list[ScoreOnData]:
         ours, other = self._latest.get(decoder), self._latest.get(name)
         return [] if ours is None or other is None or ours.n_clicks != other.n_clicks else self.scores_for_card(name)
+
+
+def _state(segmenter: SpnIenSegmenter, steps: int) -> list[float]:
+    return [steps, float(segmenter.spec.diameter_px or 0.0)]
+
+
+def _told(total: PointScores) -> dict[str, float]:
+    """A score as an event tells it."""
+    return {
+        "points_found": total.found,
+        "points_merged": total.merged,
+        "points_missed": total.missed,
+        "points_extra": total.extra,
+        "points_total": total.n_clicks,
+        "points_f1": total.point_f1,
+    }
 
 
 def _place(one: Clicked) -> Place:

@@ -24,6 +24,7 @@ def made_card(
     mean: list[float],
     std: list[float],
     scores: Any,
+    checked: dict[str, float],
     classical: Any,
     before: Any,
     notes: list[str],
@@ -47,6 +48,8 @@ def made_card(
         Per channel.
     scores, classical, before : list of ScoreOnData
         On the kept-back clicks: its own, and those of Otsu + watershed and of the model that was continued.
+    checked : dict
+        Its own as the events told them.
     notes : list of str
     """
     card = begin_card(
@@ -60,6 +63,7 @@ def made_card(
         trained_on=_trained_on(images, digest),
         steps=steps,
         scores=scores,
+        checked=checked,
         classical=classical,
         before=before,
         notes=notes,

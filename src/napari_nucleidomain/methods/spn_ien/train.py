@@ -73,6 +73,8 @@ class _Training:
         self.trained_ien = False
         self.steps = self.ien_steps = 0
         self.continued = False
+        # Whether all was done; else somebody stopped it, or wants what there is now.
+        self.complete = False
 
     def run_all(self) -> None:
         """Labels, SPN, instances, IEN."""
@@ -98,6 +100,7 @@ class _Training:
         with run.stage("SPN") as stage:
             self._train_spn(maps, stage.needed)
         if self.ien is None:
+            self.complete = True
             return
         with run.stage("instances") as stage:
             if stage.needed:
@@ -114,6 +117,7 @@ class _Training:
             self.ien_average.restart(self.ien)
         with run.stage("IEN") as stage:
             self._train_ien(instances, stage.needed)
+        self.complete = True
 
     def _begin(self) -> bool:
         """Weights to begin from: a model's, ImageNet's, or random ones; whether it was a model's."""
@@ -159,9 +163,10 @@ class _Training:
         for step in self.run.steps("SPN", self._total(config.spn_steps)):
             fill = [float(IGNORED)] * 2
             loss = self._one_step(step, sampler, fill, loss_of, self.spn, self.spn_average, optimiser, config.spn_rate)
-            self._after(step, loss, "watershed")
+            self._after(step, loss)
         self.guard.finish()
-        self.checker.score(self._segmenter("watershed"))
+        if self.two_stages:
+            self.checker.score(self._segmenter(self._present_way()), self.steps)
 
     # -- second stage ----------------------------------------------------------------------------------------
     def _train_ien(self, instances: list[Any], needed: bool) -> None:
@@ -192,10 +197,9 @@ class _Training:
                 loss = self._one_step(step, sampler, fill, loss_of, ien, self.ien_average, optimiser, config.ien_rate)
                 self.ien_steps = step.index + 1
                 self.trained_ien = self.trained_ien or step.fraction > 0.3
-                self._after(step, loss, "ien" if self.trained_ien else "watershed")
+                self._after(step, loss)
             self.guard.finish()
         self.trained_ien = True
-        self.checker.score(self._segmenter("ien"))
 
     # -- what both share -------------------------------------------------------------------------------------
     def _source_side(self) -> int:
@@ -247,12 +251,31 @@ class _Training:
             self.steps += 1
         return loss.detach()
 
-    def _after(self, step: Step, loss: Tensor, decoder: str) -> None:
+    def _after(self, step: Step, loss: Tensor) -> None:
         """Report, preview, check on the kept-back clicks."""
         if step.index % 10 == 0:
             self.run.metric(loss=float(loss))
         if self.checker.preview_due(step) or self.checker.score_due(step):
-            self.checker.look(self._segmenter(decoder), step)
+            self.checker.look(self._segmenter(self._present_way()), step, self.steps)
+
+    def _present_way(self) -> str:
+        """How nuclei are told apart while it trains: as the model will do it, as far as that is known."""
+        if self.config.decoder in ("watershed", "components"):
+            return str(self.config.decoder)
+        if not self.two_stages:
+            return "components"
+        return "ien" if self.trained_ien else "watershed"
+
+    def _choose(self) -> tuple[str, list[str]]:
+        """Score the state that is saved in each way that may be chosen; the way that is, and notes."""
+        seasoned = self.continued or self.ien_steps >= _SEASONED
+        wish, known = self.config.decoder, (self.trained_ien, self.two_stages)
+        way, _ = self.checker.choose(wish, *known, seasoned=seasoned)
+        ways = ("watershed", "ien") if wish == "auto" and all(known) else (way,)
+        self.checker.settle([self._segmenter(one) for one in ways], self.steps, hurry=not self.complete)
+        way, notes = self.checker.choose(wish, *known, seasoned=seasoned)
+        self.checker.show_last(self._segmenter(way))
+        return way, notes
 
     def _segmenter(self, decoder: str) -> SpnIenSegmenter:
         ien = self.ien_average.network if decoder == "ien" and self.ien is not None else None
@@ -262,7 +285,8 @@ class _Training:
             self.config,
             self.normalise.mean.flatten().tolist(),
             self.normalise.std.flatten().tolist(),
-            self.diameter,
+            # As the card has it: what is scored divides nuclei as the saved model does.
+            round(self.diameter, 2),
             self.device,
             decoder,
         )
@@ -271,8 +295,7 @@ class _Training:
         """The model of the present state; see `RunContext.offer`."""
         if self.steps == 0:
             return unchanged_model(self.run) if self.run.parent else None
-        seasoned = self.continued or self.ien_steps >= _SEASONED
-        decoder, notes = self.checker.choose(self.config.decoder, self.trained_ien, self.two_stages, seasoned=seasoned)
+        decoder, notes = self._choose()
         ien = self.ien_average.network if self.trained_ien else None
         config = self.config.model_copy(update={"decoder": decoder})
         card = made_card(
@@ -284,7 +307,8 @@ class _Training:
             steps=self.steps,
             mean=self.normalise.mean.flatten().tolist(),
             std=self.normalise.std.flatten().tolist(),
-            scores=self.checker.scores_for_card(decoder),
+            scores=self.checker.scores_for_card(decoder, self.steps),
+            checked=self.checker.checked_for_card(decoder),
             classical=self.checker.classical_for_card(decoder),
             before=self.checker.before_for_card(decoder),
             notes=notes,
