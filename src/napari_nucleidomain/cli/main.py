@@ -162,6 +162,14 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     scale.add_argument("--diameter", type=float, metavar="px", help="typical nucleus diameter in the images in pixels")
     parser.add_argument("--channels", metavar="I,J", help="channels to use, counted from 0 (default: all)")
     parser.add_argument("--plane", type=int, metavar="Z", help="z plane of volumes for a 2D model, counted from 0")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        dest="settings",
+        help="change a setting of otsu, e.g. threshold_shift=-0.5 to find fainter nuclei too; may be given again",
+    )
     _device(parser)
     parser.add_argument(
         "--project",

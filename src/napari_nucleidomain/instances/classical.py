@@ -7,7 +7,7 @@ tiles agree and an empty one stays empty.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +33,8 @@ _SMOOTH = {"haematoxylin": 0.06, "intensity": 0.03}
 _LEAST_AREA = 0.19
 _LEAST_DENSITY = 0.06  # optical density between 0.1 and 99.9 percent of a section; blank glass has less
 _LEAST_COHERENCE = 0.25  # structure over pixel noise; 0.09 for noise alone
+# What is left of the way from the threshold to the mean of a class where `ClassicalParameters.shifted` ends.
+_LEFT_AT_END = 0.1
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,28 @@ class ClassicalParameters:
     def halo(self) -> tuple[int, ...]:
         """Margin a tile should have, in pixels per axis: one and a half nuclei."""
         return tuple(int(np.ceil(1.5 * self.diameter / step)) for step in self.spacing)
+
+    def shifted(self, amount: float) -> ClassicalParameters:
+        """With another threshold: fainter nuclei found too, or only brighter ones.
+
+        The threshold found lies between the means of ground and nuclei, `softness` from either. Every step takes the
+        same share of what is left of that way, so that it never gets there: fine where faint nuclei and ground are hard
+        to tell apart, whatever the range of the image.
+
+        Parameters
+        ----------
+        amount : float
+            -1 to 1: nine tenths of the way to the mean of the ground, or to that of the nuclei; 0 changes nothing. What
+            lies beyond is taken for the end.
+
+        Returns
+        -------
+        ClassicalParameters
+            Its foreground holds that of every greater amount.
+        """
+        amount = float(np.clip(amount, -1.0, 1.0))
+        way = self.softness * (1 - _LEFT_AT_END ** abs(amount))
+        return replace(self, threshold=self.threshold + float(np.copysign(way, amount))) if amount else self
 
 
 def fit_classical(
@@ -193,8 +217,6 @@ def _fit(
 
 
 def _changed(parameters: ClassicalParameters, **changes: Any) -> ClassicalParameters:
-    from dataclasses import replace
-
     return replace(parameters, **changes)
 
 

@@ -248,6 +248,7 @@ def _one(
         "scale": found.scale.factor,
         "scale_reason": found.scale.reason,
         "pixel_size_um": job.pixel_size_um or _pixel_um(image),
+        "settings": job.settings,
         "seconds": round(time.monotonic() - began, 3),
     }
     write_json(record, record_to_stored(entry, run.path))
