@@ -17,7 +17,7 @@ KEY = "threshold_shift"
 _STEPS = 100
 _TIP = (
     "Where the classical method draws the line between nuclei and background. To the left fainter (paler) nuclei are\n"
-    "found too, to the right only the brighter ones; in stained tissue, the darker ones. What you see follows at once.\n"
+    "found too, to the right only the brighter ones; in stained tissue, the darker ones. What you see follows.\n"
     "Arrow keys move it in small steps. Double-click: back to the middle, the line that it finds by itself."
 )
 
