@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from .session import Session
 
 ROLE = "preview:classical"
-NAME = "preview of the classical method (a part only)"
 _SETTLE_MS = 150
 _MOVED_MS = 250
 # Slower than this, and a hand that moves is shown whole areas before they are divided into nuclei.
@@ -172,7 +171,7 @@ class LiveNuclei(QObject):
             self._owner = entry
         lead = lead_of(drawn.wish.plane, drawn.labels.ndim, entry.image)
         labels, origin = in_dimensions(drawn.labels, tuple(start for start, _ in drawn.wish.box), lead)
-        layers.put_labels(self._session, entry, ROLE, NAME, labels, origin=origin, opacity=0.6)
+        layers.put_labels(self._session, entry, ROLE, f"{entry.name} · preview", labels, origin=origin, opacity=0.6)
         self.told.emit(self._words(drawn))
 
     def _words(self, drawn: Drawn) -> str:
