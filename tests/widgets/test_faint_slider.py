@@ -20,6 +20,7 @@ from napari_nucleidomain.widgets.live_part import Wish, draw, steady
 from napari_nucleidomain.widgets.points_suggest import look, suggest_in
 from napari_nucleidomain.widgets.points_suggest_box import SuggestBox
 from napari_nucleidomain.widgets.predict_live import ROLE
+from napari_nucleidomain.widgets.view import view_box
 
 from .test_wheel import turn_wheel
 from .trainer import Predictor, Worker, make_model
@@ -47,10 +48,15 @@ def worker(monkeypatch):
 
 @pytest.fixture
 def dock(session, worker, bare_entry, qtbot):
-    session.viewer.fit_to_view()
     made = predict_dock.PredictDock(session.viewer)
     session.viewer.window.add_dock_widget(made, name="Predict")
     qtbot.waitUntil(lambda: not made.models._background.busy)
+
+    def all_in_view():
+        session.viewer.fit_to_view()
+        return view_box(session, bare_entry) == [[0, 200], [0, 240]]
+
+    qtbot.waitUntil(all_in_view)
     return made
 
 
@@ -253,17 +259,16 @@ def test_the_slider_in_points(session, bare_entry, qtbot):
     box.ask()
     qtbot.waitUntil(lambda: len(box.points) == 15, timeout=20000)
     assert box.faint.isVisible()
-    QTest.keyClick(box.faint.slider, Qt.Key.Key_W)
     rejected = box.points[0]
     box.reject_one()
     box.accept_one()
     clicks = bare_entry.points.copy()
     box.faint.slider.setValue(-70)
-    qtbot.waitUntil(lambda: len(box.points) == 27, timeout=20000)
+    qtbot.waitUntil(lambda: len(box.points) == 28, timeout=20000)
     assert (bare_entry.points == clicks).all()
     assert np.linalg.norm(box.points - rejected, axis=1).min() > 5
     box.accept_every()
-    assert len(bare_entry.points) == 28
+    assert len(bare_entry.points) == 29
     assert box.faint.isVisible(), "it may still bring some"
     box.faint.slider.setValue(0)
     qtbot.waitUntil(lambda: "No nucleus" in box.told.text(), timeout=20000)
