@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt, Signal
+from qtpy.QtGui import QPainter, QPen
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from .combos import Slider
@@ -44,6 +45,15 @@ class _Middle(Slider):
         """Qt's hook."""
         self.setValue(0)
         event.accept()
+
+    def paintEvent(self, event: Any) -> None:
+        """Qt's hook: a mark where the method would be by itself."""
+        super().paintEvent(event)
+        painter = QPainter(self)
+        painter.setPen(QPen(self.palette().windowText().color(), 1))
+        middle, foot = self.width() // 2, self.height() - 1
+        painter.drawLine(middle, foot - 3, middle, foot)
+        painter.end()
 
     def wheelEvent(self, event: Any) -> None:
         """Scroll the dock: it keeps the focus after it was dragged, and would then turn with the wheel."""

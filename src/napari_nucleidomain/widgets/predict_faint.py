@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QLabel, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDockWidget, QLabel, QToolButton, QVBoxLayout, QWidget
 
+from .dock import holder
 from .faint_slider import KEY, FaintSlider
 from .inline import Inline, row
 from .predict_live import LiveNuclei
@@ -22,6 +23,7 @@ class FaintChoice(QWidget):
 
     def __init__(self, session: Session, where: WherePicker, prediction: Prediction) -> None:
         super().__init__()
+        self._dock: QDockWidget | None = None
         self.slider = FaintSlider(session)
         self.live = LiveNuclei(session, where, self)
         self.words = QLabel()
@@ -56,10 +58,23 @@ class FaintChoice(QWidget):
         """What a prediction is told of it; nothing in the middle, where the method does as it always did."""
         return {KEY: self.slider.shift} if self.slider.shift else {}
 
+    def showEvent(self, event: Any) -> None:
+        """Qt's hook: by now it is in a dock, which alone is told when another tab comes to the front."""
+        super().showEvent(event)
+        dock = holder(self)
+        if dock is not None and dock is not self._dock:
+            self._dock = dock
+            dock.visibilityChanged.connect(self._seen)
+
     def hideEvent(self, event: Any) -> None:
-        """Qt's hook: another method was chosen, or another dock came to the front."""
+        """Qt's hook: another method was chosen, or the dock was closed."""
         self.live.leave()
         super().hideEvent(event)
+
+    def _seen(self, seen: bool) -> None:
+        if not seen:
+            # Over what other docks show, it would be taken for theirs.
+            self.live.leave()
 
     def _slid(self, _: float) -> None:
         self.message.clear()
