@@ -180,6 +180,14 @@ def _predict(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--series", type=int, metavar="N", help="which image of files that hold several, counted from 0"
     )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        dest="settings",
+        help="change a setting of otsu, e.g. threshold_shift=-0.5 to find fainter nuclei too; may be given again",
+    )
     _device(parser)
     parser.add_argument(
         "--project",

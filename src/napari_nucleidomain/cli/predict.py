@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from napari_nucleidomain.contracts import NucleiError, load_card
+from napari_nucleidomain.contracts import NucleiError, find_method, load_card
 from napari_nucleidomain.data.readers import plain_name
 from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
@@ -18,6 +18,7 @@ from napari_nucleidomain.runs.store import Project
 from .ranges import check_range, check_sizes
 from .running import drop_if_nothing_done, run_here, when_busy
 from .say import one_line
+from .train import parse_settings
 
 
 def command(arguments: argparse.Namespace) -> int:
@@ -30,6 +31,7 @@ def command(arguments: argparse.Namespace) -> int:
     sizes = check_sizes(arguments.pixel_size)
     check_range("--diameter", arguments.diameter, "pixels")
     model = CLASSICAL if arguments.model == CLASSICAL else str(find_model(arguments.model, arguments.project))
+    settings = _settings(arguments.settings, model)
     files = collect(arguments.images)
     understanding: dict[str, Any] = {}
     if arguments.channels:
@@ -52,6 +54,7 @@ def command(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         threads=arguments.threads,
         name=Path(model).name,
+        settings=settings,
     )
     _check_place(job)
     busy = when_busy(arguments)
@@ -66,6 +69,30 @@ def command(arguments: argparse.Namespace) -> int:
     return code if code != ExitCode.DONE or not summary.get("problems") else ExitCode.SKIPPED
 
 
+def _settings(pairs: list[str], model: str) -> dict[str, Any]:
+    """What `--set` says, checked before anything is made.
+
+    Raises
+    ------
+    NucleiError
+        The model cannot be changed when it predicts, a name is unknown or a value out of range.
+    """
+    settings = parse_settings(pairs, "threshold_shift=-0.5")
+    if settings and model != CLASSICAL:
+        raise NucleiError(
+            f"--set changes settings of `{CLASSICAL}`; those of a trained model were settled when it was trained.",
+            "Leave --set out, or train again with other settings.",
+        )
+    if settings:
+        try:
+            find_method(CLASSICAL).config.build({}, settings)
+        except NucleiError as error:
+            raise NucleiError(
+                error.message, "What each does: Reference > Settings > otsu in the documentation."
+            ) from None
+    return settings
+
+
 def _tell(images: list[dict[str, Any]], job: PredictJob) -> None:
     """Say where the labels of each image are, and how the images were scaled: once where that is alike."""
     # The classical method reads sizes off each image; only who asked for a size must know that it did nothing.
@@ -77,6 +104,8 @@ def _tell(images: list[dict[str, Any]], job: PredictJob) -> None:
         of = f"  of {one_line(entry['image'])}, another image has the same name" if other else ""
         why = f"  ({one_line(entry['scale_reason'])})" if reasons and each else ""
         print(f"{one_line(entry['labels'])}  {entry['nuclei']} nuclei{why}{of}")
+    if images and job.settings:
+        print("with " + ", ".join(f"{name} = {value}" for name, value in job.settings.items()))
     if reasons and not each:
         print(f"scale of all {len(images)}: {one_line(reasons.pop())}")
 

@@ -181,7 +181,7 @@ def check_place(out: Path, parent: Path | None = None, *, overwrite: bool = Fals
         )
 
 
-def parse_settings(pairs: list[str]) -> dict[str, Any]:
+def parse_settings(pairs: list[str], example: str = "learning_rate=0.001") -> dict[str, Any]:
     """`["spn_steps=100", "decoder=ien"]` -> values by name; JSON where it is JSON, else text.
 
     Raises
@@ -193,7 +193,7 @@ def parse_settings(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise NucleiError(f"--set takes key=value, not {pair!r}.", "For example: --set learning_rate=0.001")
+            raise NucleiError(f"--set takes key=value, not {pair!r}.", f"For example: --set {example}")
         try:
             found[name.strip()] = parse_json(text)
         except JsonTextError:

@@ -7,7 +7,7 @@ tiles agree and an empty one stays empty.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +33,8 @@ _SMOOTH = {"haematoxylin": 0.06, "intensity": 0.03}
 _LEAST_AREA = 0.19
 _LEAST_DENSITY = 0.06  # optical density between 0.1 and 99.9 percent of a section; blank glass has less
 _LEAST_COHERENCE = 0.25  # structure over pixel noise; 0.09 for noise alone
+# What is left of the way from the threshold to the mean of a class where `ClassicalParameters.shifted` ends.
+_LEFT_AT_END = 0.1
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class ClassicalParameters:
         Smaller nuclei are left out.
     blank : bool
         Nothing in the image looks like nuclei: none are found in any part of it.
+    ends : tuple of float or None
+        The lowest and the highest threshold that make sense, in the same units; see `shifted`.
     """
 
     mode: Literal["haematoxylin", "intensity"]
@@ -77,6 +81,7 @@ class ClassicalParameters:
     spacing: tuple[float, ...]
     least_pixels: int
     blank: bool = False
+    ends: tuple[float, float] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -86,6 +91,31 @@ class ClassicalParameters:
     def halo(self) -> tuple[int, ...]:
         """Margin a tile should have, in pixels per axis: one and a half nuclei."""
         return tuple(int(np.ceil(1.5 * self.diameter / step)) for step in self.spacing)
+
+    def shifted(self, amount: float) -> ClassicalParameters:
+        """With another threshold: fainter nuclei found too, or only brighter ones.
+
+        Each step takes the same share of the way that is left: fine near the ends, where faint nuclei and ground, or
+        bright nuclei and others, are hard to tell apart, whatever the range of the image.
+
+        Parameters
+        ----------
+        amount : float
+            -1 to 1, the `ends`; 0 changes nothing. What lies beyond is taken for the end.
+
+        Returns
+        -------
+        ClassicalParameters
+            Its foreground holds that of every greater amount.
+        """
+        amount = float(np.clip(amount, -1.0, 1.0))
+        if not amount:
+            return self
+        way = (1 - _LEFT_AT_END) * self.softness
+        faint, bright = self.ends or (self.threshold - way, self.threshold + way)
+        share = (1 - _LEFT_AT_END ** abs(amount)) / (1 - _LEFT_AT_END)
+        end = faint if amount < 0 else bright
+        return replace(self, threshold=self.threshold + share * (end - self.threshold))
 
 
 def fit_classical(
@@ -184,6 +214,7 @@ def _fit(
     threshold = float(threshold_otsu(smooth))
     above = smooth > threshold
     softness = float(smooth[above].mean() - smooth[~above].mean()) / 2
+    fitted = _changed(fitted, ends=_ends(smooth[~above], threshold, smooth[above]))
     ndim = len(plain.spacing)
     ball = np.pi / 4 * size**2 if ndim == 2 else np.pi / 6 * size**3
     least = least_pixels if least_pixels is not None else max(4, int(_LEAST_AREA * ball / np.prod(plain.spacing)))
@@ -192,9 +223,19 @@ def _fit(
     )
 
 
-def _changed(parameters: ClassicalParameters, **changes: Any) -> ClassicalParameters:
-    from dataclasses import replace
+def _ends(ground: np.ndarray, threshold: float, nuclei: np.ndarray) -> tuple[float, float]:
+    """Lowest and highest threshold that make sense: close to the means of both classes, and not in the ground's noise.
 
+    Otsu's threshold need not lie midway between them: where nothing lies between, it stands at the lower end of that.
+    """
+    few = ground[:: max(1, ground.size >> 20)]
+    middle = float(np.median(few))
+    spread = 1.4826 * float(np.median(np.abs(few - middle)))
+    faint, bright = (mean + _LEFT_AT_END * (threshold - mean) for mean in (float(ground.mean()), float(nuclei.mean())))
+    return min(max(faint, middle + spread), threshold), bright
+
+
+def _changed(parameters: ClassicalParameters, **changes: Any) -> ClassicalParameters:
     return replace(parameters, **changes)
 
 

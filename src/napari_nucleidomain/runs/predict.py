@@ -373,6 +373,7 @@ def _segmented(
         "scale_reason": found.scale.reason,
         "plane": job.plane if job.plane is not None else image.understanding.plane,
         "pixel_size_um": job.pixel_size_um or _pixel_um(image),
+        "settings": job.settings,
         "seconds": round(time.monotonic() - began, 3),
     }
 

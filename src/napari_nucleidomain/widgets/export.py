@@ -34,6 +34,8 @@ class Snapshot:
         Pixels that were looked at; 0: all of `labels`.
     checked : str
         What a check by eye said of it, in words.
+    threshold_shift : float
+        How much fainter (below 0) or brighter the classical method was told to look.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Snapshot:
     when: float = 0.0
     area_px: float = 0.0
     checked: str = ""
+    threshold_shift: float = 0.0
 
 
 def save_for_slide(result: Snapshot, file: Path) -> Path:

@@ -56,16 +56,36 @@ def boxes_of(regions: list[np.ndarray], shape: tuple[int, ...]) -> list[Box]:
     return found
 
 
-def suggest(
-    image: Image, points: np.ndarray, regions: list[np.ndarray], view: Box | None, plane: tuple[int, ...] = ()
-) -> Suggestions:
-    """Look for nuclei without a click (in a thread).
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where suggestions are looked for, read and ready: a slider asks for them again and again.
+
+    Attributes
+    ----------
+    boxes : list of Box
+        Rows and columns.
+    blocks : list of ndarray
+        Their pixels, as the classical method sees them.
+    regions : list of ndarray
+        Corners of those that hold here; empty for the view.
+    parameters : ClassicalParameters
+    plane : tuple of int
+        Index on each axis of the clicks before rows and columns (stacks).
+    """
+
+    boxes: list[Box]
+    blocks: list[np.ndarray]
+    regions: list[np.ndarray]
+    parameters: Any
+    plane: tuple[int, ...]
+
+
+def look(image: Image, regions: list[np.ndarray], view: Box | None, plane: tuple[int, ...] = ()) -> Place:
+    """Read the place to look at and fit the classical method to it (in a thread).
 
     Parameters
     ----------
     image : Image
-    points : numpy.ndarray, shape (N, D)
-        Clicks already there.
     regions : list of numpy.ndarray
         Where to look; the view when there are none.
     view : list of (start, stop)
@@ -78,50 +98,87 @@ def suggest(
     NucleiError
         The place is too large, or off the image.
     """
-    shape = image.spatial_shape
     here = [one for one in regions if not plane or np.allclose(np.round(one[0, :-2]), plane)] or []
-    boxes = boxes_of(here, shape) if here else [view] if view else []
+    boxes = boxes_of(here, image.spatial_shape) if here else [view] if view else []
     if not boxes:
         raise NucleiError("There is nothing of this image on screen.", "Move the picture into view, or draw a region.")
     if sum(np.prod([b - a for a, b in box]) for box in boxes) > _MOST_PIXELS:
         raise NucleiError("That is too large a place to look at once.", "Zoom in, or draw a region.")
     flat = plane_index(image, plane)
     parameters = _fitted(image, boxes, flat)
+    blocks = [_used(image, image.read(box, plane=flat)) for box in boxes]
+    return Place(boxes, blocks, here, parameters, plane)
+
+
+def suggest_in(place: Place, points: np.ndarray, settled: np.ndarray | None = None, shift: float = 0.0) -> Suggestions:
+    """Nuclei of a place without a click (in a thread).
+
+    Parameters
+    ----------
+    place : Place
+    points : numpy.ndarray, shape (N, D)
+        Clicks already there.
+    settled : numpy.ndarray, shape (M, D), optional
+        Suggestions that were accepted or rejected: neither they nor others in the same nucleus come again.
+    shift : float
+        Fainter (-1) to brighter (1), as `ClassicalParameters.shifted`.
+    """
+    parameters = place.parameters.shifted(shift)
+    done = settled if settled is not None and len(settled) else np.zeros((0, 2 + len(place.plane)))
     found, areas = [], []
-    for box in boxes:
-        spots, sizes = _in_box(image, parameters, box, flat, points, plane)
+    for box, block in zip(place.boxes, place.blocks, strict=True):
+        spots, sizes = _in_box(block, parameters, box, [points, done], place.plane)
         found.append(spots)
         areas.append(sizes)
     spots, sizes = np.concatenate(found), np.concatenate(areas)
-    if here:
+    near = np.vstack([done, _on_plane(points, place.plane)]) if shift else done
+    if len(near) and len(spots):
+        from scipy.spatial import cKDTree
+
+        # The same nucleus, found larger or smaller, has its deepest point elsewhere.
+        apart = cKDTree(near[:, -2:]).query(spots)[0] > parameters.diameter / 3
+        spots, sizes = spots[apart], sizes[apart]
+    if place.regions:
         from .points_checks import inside_any
 
-        inside = inside_any(spots, [one[:, -2:] for one in here])
+        inside = inside_any(spots, [one[:, -2:] for one in place.regions])
         spots, sizes = spots[inside], sizes[inside]
-    lead = np.tile(np.asarray(plane, dtype=float), (len(spots), 1))
-    return Suggestions(np.hstack([lead, spots]) if plane else spots, sizes, "the region" if here else "the view")
+    lead = np.tile(np.asarray(place.plane, dtype=float), (len(spots), 1))
+    where = "the region" if place.regions else "the view"
+    return Suggestions(np.hstack([lead, spots]) if place.plane else spots, sizes, where)
+
+
+def suggest(
+    image: Image, points: np.ndarray, regions: list[np.ndarray], view: Box | None, plane: tuple[int, ...] = ()
+) -> Suggestions:
+    """Look for nuclei without a click; as `look` and `suggest_in`."""
+    return suggest_in(look(image, regions, view, plane), points)
 
 
 def _in_box(
-    image: Image, parameters: Any, box: Box, flat: int | None, points: np.ndarray, plane: tuple[int, ...]
+    block: np.ndarray, parameters: Any, box: Box, marks: list[np.ndarray], plane: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     from napari_nucleidomain.instances.classical import segment_classical
     from napari_nucleidomain.instances.deepest import suggest_points
 
-    block = image.read(box, plane=flat)
-    labels = segment_classical(_used(image, block), parameters)[0]
+    labels = segment_classical(block, parameters)[0]
     areas = np.bincount(labels.ravel())
     corner = np.array([start for start, _ in box], dtype=float)
-    clicked = _labels_clicked(labels, points, corner, plane)
+    clicked = np.concatenate([_labels_clicked(labels, points, corner, plane) for points in marks])
     spots = np.asarray(suggest_points(labels), dtype=np.float64).reshape(-1, 2)
     ids = labels[tuple(np.round(spots).astype(int).T)] if len(spots) else np.zeros(0, int)
     fresh = ~np.isin(ids, clicked)
     return spots[fresh] + corner, areas[ids[fresh]]
 
 
-def _labels_clicked(labels: np.ndarray, points: np.ndarray, corner: np.ndarray, plane: tuple[int, ...]) -> np.ndarray:
+def _on_plane(points: np.ndarray, plane: tuple[int, ...]) -> np.ndarray:
     if len(points) and plane:
-        points = points[np.all(np.round(points[:, :-2]) == np.asarray(plane), axis=1)]
+        return points[np.all(np.round(points[:, :-2]) == np.asarray(plane), axis=1)]
+    return points.reshape(len(points), 2 + len(plane))
+
+
+def _labels_clicked(labels: np.ndarray, points: np.ndarray, corner: np.ndarray, plane: tuple[int, ...]) -> np.ndarray:
+    points = _on_plane(points, plane)
     at = np.floor(points[:, -2:] - corner + 0.5).astype(int)
     at = at[np.all((at >= 0) & (at < labels.shape), axis=1)]
     return np.unique(labels[tuple(at.T)])

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QShortcut, QVBoxLayout, QWidget
 
 from .borrowed_keys import BorrowedKeys
 from .combos import Slider
+from .faint_slider import FaintSlider
 from .inline import Inline, WhyButton, row
 from .layers import CLICKS, SUGGESTION, geometry, in_viewer, put, remove
+from .live import Live
 from .newest import Newest
 from .points_checklist import look_at
-from .points_suggest import Suggestions, suggest
+from .points_suggest import Place, Suggestions, look, suggest_in
 from .preferences import dot_size
 from .view import view_box
 from .wording import count
@@ -35,9 +38,13 @@ class SuggestBox(QWidget):
         super().__init__()
         self._session = session
         self._newest = Newest(self)
+        self._live = Live(lambda wish: (suggest_in(*wish), len(wish[2])), self._redrawn, self._failed, self)
         self._entry: ImageEntry | None = None
+        self._place: Place | None = None
         self._all: Suggestions | None = None
-        self._rejected: set[tuple[float, ...]] = set()
+        # Of this round: what was accepted or rejected comes no more, however the slider is moved.
+        self._settled: set[tuple[float, ...]] = set()
+        self._shift = 0.0
         self._at = 0
         self._keys = BorrowedKeys()
         layout = QVBoxLayout(self)
@@ -50,6 +57,10 @@ class SuggestBox(QWidget):
         layout.addWidget(self.button)
         self.told = Inline()
         layout.addWidget(self.told)
+        self.faint = FaintSlider(session)
+        self.faint.setContentsMargins(8, 0, 0, 0)
+        self.faint.setVisible(False)
+        layout.addWidget(self.faint)
         self._panel = QWidget()
         self._build_panel()
         layout.addWidget(self._panel)
@@ -57,7 +68,9 @@ class SuggestBox(QWidget):
         session.current_changed.connect(self._other_image)
         session.entry_changed.connect(self._layer_gone)
         session.read_only_changed.connect(self._allow)
+        session.said_changed.connect(self._slid)
         session.closing.connect(self._newest.close)
+        session.closing.connect(self._live.close)
         self._other_image()
 
     def _build_panel(self) -> None:
@@ -93,6 +106,12 @@ class SuggestBox(QWidget):
             for button in buttons:
                 line.addWidget(button, 1)
             layout.addLayout(line)
+        # The slider takes the keyboard when it is dragged; the keys go on all the same.
+        for key, act in self._acts().items():
+            QShortcut(QKeySequence(key), self, act, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+
+    def _acts(self) -> dict[str, Any]:
+        return {"Q": self.accept_one, "W": self.reject_one, "N": self.go_next}
 
     # Asking ----------------------------------------------------------------------------------------------------
 
@@ -110,15 +129,15 @@ class SuggestBox(QWidget):
         view = [(a, b) for a, b in box[-2:]] if box else None
         self.button.allow("Looking…")
         self.told.say("info", "Looking for nuclei…")
+        self._live.forget()
+        self._shift = self.faint.shift
         self._newest.run(
             "suggest",
-            suggest,
-            entry.image,
+            _first,
+            (entry.image, list(entry.regions), view, self._plane(entry)),
             entry.points,
-            list(entry.regions),
-            view,
-            self._plane(entry),
-            done=lambda found: self._got(entry, found),
+            self._shift,
+            done=lambda answer: self._got(entry, *answer),
             failed=self._failed,
         )
 
@@ -129,18 +148,62 @@ class SuggestBox(QWidget):
         at = np.asarray(layer.world_to_data(self._session.viewer.dims.point), dtype=float)
         return tuple(round(float(one)) for one in at[:-2])
 
-    def _got(self, entry: ImageEntry, found: Suggestions) -> None:
+    def _got(self, entry: ImageEntry, place: Place, found: Suggestions) -> None:
         self._allow()
         if entry is not self._session.current:
             return
-        self._entry, self._all, self._at = entry, found, 0
-        self._rejected.clear()
-        if not len(found.points):
-            self.told.say("info", f"No nucleus without a click in {found.where}, by {found.by}.")
+        self._entry, self._place, self._at = entry, place, 0
+        self._settled.clear()
+        self.faint.setVisible(True)
+        self._take_over(found)
+        # It may have been moved meanwhile.
+        self._slid()
+
+    def _take_over(self, found: Suggestions) -> None:
+        self._all = found
+        if len(found.points):
+            self.told.clear()
+            self._panel.setVisible(True)
+            self._show()
+        else:
+            self._clear_away()
+            self.told.say(
+                "info",
+                f"No nucleus without a click in {found.where}, by {found.by}.",
+                "Towards fainter it looks for paler ones.",
+            )
+
+    # The slider ------------------------------------------------------------------------------------------------
+
+    def showEvent(self, event: Any) -> None:
+        """Qt's hook: the slider may have been moved in another dock."""
+        super().showEvent(event)
+        self._slid()
+
+    def _slid(self, *_: object) -> None:
+        """Look anew as the slider now says; what was accepted or rejected stays so."""
+        if self._entry is not None and self.faint.shift != self._shift and self.isVisible():
+            self._shift = self.faint.shift
+            self._look_again()
+
+    def _look_again(self) -> None:
+        entry, place = self._entry, self._place
+        if entry is not None and place is not None:
+            settled = np.array(sorted(self._settled)).reshape(-1, 2 + len(place.plane))
+            self._live.ask((place, entry.points, settled, self._shift))
+
+    def _redrawn(self, answer: tuple[Suggestions, int]) -> None:
+        found, settled = answer
+        if settled != len(self._settled):
+            # One was accepted or rejected meanwhile, and may be among them.
+            self._look_again()
             return
-        self.told.clear()
-        self._panel.setVisible(True)
-        self._show()
+        marked, self._all = self.points[self._at : self._at + 1], found
+        left = self.points
+        if len(marked) and len(left):
+            # The mark stays on its nucleus, or goes to the nearest that is left.
+            self._at = int(np.argmin(np.linalg.norm(left - marked, axis=1)))
+        self._take_over(found)
 
     def _failed(self, error: BaseException) -> None:
         self._allow()
@@ -154,7 +217,7 @@ class SuggestBox(QWidget):
         if self._all is None:
             return np.zeros((0, 2))
         found = self._all.larger_than(self.size.value() / 100)
-        return np.array([one for one in found if tuple(one) not in self._rejected]).reshape(-1, found.shape[1])
+        return np.array([one for one in found if tuple(one) not in self._settled]).reshape(-1, found.shape[1])
 
     def _show(self) -> None:
         entry, points = self._entry, self.points
@@ -195,7 +258,7 @@ class SuggestBox(QWidget):
 
     def _bind(self, *keepers: Any) -> None:
         """Q, W and N work while suggestions are shown: on our layers, and on the viewer for any other layer."""
-        self._keys.take(keepers, {"Q": self.accept_one, "W": self.reject_one, "N": self.go_next})
+        self._keys.take(keepers, self._acts())
 
     def accept_one(self) -> None:
         """The marked suggestion becomes a click; the next one is marked."""
@@ -223,18 +286,26 @@ class SuggestBox(QWidget):
         points = self.points
         if len(points) and not self._take(points):
             return
-        self.finish()
+        self._settled |= {tuple(one) for one in points}
+        self._clear_away()
         self.told.say("ok", f"{count(len(points), 'click')} added. Look them over: move or erase those that are wrong.")
 
-    def finish(self) -> None:
-        """Drop what is left."""
-        entry, self._entry, self._all = self._entry, None, None
-        self._rejected.clear()
+    def _clear_away(self) -> None:
+        """No suggestion is left here; the slider may still bring some."""
+        self._all = None
         self._panel.setVisible(False)
-        self.told.clear()
         self._keys.release()
-        if entry is not None:
-            remove(self._session, entry, ROLE)
+        if self._entry is not None:
+            remove(self._session, self._entry, ROLE)
+
+    def finish(self) -> None:
+        """Drop what is left, and look no more."""
+        self._live.forget()
+        self._clear_away()
+        self._entry = self._place = None
+        self._settled.clear()
+        self.faint.setVisible(False)
+        self.told.clear()
 
     def _take(self, points: np.ndarray) -> bool:
         """Make clicks of suggestions; False, and why is told, where the project can only be looked at."""
@@ -248,12 +319,12 @@ class SuggestBox(QWidget):
         return True
 
     def _drop(self, points: np.ndarray) -> None:
-        self._rejected |= {tuple(one) for one in points}
+        self._settled |= {tuple(one) for one in points}
         if len(self.points):
             self._show()
             self._bring(self.points[self._at])
         else:
-            self.finish()
+            self._clear_away()
             self.told.say("ok", "All suggestions are done.")
 
     def _bring(self, point: np.ndarray) -> None:
@@ -281,3 +352,9 @@ class SuggestBox(QWidget):
             entry.layers.pop(ROLE, None)
             entry.hidden.discard(ROLE)
             self.finish()
+
+
+def _first(place: tuple[Any, ...], points: np.ndarray, shift: float) -> tuple[Place, Suggestions]:
+    """The place read, and what is found there; in a thread."""
+    found = look(*place)
+    return found, suggest_in(found, points, shift=shift)

@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt, QTimer, Signal
 from qtpy.QtWidgets import QCheckBox, QLabel, QVBoxLayout, QWidget
 from superqt import QLabeledDoubleSlider
 
+from .faint_slider import shift_words
 from .inline import Inline, WhyButton, row
 from .number_boxes import IntBox
 from .out_folder import out_folder
@@ -143,7 +144,8 @@ class AfterPredict(QWidget):
     def _changed(self, result: Shown) -> None:
         if result is not self.result:
             return
-        self.summary.setText(f"<b>{summary(result)}</b> · {result.stored.model}")
+        how = [result.stored.model, shift_words(result.stored.threshold_shift)]
+        self.summary.setText(" · ".join([f"<b>{summary(result)}</b>", *filter(None, how)]))
         why = ""
         if result.edited:
             why = "You changed this result by hand; filters would undo that."

@@ -20,9 +20,10 @@ from .images_correct import correct
 from .inline import Inline, WhyButton, row
 from .newest import Newest
 from .predict_after import AfterPredict, default_name
+from .predict_faint import FaintChoice
 from .predict_job import make_job
 from .predict_left import LeftOver
-from .predict_models import ModelPicker
+from .predict_models import CLASSICAL, ModelPicker
 from .predict_run import Outcome, Prediction, warm_worker, worker_of
 from .predict_scale import ScalePicker
 from .predict_space import too_little
@@ -69,6 +70,7 @@ class PredictDock(Dock):
     def _build(self) -> None:
         self.models = ModelPicker(self.session)
         self.where = WherePicker(self.session)
+        self.faint = FaintChoice(self.session, self.where, self.prediction)
         self.scale = ScalePicker(self.session)
         self.find = WhyButton("Find nuclei", "Segment; tiles appear as they are done.")
         self.find.setMinimumHeight(34)
@@ -98,6 +100,7 @@ class PredictDock(Dock):
         self.synthesis = SynthesisPanel(self.session, self.training, lambda: str(self.device.currentData()))
         for widget in (
             self.models,
+            self.faint,
             self.where,
             self.scale,
             self.find,
@@ -127,7 +130,7 @@ class PredictDock(Dock):
         self.where.changed.connect(self.refresh)
         self.find.clicked.connect(self.start)
         self.stop.clicked.connect(self._stop)
-        for message in (self.message, self.models.message, self.synthesis.message):
+        for message in (self.message, self.models.message, self.faint.message, self.synthesis.message):
             message.said.connect(self._reveal_message)
         self.prediction.began.connect(self._began)
         self.prediction.progressed.connect(self._progressed)
@@ -187,6 +190,7 @@ class PredictDock(Dock):
 
     def _model_chosen(self, *_: Any) -> None:
         self.scale.show_card(self.models.model_card)
+        self.faint.setVisible(self.models.model == CLASSICAL)
         self.refresh()
         if self.isVisible():
             self._warm()
@@ -240,6 +244,7 @@ class PredictDock(Dock):
             device=str(self.device.currentData()),
             pixel_size_um=None if card is None else self.scale.pixel_size_um,
             diameter_px=None if card is None else self.scale.diameter_px,
+            settings=self.faint.settings if card is None else None,
         )
 
     def _hand_over(self, job: PredictJob) -> None:

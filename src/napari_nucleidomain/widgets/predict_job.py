@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_nucleidomain.runs.job import PredictJob
@@ -21,6 +21,7 @@ def make_job(
     device: str,
     pixel_size_um: float | None = None,
     diameter_px: float | None = None,
+    settings: dict[str, Any] | None = None,
 ) -> PredictJob:
     """The job for what was chosen.
 
@@ -48,5 +49,6 @@ def make_job(
         device=device,
         pixel_size_um=pixel_size_um,
         diameter_px=diameter_px,
+        settings=settings or {},
         background=True,
     )

@@ -241,7 +241,7 @@ class WherePicker(QWidget):
                 raise NucleiError("The image is not on screen.", "Move it into view, or choose whole image.")
             target.box = box[-ndim:]
         elif self.where == "region":
-            target.regions, target.box = _region_box(entry, ndim)
+            target.regions, target.box = region_box(entry, ndim)
         return target
 
     def _folder_target(self, folder: Path) -> Target:
@@ -282,10 +282,10 @@ def plane_for(session: Session, entry: ImageEntry, ndim: int) -> int | None:
     image = entry.image
     if image is None or image.plane_axes or len(image.spatial_shape) <= ndim:
         return None
-    return _shown_plane(session, entry)
+    return shown_plane(session, entry)
 
 
-def _shown_plane(session: Session, entry: ImageEntry) -> int:
+def shown_plane(session: Session, entry: ImageEntry) -> int:
     """Number of the plane on screen, counted over the axes before (y, x) with the last fastest."""
     import numpy as np
 
@@ -305,11 +305,11 @@ def _ref(session: Session, entry: ImageEntry) -> ImageRef:
         raise NucleiError(f"{entry.name} has no file yet.", "Wait until it is copied into the project, or save it.")
     understanding = dict(entry.understanding)
     if entry.image is not None and entry.image.plane_axes and entry is session.current:
-        understanding["plane"] = _shown_plane(session, entry)
+        understanding["plane"] = shown_plane(session, entry)
     return ImageRef(path=str(entry.path), name=entry.id, understanding=understanding or None)
 
 
-def _region_box(entry: ImageEntry, ndim: int) -> tuple[list[Any], list[list[int]]]:
+def region_box(entry: ImageEntry, ndim: int) -> tuple[list[Any], list[list[int]]]:
     """Regions, and the box round all of them."""
     import numpy as np
 

@@ -102,6 +102,7 @@ class Shown:
             model_folder=stored.model_folder,
             when=stored.when,
             area_px=self.area_px,
+            threshold_shift=stored.threshold_shift,
         )
 
     def known(self) -> tuple[np.ndarray, np.ndarray]:

@@ -103,6 +103,13 @@ class Stored:
         return "" if job.model == CLASSICAL else str(job.model)
 
     @property
+    def threshold_shift(self) -> float:
+        """How much fainter or brighter than by itself the classical method was told to look, -1 to 1."""
+        job: Any = self.run.job
+        shift = job.settings.get("threshold_shift", 0.0)
+        return float(shift) if self.model_folder == "" and isinstance(shift, int | float) else 0.0
+
+    @property
     def role(self) -> str:
         """Role of its layer, see `ImageEntry.layers`."""
         return f"nuclei:{self.run.name}:{self.name}"

@@ -157,6 +157,9 @@ def methods_paragraph(result: Snapshot) -> str:
     program = f"napari-nucleidomain {version('napari-nucleidomain')} in napari {version('napari')}"
     if result.model in ("", "otsu"):
         how = "Otsu's threshold followed by a watershed on the distance transform, without training"
+        if result.threshold_shift:
+            how += f"; the threshold was moved by {result.threshold_shift:+.2f} on a scale from -1, "
+            how += "near the mean of the background, to 1, near that of the nuclei"
         return f"Nuclei were segmented with {program} by {how}."
     if not result.model_folder:
         return f"Nuclei were outlined as {result.model} and measured with {program}."

@@ -92,6 +92,7 @@ def snapshot_of_stored(stored: Stored, name: str, image: Any) -> Snapshot:
         model=stored.model,
         when=stored.when,
         area_px=stored.area_px,
+        threshold_shift=stored.threshold_shift,
     )
 
 

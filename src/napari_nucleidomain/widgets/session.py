@@ -75,6 +75,8 @@ class Session(QObject):
         `training_line` for the headers: "training 62 %, 3 min", "" when there is none.
     read_only_changed()
         `read_only` says why nothing can be changed, or that it can again.
+    said_changed()
+        Something in `training` was said anew.
     speed_measured()
         A speed test of this computer has ended; forecasts may say more.
     about_to_close()
@@ -88,7 +90,8 @@ class Session(QObject):
         The list, and what was taken off it.
     training : dict
         What was said of trainings and is kept with the project: `diameter_px` (how large nuclei are) and `minutes` (the
-        time limit); None or absent where nothing was said.
+        time limit), and of the classical method `threshold_shift` (fainter or brighter, -1 to 1); None or absent where
+        nothing was said.
     annotations : Annotations
         The clicks and regions layers, their tools, undo and redo.
     stage : Stage
@@ -106,6 +109,7 @@ class Session(QObject):
     asked_for = Signal(str)
     training_told = Signal(str)
     read_only_changed = Signal()
+    said_changed = Signal()
     speed_measured = Signal()
     about_to_close = Signal()
     closing = Signal()
@@ -339,6 +343,7 @@ class Session(QObject):
         """Take over what a person said of trainings (`training`); on disk within seconds, where that may be."""
         if any(self.training.get(name) != value for name, value in said.items()):
             self.training.update(said)
+            self.said_changed.emit()
             self.autosave.changed(None)
 
     def flush(self) -> None:

@@ -23,3 +23,14 @@ class OtsuConfig(MethodConfig):
         ge=1,
         le=100_000_000,
     )
+    threshold_shift: float = setting(
+        0.0,
+        "Fainter or brighter: below 0 fainter nuclei are found too, above 0 only the brighter ones (of stained "
+        "tissue: the darker ones). 0 is the threshold read off the image, -1 and 1 lie close to its ground and to "
+        "its nuclei.",
+        ge=-1.0,
+        le=1.0,
+        allow_inf_nan=False,
+        strict=True,
+        advanced=False,
+    )
