@@ -300,6 +300,8 @@ def main() -> None:
                 path, mixed = draw(rng, rings, Path(folder))
                 result = judge(path, rings, mixed)
             became[result.split(":")[0]] += 1
+            if (k + 1) % 250 == 0:
+                print(f"{name}: {k + 1} of {arguments.drawn}", file=sys.stderr, flush=True)
             if result != "right":
                 wrong.append({"kind": name, "drawing": k, "mixed in": mixed, "result": result})
         kinds = ("right", "refused", "traceback", "silent")

@@ -100,6 +100,11 @@ def read_clicks(path: Path, pixel_size_um: Sequence[float] | None = None) -> Cli
     rows = []
     for number, row in table:
         if any(cell.strip() for cell in row):
+            if any(cell.strip() for cell in row[len(names) :]):
+                raise NucleiError(
+                    f"{path.name}, line {number}, has more cells than names: {', '.join(row)[:60]!r}.",
+                    "Name every column. Numbers with decimal commas need semicolons between them.",
+                )
             rows.append(_numbers(path, number, row, columns))
             if image is not None and image < len(row):
                 images[row[image].strip()] = None

@@ -92,6 +92,9 @@ def from_rings(rings: Sequence[np.ndarray], number: int, **more: Any) -> Drawn |
     if not shapes:
         return None
     whole = _areas(reduce(shapely.symmetric_difference, shapes))
+    if len(kept) == 1 and not shapely.Polygon(kept[0]).is_valid:
+        polygons = _polygons_of(whole)
+        return Drawn(number, tuple(polygons), whole, **more) if polygons else None
     return Drawn(number, (Polygon(kept[0], tuple(kept[1:])),), whole, **more) if whole.area > 0 else None
 
 

@@ -65,7 +65,7 @@ def is_binary(labels: np.ndarray) -> bool:
     if low == 0 and high in _WHITE:
         return True
     if low == 0:
-        return int(split_binary(labels).max()) > 1
+        return int(split_binary(labels).max()) > 1 or _exchanged(labels > 0)
     return _ground(labels, low, high) is not None
 
 

@@ -194,8 +194,9 @@ def _beside(shapes: np.ndarray, areas: np.ndarray) -> tuple[list[int], list[int]
         partners.setdefault(other, []).append(one)
     kept: set[int] = set()
     twice = []
-    # The largest stays; of two of one size the later.
-    for k in sorted(partners, key=lambda k: (-areas[k], -k)):
+    bounds = shapely.bounds(shapes)
+    # The largest stays, of two of one size one by its place: the order in the file must not matter.
+    for k in sorted(partners, key=lambda k: (-round(float(areas[k]), 6), *bounds[k].tolist(), -k)):
         if any(other in kept for other in partners[k]):
             twice.append(k)
         else:

@@ -101,7 +101,7 @@ def paint(nuclei: Sequence[tuple[int, Drawn]], shape: Sequence[int]) -> tuple[np
     """
     lengths = tuple(int(n) for n in shape)
     labels = np.zeros(lengths, np.uint32)
-    order = sorted(nuclei, key=lambda one: -one[1].area)
+    order = sorted(nuclei, key=lambda one: (-round(one[1].area, 6), *one[1].shape.bounds))
     for plane in sorted({one.plane for _, one in nuclei}):
         shapes = [Outline(number, one.polygons) for number, one in order if one.plane == plane]
         labels[plane] = rasterise(shapes, (lengths[-2], lengths[-1]))
