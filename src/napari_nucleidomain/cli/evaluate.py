@@ -20,6 +20,7 @@ from napari_nucleidomain.data.labels_large import is_large, open_labels
 from napari_nucleidomain.data.labels_out import boxes
 from napari_nucleidomain.data.labels_rois import roi_reach
 from napari_nucleidomain.data.pairing import kind_of, pair
+from napari_nucleidomain.data.pictures import outlines_inside
 from napari_nucleidomain.data.points import read_points
 from napari_nucleidomain.data.rois import ROI_SUFFIXES
 from napari_nucleidomain.instances.contingency import added_up
@@ -28,6 +29,7 @@ from napari_nucleidomain.instances.scores import score_labels, score_points
 from napari_nucleidomain.instances.scores import score_table as score_contingency
 from napari_nucleidomain.runs.execute import ExitCode
 
+from .left_out import left_out_lines
 from .table import score_table
 
 _LARGEST = 1 << 30  # pixels
@@ -41,20 +43,26 @@ def command(arguments: argparse.Namespace) -> int:
     for name, predicted, truth in pairs:
         try:
             rows[name] = score(predicted, truth, lambda note: print(note, file=sys.stderr))
-        except NucleiError as error:
+        except (NucleiError, OSError) as found:
+            error = found if isinstance(found, NucleiError) else _unreadable(predicted, found)
             if len(pairs) == 1:
-                raise
+                raise error from found
             problems.append([str(predicted), str(error)])
     if not rows:
         path, message = problems[-1]
         raise NucleiError(f"None of the {len(pairs)} pairs can be compared. {path}: {message}")
     means = _means(rows)
     _print(rows, means)
-    for path, message in problems:
-        print(f"left out: {path}: {message}", file=sys.stderr)
+    sys.stdout.flush()
+    for line in left_out_lines((path, message) for path, message in problems):
+        print(line, file=sys.stderr)
     if arguments.json:
         write_json(arguments.json, {"images": rows, "mean": means[0], "sd": means[1], "problems": problems})
     return ExitCode.SKIPPED if problems else ExitCode.DONE
+
+
+def _unreadable(path: Path, error: OSError) -> NucleiError:
+    return NucleiError(f"{path.name} cannot be opened: {error.strerror or error}.", "Check that you may read it.")
 
 
 def score(predicted: Path, truth: Path, tell: Callable[[str], None] = lambda note: None) -> dict[str, Any]:
@@ -68,6 +76,7 @@ def score(predicted: Path, truth: Path, tell: Callable[[str], None] = lambda not
         A file cannot be read, or the two are not of one image.
     """
     clicks = is_points(truth)
+    predicted, truth = (_outlines(path, tell) for path in (predicted, truth))
     if is_large(predicted) and (clicks or not says_no_size(truth)):
         return _score_large(predicted, truth, clicks)
     if not clicks:
@@ -87,6 +96,14 @@ def score(predicted: Path, truth: Path, tell: Callable[[str], None] = lambda not
         reach = _reach(predicted)
         shape = (*reach[:-2], *np.maximum(reach[-2:], clicked).tolist())
     return dict(score_points(_labels(predicted, shape, tell), points).as_dict())
+
+
+def _outlines(path: Path, tell: Callable[[str], None]) -> Path:
+    """Where the outlines lie of a picture that has some in it."""
+    inner, note = outlines_inside(path)
+    if note:
+        tell(f"{path.name}: {note}")
+    return inner
 
 
 def _labels(path: Path, shape: tuple[int, ...] | None, tell: Callable[[str], None]) -> np.ndarray:

@@ -15,6 +15,7 @@ from .cellpose_seg import is_pickled, read_masks
 from .images import Image
 from .labels_out import FORMATS, write_labels
 from .masks import as_mask, is_binary, split_binary
+from .pictures import outlines_inside, refuse_picture
 from .readers import IMAGE_SUFFIXES, RawImage, read_file
 from .rois import ROI_SUFFIXES
 
@@ -98,6 +99,7 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: 
         # cellpose numbers its nuclei; a single one with the number 1 is no mask.
         found = _checked(path, read_masks(path), [])
         return ReadLabels(found.labels, False, found.notes)
+    _, taken = outlines_inside(path)
     raw, view, axes = _open(path)
     try:
         pixels = np.asarray(view)
@@ -108,7 +110,7 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: 
         ) from error
     finally:
         raw.close()
-    notes: list[str] = []
+    notes: list[str] = [taken] if taken else []
     if "C" in axes:
         pixels = _one_channel(path, pixels)
         notes.append("A grey picture saved as colour: one of its equal channels was taken.")
@@ -172,7 +174,7 @@ def voxel_size(path: Path | str) -> tuple[float, float, float] | None:
     """Voxel size (z, y, x) in µm that a label file states; None where it does not state all three."""
     if says_no_size(Path(path)) or is_pickled(Path(path)):
         return None
-    raw = read_file(Path(path), palette="index")
+    raw = read_file(outlines_inside(Path(path))[0], palette="index")
     raw.close()
     z, y, x = (raw.pixel_size.get(axis) for axis in "ZYX")
     return (float(z), float(y), float(x)) if z and y and x else None
@@ -180,7 +182,7 @@ def voxel_size(path: Path | str) -> tuple[float, float, float] | None:
 
 def _open(path: Path) -> tuple[RawImage, LazyArray, str]:
     """The file's largest level in the order T Z Y X (C), C only where channels stand last."""
-    raw = read_file(path, palette="index")
+    raw = read_file(outlines_inside(path)[0], palette="index")
     level = raw.levels[0]
     letters = ""
     lengths = tuple(level.shape)
@@ -242,6 +244,7 @@ def _checked(path: Path, pixels: np.ndarray, notes: list[str]) -> ReadLabels:
         return ReadLabels(labels, True, notes)
     if blurred := as_mask(path.name, labels):
         return ReadLabels(blurred[0], True, [*notes, blurred[1]])
+    refuse_picture(path.name, labels)
     return ReadLabels(labels, False, notes)
 
 

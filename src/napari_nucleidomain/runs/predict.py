@@ -42,6 +42,7 @@ from .predict_output import Output
 from .predict_planes import choose_view
 from .predict_report import Report
 from .requests import Requests
+from .result_names import result_name
 
 
 class LoadedModels:
@@ -147,7 +148,9 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
         except WriteError:
             # What finds no place for this image has none for the next one.
             raise
-        except NucleiError as error:
+        except (NucleiError, OSError) as found:
+            # One that the system will not let be read is no reason to leave the others.
+            error = found if isinstance(found, NucleiError) else _unreadable(ref, found)
             problems.append([ref.path, str(error)])
             if len(names) > 1:
                 # Of a single image the run's end says it.
@@ -163,6 +166,13 @@ def predict(run: RunFolder, events: EventWriter, requests: Requests, models: Loa
             else f"None of the {len(problems)} images could be used. {problems[0][1]}"
         )
     return {"images": done, "problems": problems}
+
+
+def _unreadable(ref: ImageRef, error: OSError) -> NucleiError:
+    return NucleiError(
+        f"{Path(ref.path).name} cannot be opened: {error.strerror or error}.",
+        "Check that you may read the file and try again.",
+    )
 
 
 def label_files(job: PredictJob) -> list[Path]:
@@ -302,7 +312,7 @@ def _unique_names(refs: list[ImageRef]) -> list[str]:
 
 def _stem(path: Path) -> str:
     name = path.name
-    for double in (".ome.tif", ".ome.tiff", ".ome.zarr"):
+    for double in (".ome.tif", ".ome.tiff", ".ome.zarr", ".ome.zarr.zip", ".zarr.zip"):
         if name.lower().endswith(double):
-            return name[: -len(double)]
-    return path.stem
+            return result_name(name[: -len(double)])
+    return result_name(path.stem)
