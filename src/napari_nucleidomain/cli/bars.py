@@ -21,6 +21,8 @@ from napari_nucleidomain.contracts.events import (
 )
 from napari_nucleidomain.runs.folder import RunFolder
 
+from .left_out import left_out_lines
+
 _LOOK_SECONDS = 0.25
 
 
@@ -42,10 +44,16 @@ class Bar:
         Where it is drawn.
     quiet : bool
         Only warnings.
+    hold : bool
+        Keep what is left out in `left_out` instead of writing it: what was done is said first.
     """
 
-    def __init__(self, run: RunFolder, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(
+        self, run: RunFolder, stream: TextIO | None = None, *, quiet: bool = False, hold: bool = False
+    ) -> None:
         self._run = run
+        self._hold = hold
+        self.left_out: list[tuple[str, str]] = []
         self._stream = stream or sys.stderr
         self._quiet = quiet
         self._terminal = self._stream.isatty()
@@ -90,8 +98,10 @@ class Bar:
 
     def _say(self, event: Event) -> None:
         if isinstance(event, Warned) and event.left_out:
-            if self._held is None:
-                self._leave_out(event)
+            if self._hold:
+                self.left_out.append((_path(event), _fault(event)))
+            elif self._held is None:
+                self._leave_out([event])
             else:
                 self._held.append(event)
         elif isinstance(event, Warned):
@@ -110,14 +120,21 @@ class Bar:
         elif isinstance(event, Metric):
             self._note = _note(event.values) or self._note
 
-    def _leave_out(self, event: Warned) -> None:
-        self._said.append(_fault(event))
-        self._line(f"left out: {event.message}")
+    def _leave_out(self, events: list[Warned]) -> None:
+        self._said += [_fault(event) for event in events]
+        for line in left_out_lines((_path(event), _fault(event)) for event in events):
+            self._line(line)
 
     def _tell_held(self) -> None:
-        for event in self._held or []:
-            self._leave_out(event)
+        self._leave_out(self._held or [])
         self._held = None
+
+    def tell_left_out(self) -> None:
+        """Write what was kept back; see `hold`."""
+        self._said += [fault for _, fault in self.left_out]
+        for line in left_out_lines(self.left_out):
+            self._line(line)
+        self.left_out = []
 
     def unsaid(self, message: str) -> str:
         """A last message without what stands above it already."""
@@ -150,7 +167,11 @@ class Bar:
 
 def _file(event: Warned) -> str:
     """Name of the file that is left out, which stands in front."""
-    return Path(event.message.partition(": ")[0]).name
+    return Path(_path(event)).name
+
+
+def _path(event: Warned) -> str:
+    return event.message.partition(": ")[0]
 
 
 def _fault(event: Warned) -> str:

@@ -32,6 +32,7 @@ from napari_nucleidomain.data.labels_text import is_outlines_text, text_reach
 from napari_nucleidomain.data.odd import likes_joined
 from napari_nucleidomain.data.painting import NOTHING_IN
 from napari_nucleidomain.data.pairing import kind_of, pair
+from napari_nucleidomain.data.pictures import outlines_inside
 from napari_nucleidomain.data.points import check_points, read_points
 from napari_nucleidomain.instances.contingency import added_up
 from napari_nucleidomain.instances.pointscores import score_points_large
@@ -39,6 +40,7 @@ from napari_nucleidomain.instances.scores import score_labels, score_points
 from napari_nucleidomain.instances.scores import score_table as score_contingency
 from napari_nucleidomain.runs.execute import ExitCode
 
+from .left_out import left_out_lines
 from .ranges import check_sizes
 from .say import one_line
 from .table import score_table
@@ -57,9 +59,10 @@ def command(arguments: argparse.Namespace) -> int:
     for name, predicted, truth in pairs:
         try:
             rows[name] = score(predicted, truth, notes.append, sizes)
-        except NucleiError as error:
+        except (NucleiError, OSError) as found:
+            error = found if isinstance(found, NucleiError) else _unreadable(predicted, found)
             if len(pairs) == 1:
-                raise
+                raise error from found
             problems.append([str(predicted), str(error)])
     for note in likes_joined(notes):
         print(one_line(note), file=sys.stderr)
@@ -68,11 +71,16 @@ def command(arguments: argparse.Namespace) -> int:
         raise NucleiError(f"None of the {len(pairs)} pairs can be compared. {path}: {message}")
     means = _means(rows)
     _print(rows, means)
-    for path, message in problems:
-        print(one_line(f"left out: {path}: {message}"), file=sys.stderr)
+    sys.stdout.flush()
+    for line in left_out_lines((path, message) for path, message in problems):
+        print(one_line(line), file=sys.stderr)
     if arguments.json:
         write_json(arguments.json, {"images": rows, "mean": means[0], "sd": means[1], "problems": problems})
     return ExitCode.SKIPPED if problems else ExitCode.DONE
+
+
+def _unreadable(path: Path, error: OSError) -> NucleiError:
+    return NucleiError(f"{path.name} cannot be opened: {error.strerror or error}.", "Check that you may read it.")
 
 
 def score(
@@ -89,6 +97,7 @@ def score(
         A file cannot be read, or the two are not of one image.
     """
     clicks = is_points(truth)
+    predicted, truth = (_outlines(path, tell) for path in (predicted, truth))
     if is_large(predicted) and (clicks or not says_no_size(truth)):
         return _score_large(predicted, truth, clicks, tell)
     if not clicks:
@@ -152,6 +161,14 @@ def _placed(truth: Path, points: np.ndarray, shape: tuple[int, ...], tell: Tell)
 
 def _tell_empty(truth: Path, extra: int, tell: Tell) -> None:
     tell(f"{truth.name} holds no outlines and no points: a reference without nuclei, to which {extra:,} are extra.")
+
+
+def _outlines(path: Path, tell: Tell) -> Path:
+    """Where the outlines lie of a picture that has some in it."""
+    inner, note = outlines_inside(path)
+    if note:
+        tell(f"{path.name}: {note}")
+    return inner
 
 
 def _labels(path: Path, shape: tuple[int, ...] | None, tell: Tell) -> np.ndarray:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, find_method, load_card
-from napari_nucleidomain.data.readers import plain_name
+from napari_nucleidomain.data.plainfolder import is_text
+from napari_nucleidomain.data.readers import is_zarr, plain_name
 from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import CLASSICAL, ImageRef, PredictJob
 from napari_nucleidomain.runs.predict import label_files, refuse_over_images
+from napari_nucleidomain.runs.result_names import result_name
 from napari_nucleidomain.runs.store import Project
 
+from .left_out import left_out_lines
 from .ranges import check_range, check_sizes
 from .running import drop_if_nothing_done, run_here, when_busy
 from .say import one_line
@@ -32,7 +35,8 @@ def command(arguments: argparse.Namespace) -> int:
     check_range("--diameter", arguments.diameter, "pixels")
     model = CLASSICAL if arguments.model == CLASSICAL else str(find_model(arguments.model, arguments.project))
     settings = _settings(arguments.settings, model)
-    files = collect(arguments.images)
+    problems: list[tuple[str, str]] = []
+    files = collect(arguments.images, problems)
     understanding: dict[str, Any] = {}
     if arguments.channels:
         understanding["channels"] = _numbers(arguments.channels)
@@ -60,13 +64,18 @@ def command(arguments: argparse.Namespace) -> int:
     busy = when_busy(arguments)
     refuse_if_in_use(job, busy)
     run = Project.open(arguments.project).new_run(job)
-    code = run_here(run, started=arguments.started, quiet=arguments.quiet, busy=busy)
+
+    def tell() -> None:
+        _tell(run.summary().get("images", []), job)
+
+    code = run_here(run, started=arguments.started, quiet=arguments.quiet, busy=busy, tell=tell)
+    for line in left_out_lines(problems):
+        print(line, file=sys.stderr)
     summary = run.summary()
-    _tell(summary.get("images", []), job)
     drop_if_nothing_done(run, code)
     if code == ExitCode.STOPPED:
         print(f"stopped: nucleidomain run {run.path} goes on where it was", file=sys.stderr)
-    return code if code != ExitCode.DONE or not summary.get("problems") else ExitCode.SKIPPED
+    return code if code != ExitCode.DONE or not (problems or summary.get("problems")) else ExitCode.SKIPPED
 
 
 def _settings(pairs: list[str], model: str) -> dict[str, Any]:
@@ -100,8 +109,10 @@ def _tell(images: list[dict[str, Any]], job: PredictJob) -> None:
     reasons = {entry["scale_reason"] for entry in images} if scaled else set()
     each = len(reasons) > 1 or len(images) == 1
     for entry in images:
-        other = entry["name"] != plain_name(Path(entry["image"]))
-        of = f"  of {one_line(entry['image'])}, another image has the same name" if other else ""
+        own = plain_name(Path(entry["image"]))
+        clash = entry["name"] != result_name(own)
+        why_other = "another image has the same name" if clash else "whose name not every system takes"
+        of = f"  of {one_line(entry['image'])}, {why_other}" if entry["name"] != own else ""
         why = f"  ({one_line(entry['scale_reason'])})" if reasons and each else ""
         print(f"{one_line(entry['labels'])}  {entry['nuclei']} nuclei{why}{of}")
     if images and job.settings:
@@ -155,35 +166,61 @@ def find_model(wish: str, project: Path | str) -> Path:
     return folder.absolute()
 
 
-def collect(paths: list[str]) -> list[Path]:
+def collect(paths: list[str], problems: list[tuple[str, str]] | None = None) -> list[Path]:
     """Files as given, and every visible file of a folder (an OME-Zarr folder is one image).
+
+    Parameters
+    ----------
+    paths : list of str
+    problems : list of (path, message), optional
+        Takes files whose names cannot be written down; without it they are refused.
 
     Raises
     ------
     NucleiError
-        A path is not there, or a folder is empty.
+        A path is not there, or a folder is empty or cannot be looked into.
     """
     files: list[Path] = []
     for text in paths:
         if not text.strip():
             raise NucleiError("The path of an image is empty.", "Is a variable not set? The present folder is `.`")
         path = Path(text)
-        if not path.exists():
-            raise NucleiError(f"{path} is not there.", "Check the path.")
-        if path.is_dir() and not _is_zarr(path):
-            inside = sorted(
-                item for item in path.iterdir() if not item.name.startswith(".") and (item.is_file() or _is_zarr(item))
-            )
+        try:
+            if not path.exists():
+                raise NucleiError(f"{path} is not there.", "Check the path.")
+            inside = _inside(path) if path.is_dir() and not _is_zarr(path) else None
+        except OSError as error:
+            raise NucleiError(f"{path} cannot be opened: {error.strerror or error}.", "Check the path.") from error
+        if inside is not None:
             if not inside:
                 raise NucleiError(f"The folder {path} holds no files.", "Choose the folder of the images.")
             files += inside
         else:
             files.append(path)
-    return files
+    odd = [file for file in files if not is_text(str(file))]
+    for file in odd:
+        why = "its name holds bytes that are no text in any language. Rename it."
+        if problems is None or len(odd) == len(files):
+            raise NucleiError(f"{file.name!a} cannot be used: {why}", "")
+        problems.append((ascii(str(file))[1:-1], why))
+    return [file for file in files if is_text(str(file))]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Visible files of a folder; what the system refuses to tell of is taken for one, whose fault is then told."""
+    found = []
+    for item in sorted(folder.iterdir()):
+        try:
+            wanted = item.is_file() or _is_zarr(item)
+        except OSError:
+            wanted = True
+        if wanted and not item.name.startswith("."):
+            found.append(item)
+    return found
 
 
 def _is_zarr(path: Path) -> bool:
-    return path.is_dir() and any((path / name).exists() for name in (".zattrs", ".zgroup", "zarr.json"))
+    return path.is_dir() and (is_zarr(path) or path.suffix.lower() == ".zarr")
 
 
 def _numbers(text: str) -> list[int]:

@@ -95,8 +95,15 @@ def drop_if_nothing_done(run: RunFolder, code: ExitCode) -> None:
         print("  Nothing was done yet; no run is kept.", file=sys.stderr)
 
 
-def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy = Busy.WARN) -> ExitCode:
-    """Execute a run and show it.
+def run_here(
+    run: RunFolder,
+    *,
+    started: float,
+    quiet: bool = False,
+    busy: Busy = Busy.WARN,
+    tell: Callable[[], None] | None = None,
+) -> ExitCode:
+    """Execute a run and show it; what was done (`tell`) before what was left out.
 
     Ctrl+C once asks for a stop, which leaves a model where one exists; twice ends the process at once. SIGTERM saves
     and ends.
@@ -104,7 +111,7 @@ def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy 
     before: list[Any] = []
 
     def watch(requests: Requests) -> None:
-        tell(requests)
+        note(requests)
 
         def on_interrupt(_number: int, _frame: FrameType | None) -> None:
             print("\nStopping; press Ctrl+C again to end at once.", file=sys.stderr)
@@ -114,12 +121,16 @@ def run_here(run: RunFolder, *, started: float, quiet: bool = False, busy: Busy 
         before.append(signal.signal(signal.SIGINT, on_interrupt))
 
     try:
-        with saving_when_ended() as tell, Bar(run, quiet=quiet) as bar:
+        with saving_when_ended() as note, Bar(run, quiet=quiet, hold=tell is not None) as bar:
             code = execute(run.path, started=started, watch=watch, busy=busy)
     finally:
         if before:
             signal.signal(signal.SIGINT, before[0])
     event = last_event(run.path)
+    if tell is not None:
+        tell()
+        sys.stdout.flush()
+        bar.tell_left_out()
     if code == ExitCode.INTERRUPTED:
         print(f"nucleidomain: ended by the system, saved. Go on with: nucleidomain run {run.path}", file=sys.stderr)
     if isinstance(event, Failed):

@@ -178,7 +178,7 @@ class Image:
         Returns
         -------
         ndarray (*spatial, C)
-            Native number type; infinite numbers are given as NaN.
+            Native number type.
 
         Raises
         ------
@@ -208,11 +208,7 @@ class Image:
         elif (wanted := tuple(self.channels if channels is None else channels)) != tuple(range(block.shape[-1])):
             block = block[..., list(wanted)]
         # Never a view into the user's array: what is read may be changed by whoever reads it.
-        block = np.ascontiguousarray(block) if array.fresh else np.array(block, order="C")
-        if block.dtype.kind == "f" and np.isinf(block).any():
-            # An infinite number is as much a missing one as NaN, which everything that reads takes for 0.
-            block[np.isinf(block)] = np.nan
-        return block
+        return np.ascontiguousarray(block) if array.fresh else np.array(block, order="C")
 
     @property
     def default_plane(self) -> int:

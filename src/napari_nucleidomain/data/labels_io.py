@@ -17,6 +17,7 @@ from .images import Image
 from .labels_out import FORMATS, write_labels
 from .labels_text import is_outlines_text, read_labels_text
 from .masks import as_mask, is_binary, nuclei_of_mask, split_binary, wrapped
+from .pictures import outlines_inside, refuse_picture
 from .readers import IMAGE_SUFFIXES, RawImage, read_file
 from .rois import ROI_SUFFIXES
 
@@ -86,7 +87,6 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: 
         classes instead of ids.
     """
     path = Path(path)
-    notes: list[str] = []
     said: list[str]
     if is_geojson(path):
         from .labels_geojson import read_labels_geojson
@@ -105,6 +105,7 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: 
         # cellpose numbers its nuclei; a single one with the number 1 is no mask.
         found = _checked(path, read_masks(path), [])
         return ReadLabels(found.labels, False, found.notes)
+    _, taken = outlines_inside(path)
     raw, view, axes = _open(path)
     try:
         pixels = np.asarray(view)
@@ -115,6 +116,7 @@ def read_labels(path: Path | str, shape: Sequence[int] | None = None, channels: 
         ) from error
     finally:
         raw.close()
+    notes: list[str] = [taken] if taken else []
     if "C" in axes:
         pixels, taken = _one_channel(path, pixels)
         notes.append(taken)
@@ -190,7 +192,7 @@ def voxel_size(path: Path | str) -> tuple[float, float, float] | None:
     """Voxel size (z, y, x) in µm that a label file states; None where it does not state all three."""
     if says_no_size(Path(path)) or is_pickled(Path(path)):
         return None
-    raw = read_file(Path(path), palette="index")
+    raw = read_file(outlines_inside(Path(path))[0], palette="index")
     raw.close()
     z, y, x = (raw.pixel_size.get(axis) for axis in "ZYX")
     return (float(z), float(y), float(x)) if z and y and x else None
@@ -198,7 +200,7 @@ def voxel_size(path: Path | str) -> tuple[float, float, float] | None:
 
 def _open(path: Path) -> tuple[RawImage, LazyArray, str]:
     """The file's largest level in the order T Z Y X (C), C only where channels stand last."""
-    raw = read_file(path, palette="index")
+    raw = read_file(outlines_inside(path)[0], palette="index")
     level = raw.levels[0]
     letters = ""
     lengths = tuple(level.shape)
@@ -287,6 +289,7 @@ def _checked(path: Path, pixels: np.ndarray, notes: list[str]) -> ReadLabels:
         return ReadLabels(labels, True, notes)
     if blurred := as_mask(path.name, labels):
         return ReadLabels(blurred[0], True, [*notes, blurred[1]])
+    refuse_picture(path.name, labels)
     if said := wrapped(labels):
         notes.append(said)
     return ReadLabels(labels, False, notes)

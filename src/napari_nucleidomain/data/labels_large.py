@@ -14,9 +14,11 @@ from napari_nucleidomain.contracts import NucleiError
 from .axes import ArrayLike
 from .cellpose_seg import is_pickled
 from .labels_io import _open, labels_shape, says_no_size
+from .pictures import refuse_picture
 
 # Pixels of a label image that is still read as a whole: 256 MB of ids.
 LARGE = 1 << 26
+_LOOKED_AT = 1024  # rows and columns about the middle, to tell a picture
 
 
 def is_large(path: Path | str, large: int | None = None) -> bool:
@@ -54,6 +56,8 @@ def open_labels(path: Path | str) -> Iterator[ArrayLike]:
                 f"{path.name} is no label image that can be read in parts ({view.dtype}).",
                 "Save it as a label image: one whole number per nucleus.",
             )
+        middle = tuple(slice(max(0, n - _LOOKED_AT) // 2, (n + _LOOKED_AT) // 2) for n in view.shape)
+        refuse_picture(path.name, np.asarray(view[middle]))
         yield view
     finally:
         raw.close()

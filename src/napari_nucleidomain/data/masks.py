@@ -256,4 +256,11 @@ def _nearly_two_values(labels: np.ndarray) -> bool:
     """Whether more pixels are near 0, and more near the largest number, than between; ids are spread evenly."""
     top = int(labels.max())
     high, some = (int(np.count_nonzero(labels > share * top)) for share in (0.85, 0.15))
-    return top >= 100 and min(high, labels.size - some) > some - high
+    return top >= 100 and min(high, labels.size - some) > some - high and _in_plateaus(labels, top)
+
+
+def _in_plateaus(labels: np.ndarray, top: int) -> bool:
+    """Whether many pixels are exactly black and exactly white, as of a mask; a camera's noise leaves none so."""
+    low, high = labels[labels <= 0.15 * top], labels[labels > 0.85 * top]
+    black, white = (np.mean(part == value) if part.size else 0.0 for part, value in ((low, 0), (high, top)))
+    return bool(black >= 0.25 and white >= 0.15)

@@ -16,7 +16,7 @@ from .labels_io import LABEL_SUFFIXES
 from .labels_text import is_outlines_text
 from .odd import Odd
 from .points import POINT_SUFFIXES, TABLE_SUFFIXES
-from .readers import plain_name
+from .readers import entries_of, is_zarr, plain_name
 from .rois import ROI_SUFFIXES, read_rois
 
 Kind = Literal["labels", "points"]
@@ -236,13 +236,13 @@ def pair(predictions: Path, truth: Path) -> tuple[list[tuple[str, Path, Path]], 
 
 
 def _is_one(path: Path) -> bool:
-    return path.is_file() or path.suffix.lower() == ".zarr"
+    return path.is_file() or path.suffix.lower() == ".zarr" or is_zarr(path)
 
 
 def _by_name(folder: Path, problems: list[list[str]]) -> dict[str, Path]:
     """Files of a folder by their plain names; what cannot be used is added to `problems`."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(entries_of(folder)):
         if path.name.startswith("."):
             continue
         name = plain_name(path)

@@ -9,7 +9,7 @@ from .example import SPLITS, Example, Split
 from .labels_io import LABEL_SUFFIXES
 from .pairing import owner_of
 from .points import POINT_SUFFIXES
-from .readers import looks_like_image, plain_name
+from .readers import entries_of, looks_like_image, plain_name
 
 _KINDS = {
     "points": ("points", POINT_SUFFIXES),
@@ -54,8 +54,11 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
     images = folder / "images" if (folder / "images").is_dir() else folder
     problems: list[tuple[Path, str]] = []
     by_name: dict[str, Path] = {}
-    for path in sorted(images.iterdir()):
+    for path in sorted(entries_of(images)):
         if (images is folder and path.is_dir() and path.name in _KINDS) or is_beside(path):
+            continue
+        if not is_text(path.name):
+            problems.append((path, "Its name holds bytes that are no text in any language. Rename it."))
             continue
         if not looks_like_image(path):
             if not path.name.startswith(".") and path.name.lower() not in _CLUTTER and images is not folder:
@@ -66,7 +69,7 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
             by_name[plain_name(path)] = path
     attached: dict[str, dict[str, Path]] = {name: {} for name in by_name}
     for kind, (sub, suffixes) in _KINDS.items():
-        for path in sorted((folder / sub).iterdir()) if (folder / sub).is_dir() else ():
+        for path in sorted(entries_of(folder / sub)) if (folder / sub).is_dir() else ():
             if path.name.startswith(".") or path.suffix.lower() not in suffixes:
                 continue
             owner = owner_of(plain_name(path), by_name)
@@ -82,6 +85,15 @@ def _part(folder: Path, split: Split) -> tuple[list[Example], list[tuple[Path, s
             attached[name]["labels"] = beside
     examples = [Example(image=path, split=split, **attached[name]) for name, path in by_name.items()]  # type: ignore[arg-type]
     return examples, problems
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written down, as in a dataset file."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_beside(path: Path) -> bool:

@@ -295,7 +295,7 @@ def _raw(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
 
 def _to_unit(value: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
     span = max(parameters.high - parameters.low, 1e-12)
-    return np.clip(np.nan_to_num((value - parameters.low) / span, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
+    return np.clip(np.nan_to_num((value - parameters.low) / span, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
 
 
 def _smooth_values(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:

@@ -49,6 +49,7 @@ from .predict_output import Output
 from .predict_planes import choose_view
 from .predict_report import Report
 from .requests import Requests
+from .result_names import result_name
 
 # Readings of a model in vain, because it was replaced meanwhile.
 _REPLACED_OFTEN = 5
@@ -232,7 +233,7 @@ def _all(
                 raise
             raise StopRun({"images": done, "problems": problems}) from None
         except BaseException as error:
-            said = error if isinstance(error, NucleiError) else _of_memory(error, ref)
+            said = error if isinstance(error, NucleiError) else _of_memory(error, ref) or _unreadable(error, ref)
             if said is None:
                 raise
             problems.append([ref.path, str(said)])
@@ -250,6 +251,16 @@ def _of_memory(error: BaseException, ref: ImageRef) -> NucleiError | None:
     return NucleiError(
         f"The memory is not enough for {Path(ref.path).name}.",
         "End other programs that use it, or choose a smaller part of the image.",
+    )
+
+
+def _unreadable(error: BaseException, ref: ImageRef) -> NucleiError | None:
+    """An image that the system will not let be read does not end the others; None for any other error."""
+    if not isinstance(error, OSError):
+        return None
+    return NucleiError(
+        f"{Path(ref.path).name} cannot be opened: {error.strerror or error}.",
+        "Check that you may read the file and try again.",
     )
 
 
@@ -427,10 +438,7 @@ def _unique_names(refs: list[ImageRef]) -> list[str]:
 
 def _stem(path: Path) -> str:
     name = path.name
-    if name in ("", ".", ".."):
-        # Of a path that ends so, which is no name to write under.
-        return "image"
-    for double in (".ome.tif", ".ome.tiff", ".ome.zarr"):
+    for double in (".ome.tif", ".ome.tiff", ".ome.zarr", ".ome.zarr.zip", ".zarr.zip"):
         if name.lower().endswith(double):
-            return name[: -len(double)]
-    return path.stem
+            return result_name(name[: -len(double)])
+    return result_name(path.stem)

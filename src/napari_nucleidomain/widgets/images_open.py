@@ -165,13 +165,17 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
 
     found: list[Path] = []
     for path in paths:
-        if path.is_dir() and not is_zarr(path):
+        try:
+            if not path.is_dir() or is_zarr(path):
+                found.append(path)
+                continue
             here = [one for one in path.iterdir() if looks_like_image(one) and not is_beside(one)]
             if not here and (path / "images").is_dir():
                 here = [one for one in (path / "images").iterdir() if looks_like_image(one) and not is_beside(one)]
-            found += sorted(here, key=_natural)
-        else:
-            found.append(path)
+        except OSError:
+            # Opened as a file it says what is wrong with it, and the others are listed all the same.
+            here = [path]
+        found += sorted(here, key=_natural)
     return found
 
 

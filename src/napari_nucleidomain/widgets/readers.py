@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_nucleidomain.data.images import Image
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -32,6 +35,7 @@ def read(path: str | list[str]) -> list[LayerData]:
         A file is damaged or no image; napari shows the message.
     """
     from napari_nucleidomain.data.images import open_image
+    from napari_nucleidomain.data.readers import labels_in
 
     from .entry import ImageEntry
     from .image_layers import make_layers, read_for_show
@@ -39,6 +43,19 @@ def read(path: str | list[str]) -> list[LayerData]:
     found: list[LayerData] = []
     for one in [path] if isinstance(path, str) else path:
         image = open_image(Path(one))
+        if image.metadata.get("labels"):
+            found.append(_labels(image, image.name))
+            continue
         entry = ImageEntry(id=image.name, name=image.name, path=Path(one), image=image)
         found += [layer.as_layer_data_tuple() for layer in make_layers(entry, read_for_show(image))]
+        found += [_labels(open_image(inner), f"{image.name} · {inner.name}") for inner in labels_in(Path(one))]
     return found
+
+
+def _labels(image: Image, name: str) -> LayerData:
+    """A layer of labels; where the file does not say so they would be shown as a picture of dim greys."""
+    from .image_layers import read_for_show
+    from .layers import image_geometry
+
+    data = [level.astype("int32") if level.dtype.kind == "f" else level for level in read_for_show(image).data]
+    return (data if len(data) > 1 else data[0], {"name": name, **image_geometry(image)}, "labels")

@@ -18,6 +18,7 @@ from .zarr_store import ZIP, ZIP_ENDINGS
 __all__ = [
     "IMAGE_SUFFIXES",
     "RawImage",
+    "entries_of",
     "from_array",
     "is_zarr",
     "labels_in",
@@ -53,6 +54,23 @@ def looks_like_image(path: Path) -> bool:
     if path.name.lower().endswith(ZIP_ENDINGS):
         return path.is_file()
     return path.suffix.lower() in IMAGE_SUFFIXES and (path.is_file() or path.suffix.lower() == ".zarr")
+
+
+def entries_of(folder: Path) -> list[Path]:
+    """What lies in a folder.
+
+    Raises
+    ------
+    NucleiError
+        It cannot be looked into.
+    """
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise NucleiError(
+            f"The folder {folder} cannot be opened: {error.strerror or error}.",
+            "Check that you may read it and try again.",
+        ) from error
 
 
 def plain_name(path: Path) -> str:
