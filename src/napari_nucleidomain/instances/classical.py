@@ -16,6 +16,7 @@ from napari_nucleidomain.contracts import NucleiError
 
 from .blobs import estimate_diameter
 from .deepest import suggest_points
+from .half_maximum import EdgeSettings, noise_of, outlines_at_half_maximum, smoothing_for
 from .shapeseeds import seeds_by_shape
 from .stains import haematoxylin, white_level
 
@@ -35,6 +36,8 @@ _LEAST_DENSITY = 0.06  # optical density between 0.1 and 99.9 percent of a secti
 _LEAST_COHERENCE = 0.25  # structure over pixel noise; 0.09 for noise alone
 # What is left of the way from the threshold to the mean of a class where `ClassicalParameters.shifted` ends.
 _LEFT_AT_END = 0.1
+# How far around a nucleus its surroundings are looked at, as a part of the diameter.
+_AROUND = 0.6
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,11 @@ class ClassicalParameters:
         Nothing in the image looks like nuclei: none are found in any part of it.
     ends : tuple of float or None
         The lowest and the highest threshold that make sense, in the same units; see `shifted`.
+    ground : float
+        In mode "intensity": brightness beside the nuclei, in units of the range.
+    edge : float or None
+        In mode "intensity": nuclei end where brightness falls half-way to their surroundings, looked for after a
+        Gaussian of so many pixels of the last axis (0: none). None: they end at the threshold.
     """
 
     mode: Literal["haematoxylin", "intensity"]
@@ -82,6 +90,8 @@ class ClassicalParameters:
     least_pixels: int
     blank: bool = False
     ends: tuple[float, float] | None = None
+    ground: float = 0.0
+    edge: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -218,9 +228,18 @@ def _fit(
     ndim = len(plain.spacing)
     ball = np.pi / 4 * size**2 if ndim == 2 else np.pi / 6 * size**3
     least = least_pixels if least_pixels is not None else max(4, int(_LEAST_AREA * ball / np.prod(plain.spacing)))
-    return _changed(
+    fitted = _changed(
         fitted, threshold=threshold, softness=max(softness, 1e-3), diameter=size, least_pixels=least, blank=False
     )
+    return _with_edges(fitted, units, smooth) if plain.mode == "intensity" else fitted
+
+
+def _with_edges(fitted: ClassicalParameters, units: list[np.ndarray], smooth: np.ndarray) -> ClassicalParameters:
+    """What outlines at half maximum need to know of the whole image, so that all its tiles agree."""
+    ground = float(np.median(smooth[smooth <= fitted.threshold]))
+    settings = EdgeSettings(fitted.diameter, spacing=fitted.spacing, contrast=max(fitted.threshold - ground, 1e-3))
+    noise = float(np.median([noise_of(unit) for unit in units]))
+    return _changed(fitted, ground=ground, edge=smoothing_for(noise, settings))
 
 
 def _ends(ground: np.ndarray, threshold: float, nuclei: np.ndarray) -> tuple[float, float]:
@@ -298,13 +317,17 @@ def _to_unit(value: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
     return np.clip(np.nan_to_num((value - parameters.low) / span, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
 
 
-def _smooth_values(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
-    from scipy.ndimage import gaussian_filter
-
+def _unit_values(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
     block = np.asarray(block)
     if block.ndim == len(parameters.spacing):
         block = block[..., None]
-    unit = _to_unit(_raw(block, parameters), parameters)
+    return _to_unit(_raw(block, parameters), parameters)
+
+
+def _smooth_values(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
+    from scipy.ndimage import gaussian_filter
+
+    unit = _unit_values(block, parameters)
     return gaussian_filter(unit, _SMOOTH[parameters.mode] * parameters.diameter / np.array(parameters.spacing))
 
 
@@ -348,6 +371,18 @@ def _at_border(gaps: np.ndarray) -> np.ndarray:
     return result
 
 
+def _at_edges(labels: np.ndarray, block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
+    """Nuclei that end where brightness falls half-way to what is around them."""
+    settings = EdgeSettings(
+        parameters.diameter,
+        spacing=parameters.spacing,
+        smooth=(parameters.edge or 0.0) / parameters.diameter,
+        around=_AROUND,
+        ground=parameters.ground,
+    )
+    return outlines_at_half_maximum(labels, _unit_values(block, parameters), settings)
+
+
 def segment_classical(block: np.ndarray, parameters: ClassicalParameters) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Find the nuclei of a block.
 
@@ -362,7 +397,8 @@ def segment_classical(block: np.ndarray, parameters: ClassicalParameters) -> tup
     labels : ndarray (*spatial) uint32
         Ids 1..N.
     scores : ndarray (N,) float32
-        Mean over the nucleus of how clearly pixels are above the threshold: 0.5 at it, towards 1 above.
+        Mean over the nucleus of how clearly pixels are above the threshold: 0.5 at it, towards 1 above. (Pixels that
+        belong to a nucleus by its half maximum may lie below.)
     uncertainty : ndarray (N,) float32
         In [0, 1]: 1 where all pixels are at the threshold.
     """
@@ -374,6 +410,8 @@ def segment_classical(block: np.ndarray, parameters: ClassicalParameters) -> tup
         return np.zeros(values.shape, np.uint32), np.zeros(0, np.float32), np.zeros(0, np.float32)
     depth, seeds = seeds_by_shape(mask, parameters.diameter, parameters.spacing)
     labels = watershed(-depth, seeds, mask=mask)
+    if parameters.edge is not None:
+        labels = _at_edges(labels, block, parameters)
     sizes = np.bincount(labels.ravel())
     stays = sizes >= parameters.least_pixels
     stays[0] = False
