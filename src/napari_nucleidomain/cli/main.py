@@ -11,6 +11,7 @@ from pathlib import Path
 
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import NucleiError, methods
+from napari_nucleidomain.contracts.files import impossible_name
 from napari_nucleidomain.runs.execute import ExitCode
 
 from .ranges import sides, span
@@ -381,8 +382,14 @@ def _execute(parsed: argparse.Namespace) -> int:
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         return ExitCode.USER
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            return ExitCode.DONE
+        told = impossible_name(error)
+        if told is None:
+            raise
+        print(f"nucleidomain: {told}", file=sys.stderr)
+        return ExitCode.USER
     except KeyboardInterrupt:
         print("nucleidomain: stopped.", file=sys.stderr)
         return ExitCode.STOPPED
-    except BrokenPipeError:
-        return ExitCode.DONE
