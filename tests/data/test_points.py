@@ -152,3 +152,10 @@ def test_close_pairs_agree_with_brute_force() -> None:
 def test_the_edge_pixels_are_inside() -> None:
     at = np.array([[-0.5, 0], [-0.51, 0], [9.49, 0], [9.5, 0]])
     assert inside(at, (10, 10)).tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize("table", ["x,y\n" + "1" * 200_000 + ",2\n", "x,y\n1,\0\n", "\0\0\0", "x" * 200_000])
+def test_a_table_of_strange_cells_is_refused_in_words(tmp_path: Path, table: str) -> None:
+    (tmp_path / "a.csv").write_text(table)
+    with pytest.raises(NucleiError, match=r"a\.csv"):
+        read_points(tmp_path / "a.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -49,3 +50,19 @@ def test_tables_of_several_images() -> None:
         "x": [3.0, 4.0, None],
         "y": [None, None, 9],
     }
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+A1", "-5 µm", "@x", "a;=cmd()", "'=quoted", "''+x", "＝1", "plain", "a-b", "'n"]
+)
+def test_texts_are_no_formulas_and_come_back(tmp_path: Path, text: str) -> None:
+    file = write_table({"image": [text, "b"], "=area": [-1.5, 2.0]}, tmp_path / "a.csv")
+    header, row, _ = file.read_text("utf-8-sig").splitlines()
+    assert header == "image,'=area" and row.endswith(",-1.5")
+    assert not re.search(r"(^|[;\t])[=+\-@＝]", row)
+    assert read_table(file) == {"image": [text, "b"], "=area": ["-1.5", "2"]}
+
+
+def test_control_characters_are_written_out(tmp_path: Path) -> None:
+    file = write_table({"image": ["a\x1b[2J\nb\tc"]}, tmp_path / "a.csv")
+    assert file.read_text("utf-8-sig") == "image\na\\x1b[2J\\nb\\tc\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from napari_nucleidomain import __version__
 from napari_nucleidomain.contracts import NucleiError, methods
+from napari_nucleidomain.contracts.files import impossible_name
 from napari_nucleidomain.runs.execute import ExitCode
 
 from .ranges import sides, span
@@ -407,16 +408,22 @@ def _execute(parsed: argparse.Namespace) -> int:
         if error.hint:
             print(f"  {error.hint}", file=sys.stderr)
         return ExitCode.USER
+    except BrokenPipeError:
+        return ExitCode.DONE
     except KeyboardInterrupt:
         print("nucleidomain: stopped.", file=sys.stderr)
         return ExitCode.STOPPED
-    except BrokenPipeError:
-        return ExitCode.DONE
     except BaseException as error:
         from napari_nucleidomain.contracts.memory import is_memory_full
 
-        if not is_memory_full(error):
+        told = impossible_name(error) if isinstance(error, OSError) else None
+        if told is None and is_memory_full(error):
+            told = NucleiError(
+                "This computer's memory is not enough for it.", "End other programs that use it, and try again."
+            )
+        if told is None:
             raise
-        print("nucleidomain: This computer's memory is not enough for it.", file=sys.stderr)
-        print("  End other programs that use it, and try again.", file=sys.stderr)
+        print(f"nucleidomain: {told.message}", file=sys.stderr)
+        if told.hint:
+            print(f"  {told.hint}", file=sys.stderr)
         return ExitCode.USER

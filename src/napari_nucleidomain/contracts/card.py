@@ -293,6 +293,6 @@ def damaged_card(name: str, error: ValidationError) -> NucleiError:
 
 def _short(value: Any) -> str:
     # Of what others wrote only as much as tells what it is.
-    kind = {dict: "{…}", list: "[…]"}.get(type(value))
+    kind = "{…}" if isinstance(value, dict) else "[…]" if isinstance(value, list) else ""
     text = kind or str(value)
     return text if len(text) <= 40 else f"{text[:40]}…"

@@ -18,7 +18,7 @@ from typing import Any
 from .errors import DiskFull, NucleiError, WriteError
 from .json_text import CARD, GEOMETRY, LISTS, SMALL, JsonLimits, JsonTextError, parse_json
 from .paths import is_link
-from .plain_files import open_plain, refuse_special, specials_in
+from .plain_files import impossible_name, open_plain, refuse_special, specials_in
 
 __all__ = [
     "CARD",
@@ -29,6 +29,7 @@ __all__ = [
     "JsonTextError",
     "check_version",
     "disk_error",
+    "impossible_name",
     "is_half",
     "open_plain",
     "parse_json",

@@ -113,7 +113,7 @@ def _deep(limits: JsonLimits) -> str:
 def _refuse_deep(made: Any, limits: JsonLimits) -> None:
     """Level by level and not by recursion, which is what is to be prevented."""
     level = [made]
-    for _ in range(limits.depth + 1):
+    for _ in range(limits.depth):
         level = [inner for one in level for inner in _inside(one) if isinstance(inner, (list, dict))]
         if not level:
             return

@@ -33,6 +33,15 @@ def refuse_special(path: Path | str) -> None:
         raise _special(path)
 
 
+def impossible_name(error: BaseException) -> NucleiError | None:
+    """In words where a name is one that no file of this system can have; None for other errors."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        name = str(error.filename or "")
+        short = f"{name[:60]}…" if len(name) > 60 else name
+        return NucleiError(f"There can be no file {short}: its name is too long for this computer.", "Shorten it.")
+    return None
+
+
 def _special(path: Path | str) -> NucleiError:
     return NucleiError(f"{path} is a pipe, a device or a socket and no file.", "Give a file that holds the data.")
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import write_atomic
+from napari_nucleidomain.contracts.shown import shown
 
 from .axes import ArrayLike
 
@@ -112,6 +113,8 @@ def write_labels(
     if np.dtype(labels.dtype).kind not in "uib":
         raise NucleiError(f"{np.dtype(labels.dtype)} is no number type of outlines.", "Use whole numbers.")
     largest = _largest(labels)
+    # XML knows no control characters, and whoever reads the file shows the name.
+    image_name = shown(image_name)
     if pixel_size_um is not None and len(pixel_size_um) != len(shape):
         raise ValueError(f"{len(pixel_size_um)} pixel sizes for {len(shape)} axes")
     if kind == "png":

@@ -106,6 +106,22 @@ def _unlike(card: ModelCard) -> NucleiError:
     )
 
 
+def refuse_not_finite(*outputs: np.ndarray) -> None:
+    """Refuse what a network gives where it is no numbers: no nucleus would be found in it, and nothing said.
+
+    Raises
+    ------
+    NucleiError
+        Some number is not finite.
+    """
+    if not all(np.isfinite(one).all() for one in outputs):
+        raise NucleiError(
+            "The model gives numbers that are not finite: its weights or its card are damaged, or its training has "
+            "diverged.",
+            "Ask for the model again, or train it anew with a lower learning rate.",
+        )
+
+
 def put_weights(network: nn.Module, weights: dict[str, np.ndarray], prefix: str, card: ModelCard) -> None:
     """Give a network the weights whose names begin with `prefix`.
 

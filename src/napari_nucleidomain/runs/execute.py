@@ -16,7 +16,7 @@ from typing import Any
 from napari_nucleidomain.contracts import Interrupted, NucleiError, StopRun, WriteError
 from napari_nucleidomain.contracts.card import CARD_FILE
 from napari_nucleidomain.contracts.events import Failed, Finished, Started, Stopped, Warned
-from napari_nucleidomain.contracts.files import refuse_special, remove_halves, specials_in
+from napari_nucleidomain.contracts.files import impossible_name, refuse_special, remove_halves, specials_in
 from napari_nucleidomain.contracts.memory import is_memory_full
 
 from .devices import Busy, hold
@@ -249,6 +249,9 @@ def _do(
         # full is no `Exception`, but the end of the process is not to be held up.
         if not isinstance(error, Exception) and not is_memory_full(error):
             raise
+        if told := impossible_name(error):
+            _say_last(events, spare, Failed(message=told.message, hint=told.hint))
+            return ExitCode.USER
         logger.error("%s", traceback.format_exc())
         if is_memory_full(error):
             failed = Failed(message=_memory_words(run.job), hint=_LESS_MEMORY[run.job.kind])

@@ -279,7 +279,7 @@ def refuse_over_images(files: list[Path], job: PredictJob) -> None:
     NucleiError
         One would.
     """
-    there = [file for file in files if file.exists()]
+    there = [file for file in files if os.path.exists(file)]
     images = {_identity(ref.path) for ref in job.images} if there else set()
     for file in there:
         if _identity(file) in images:

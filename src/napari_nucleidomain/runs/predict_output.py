@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import disk_error, replace_with_retry
+from napari_nucleidomain.contracts.shown import shown
 from napari_nucleidomain.data.folders import write_folder_atomic
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.labels_large import Placed
@@ -68,7 +69,7 @@ class Output:
         if not self.large:
             return np.zeros(shape, dtype=np.uint32)
         aside = self._run.path / "tiles" / self._name / "labels.ome.zarr"
-        self._writer = LabelsZarrWriter(aside, shape, self._pixel_size(len(shape)), self._name, self._origin)
+        self._writer = LabelsZarrWriter(aside, shape, self._pixel_size(len(shape)), shown(self._name), self._origin)
         return self._writer
 
     @cached_property

@@ -131,7 +131,7 @@ class Project:
         with contextlib.suppress(OSError):
             # A folder that cannot be written to can be listed all the same.
             mend_models(self.models_folder)
-        cards = sorted(self.models_folder.glob(f"*/{CARD_FILE}"), key=lambda card: -card.stat().st_mtime)
+        cards = sorted(self.models_folder.glob(f"*/{CARD_FILE}"), key=lambda card: -_changed(card))
         for path in cards:
             if path.parent.name.startswith("."):
                 continue
@@ -147,7 +147,7 @@ class Project:
 
     def runs(self) -> list[RunFolder]:
         """Every run, newest first; folders without a job are left out."""
-        jobs = sorted(self.runs_folder.glob(f"*/{JOB_FILE}"), key=lambda job: -job.stat().st_mtime_ns)
+        jobs = sorted(self.runs_folder.glob(f"*/{JOB_FILE}"), key=lambda job: -_changed(job))
         # A dot in front: a run that is being deleted.
         return [RunFolder(job.parent) for job in jobs if not job.parent.name.startswith(".")]
 
@@ -212,6 +212,14 @@ class Project:
     def export_model(self, folder: Path | str, file: Path | str) -> Path:
         """Write a model as one file."""
         return pack_model(folder, file)
+
+
+def _changed(path: Path) -> int:
+    """When a file was last written, in ns; a link to nowhere is the oldest and is told of where it is read."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _version(name: str, taken: set[str]) -> tuple[str, int]:

@@ -173,7 +173,7 @@ class AdganConfig(MethodConfig):
         lt=1,
     )
     mirrored: bool = setting(False, "Predict mirrored tiles, too, and take the mean.")
-    window_crops: float = setting(4.0, "Side of the windows that are blended in a tile, in crops.", ge=1, le=32)
+    window_crops: float = setting(4.0, "Side of the windows that are blended in a tile, in crops.", ge=2, le=32)
     precision: Literal["auto", "32-true", "bf16-mixed"] = setting("auto", "Arithmetic of the networks.")
 
     @model_validator(mode="after")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError
+from napari_nucleidomain.contracts.card import damaged_card
 
 _SHORTEST, _LONGEST = 24, 2048
+_MOST_VOXELS = 1 << 26
 
 
 class Facts(BaseModel):
@@ -38,7 +43,7 @@ class Facts(BaseModel):
     high_px: float = Field(gt=0, le=20000, allow_inf_nan=False)
     estimated_px: float = Field(0.0, ge=0, le=4000, allow_inf_nan=False)
     stretch: float = Field(ge=0.05, le=20, allow_inf_nan=False)
-    count: tuple[int, int]
+    count: tuple[Annotated[int, Field(ge=0, le=1_000_000)], Annotated[int, Field(ge=0, le=1_000_000)]]
     crop: tuple[int, ...]
     spacing: tuple[float, ...]
 
@@ -48,6 +53,8 @@ class Facts(BaseModel):
             raise ValueError("crop and spacing need as many numbers as there are axes")
         if not all(_SHORTEST <= side <= _LONGEST and side % 4 == 0 for side in self.crop):
             raise ValueError("crops have sides of 24 to 2048 pixels, multiples of 4")
+        if len(self.crop) == 3 and math.prod(self.crop) > _MOST_VOXELS:
+            raise ValueError("crops of volumes have 64 million voxels at most")
         if not all(0.001 <= side <= 1000 for side in self.spacing):
             raise ValueError("pixels have a size")
         return self
@@ -64,7 +71,7 @@ def read_facts(card: ModelCard) -> Facts:
     try:
         facts = Facts.model_validate(card.normalisation)
     except ValidationError as error:
-        raise NucleiError(f"The card of the model {card.name} is damaged.", "Ask for the model again.") from error
+        raise damaged_card(card.name, error) from error
     if len(facts.crop) != card.ndim:
-        raise NucleiError(f"The card of the model {card.name} is damaged.", "Ask for the model again.")
+        raise NucleiError(f"The card of the model {card.name} is damaged: crop.", "Ask for the model again.")
     return facts

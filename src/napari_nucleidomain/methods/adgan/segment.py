@@ -12,7 +12,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 from skimage.segmentation import relabel_sequential
 
-from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
+from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
 from napari_nucleidomain.contracts.memory import is_memory_full
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.inference import trained
@@ -45,6 +45,11 @@ _LEAST = 0.1
 _FAINTEST = 0.1
 # Voxels of a tile: reading nuclei off it takes 50 bytes for each.
 _MOST_VOXELS = 48_000_000
+# An image such as a person looks at first, and how much the networks may be asked to paint for it: work pixels of all
+# tiles and mirrored copies, and windows.
+_REFERENCE = {2: (160, 160), 3: (32, 128, 128)}
+_MOST_WORK = {2: 6e6, 3: 1e8}
+_MOST_WINDOWS = 600
 # Of what the network is shown: mirrored borders need pixels to mirror.
 _SHORTEST = 24
 
@@ -124,9 +129,30 @@ class AdganSegmenter:
             pixel_size_um=pixel_size_um,
             diameter_px=diameter_px,
         )
+        self._refuse_endless(factors)
         precision = choose_precision("32-true" if config.precision == "32-true" else "auto", device)
         self._half = precision == "bf16-mixed"
         self._from, self._to = (domain_label(domain, 1, device) for domain in (IMAGES, MASKS))
+
+    def _refuse_endless(self, factors: Sequence[float]) -> None:
+        """Refuse settings by which a small image would be painted many million times over."""
+        config, spec = self._config, self.spec
+        sides = [min(n, side) for n, side in zip(_REFERENCE[spec.ndim], spec.tile, strict=True)]
+        cores = [max(1, side - 2 * halo) for side, halo in zip(spec.tile, spec.halo, strict=True)]
+        whole = zip(_REFERENCE[spec.ndim], spec.tile, cores, strict=True)
+        tiles = float(np.prod([1 if n <= side else -(-n // core) for n, side, core in whole]))
+        work = [side * factor for side, factor in zip(sides, factors, strict=True)]
+        steps = [(config.window_crops - 1) * c for c in self._crop]
+        windows = float(np.prod([max(1.0, n / step) for n, step in zip(work, steps, strict=True)]))
+        times = tiles * len(self._flips(spec.ndim))
+        most = _MOST_WORK[spec.ndim] / (3 if config.own_scale and spec.ndim == 2 else 1)
+        if times * float(np.prod(work)) > most or times * windows > _MOST_WINDOWS:
+            raise NucleiError(
+                f"With these settings images would be enlarged × {max(factors):.3g} and painted piece by piece for "
+                f"minutes (nuclei of {self._diameter:.3g} px, work_diameter_px = {config.work_diameter(spec.ndim):g}, "
+                f"resize = {config.resize:g}, window_crops = {config.window_crops:g}).",
+                "Choose a smaller work size. Where a model of somebody else says so, its card is damaged.",
+            )
 
     @property
     def generator(self) -> Generator:
@@ -169,6 +195,7 @@ class AdganSegmenter:
     def _segment(self, tile: np.ndarray, scene: Scene) -> TileInstances:
         unit = scene.brightness.to_unit(tile)
         values = self.paint(unit, scene)
+        trained.refuse_not_finite(values)
         settings = PaintSettings(
             low=self._config.low,
             high=self._config.high,

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SynthesisWish, SyntheticImage
+from napari_nucleidomain.contracts.card import damaged_card
 from napari_nucleidomain.inference.tiles import resize
 from napari_nucleidomain.instances.synthesis import MaskSettings, draw_mask, labels_on
 
@@ -136,9 +137,7 @@ def _config_of(card: ModelCard) -> AdganConfig:
     try:
         return AdganConfig.model_validate(card.config)
     except ValidationError as error:
-        raise NucleiError(
-            f"The card of the model {card.name} does not fit this version.", "Update the program."
-        ) from error
+        raise damaged_card(card.name, error) from error
 
 
 def _shape(wish: tuple[int, ...] | None, facts: Facts, factors: tuple[float, ...]) -> tuple[int, ...]:

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import field_validator
+
 from napari_nucleidomain.contracts import MethodConfig, setting
+
+# A tile is taken to hold as many more boxes as they are smaller.
+_LEAST_ANCHOR = 2.0
 
 
 class PanopticConfig(MethodConfig):
@@ -95,6 +100,13 @@ class PanopticConfig(MethodConfig):
         advanced=False,
     )
     precision: Literal["auto", "32-true", "bf16-mixed"] = setting("auto", "Arithmetic of the networks.")
+
+    @field_validator("anchor_px")
+    @classmethod
+    def _no_specks(cls, value: float) -> float:
+        if 0 < value < _LEAST_ANCHOR:
+            raise ValueError(f"boxes have {_LEAST_ANCHOR:g} px at least; 0 goes by the nuclei")
+        return value
 
     def unlike(self, other: MethodConfig) -> str:
         """The first setting that makes the network another one than that of `other`; see `MethodConfig.unlike`."""

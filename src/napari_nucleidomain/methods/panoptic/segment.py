@@ -115,6 +115,7 @@ class PanopticSegmenter:
 
     def _instances(self, found: Detections, shape: tuple[int, int]) -> TileInstances:
         boxes, scores, masks = (part.float().cpu().numpy() for part in (found.boxes, found.scores, found.masks))
+        trained.refuse_not_finite(boxes, scores, masks)
         made = paste(boxes, scores, masks, shape, self._config.mask_above)
         # Unsure is what may be none, and what may end elsewhere.
         doubt = np.maximum(made.uncertainty, 4.0 * made.scores * (1.0 - made.scores))

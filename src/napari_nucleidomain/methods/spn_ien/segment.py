@@ -131,6 +131,7 @@ class SpnIenSegmenter:
             logits = self._spn(x)
             embedding = self._ien(x) if self._ien is not None and self.decoder == "ien" else None
         probability = logits.float().softmax(1)[:, 1].cpu().numpy()
+        trained.refuse_not_finite(probability)
         return probability, None if embedding is None else embedding.float()
 
     def _plain(self, probability: np.ndarray) -> TileInstances:
