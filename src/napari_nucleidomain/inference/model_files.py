@@ -11,6 +11,7 @@ import shutil
 import time
 import uuid
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -250,7 +251,7 @@ def unpack_model(file: Path | str, folder: Path | str) -> Path:
         if folder.exists():
             raise NucleiError(f"There is a model named {folder.name} already.", "Choose another name.")
         replace_with_retry(aside, folder)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise NucleiError(f"{file.name} is damaged or is not a model.", "Copy it again, whole.") from error
     except OSError as error:
         raise disk_error(error, folder) from error

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.archives import NPZ_ERRORS
 from napari_nucleidomain.contracts.files import read_json, remove_folder, remove_with_retry, write_atomic, write_json
 from napari_nucleidomain.instances.stitching import Grid, TileInstances
 
@@ -88,7 +87,7 @@ class TileStore:
         try:
             with np.load(path, allow_pickle=False) as file:
                 return TileInstances(file["labels"], file["scores"], file["uncertainty"])
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except NPZ_ERRORS as error:
             path.unlink(missing_ok=True)
             raise NucleiError(
                 f"What was found in one tile cannot be read again: {path.name} was damaged.",

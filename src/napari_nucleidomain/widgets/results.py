@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.archives import NPZ_ERRORS
 from napari_nucleidomain.contracts.files import read_json
 from napari_nucleidomain.runs.folder import FOUND
 
@@ -204,7 +205,7 @@ def load_result(stored: Stored) -> Loaded:
     try:
         with np.load(tables, allow_pickle=False) as file:
             scores, uncertainty = file["scores"], file["uncertainty"]
-    except (OSError, ValueError, KeyError) as error:
+    except NPZ_ERRORS as error:
         raise NucleiError(f"The scores of {stored.name} cannot be read.", "Predict this image again.") from error
     if stored.labels_file.suffix == ".zarr":
         return Loaded(stored, _levels(stored.labels_file), scores, uncertainty)
