@@ -51,7 +51,7 @@ def test_a_microscopes_resolution_is_read(size: float, unit: str) -> None:
     unit_um = {"CENTIMETER": 1e4, "INCH": 25400.0, "MILLIMETER": 1e3, "MICROMETER": 1.0}[unit]
     found = from_densities(unit_um / size, unit_um / size, unit_um)
     printed = unit_um >= 1e4 and any(abs(unit_um / size - dpi * unit_um / 25400) < 1 for dpi in range(1400, 20000, 100))
-    assert found == {} and printed or math.isclose(found["X"], size, rel_tol=1e-9) or printed
+    assert (found == {} and printed) or math.isclose(found["X"], size, rel_tol=1e-9) or printed
 
 
 def test_resolutions_of_other_pictures(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card
+from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card, save_card
 from napari_nucleidomain.inference.model_archive import pack_model, unpack_model
 from napari_nucleidomain.inference.model_files import (
     copy_model,
@@ -112,4 +112,21 @@ def test_weights_that_are_not_finite_never_replace_a_model(tmp_path: Path) -> No
         with pytest.raises(NucleiError, match="in 1 of its 3 weights are not finite") as caught:
             save_model(tmp_path / "m", {**WEIGHTS, "bad": np.array([0, bad], np.float32)}, CARD)
         assert "lower learning rate" in caught.value.hint
+    assert set(load_weights(tmp_path / "m")) == set(WEIGHTS)
+
+
+@pytest.mark.parametrize("place", np.linspace(0, 0.999, 12))
+def test_weights_with_a_flipped_byte_are_refused(tmp_path: Path, place: float) -> None:
+    save_model(tmp_path / "m", WEIGHTS, CARD)
+    file = tmp_path / "m" / "weights.safetensors"
+    damaged = bytearray(file.read_bytes())
+    damaged[int(place * len(damaged))] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(NucleiError, match="weights of the model m are damaged"):
+        load_weights(tmp_path / "m")
+
+
+def test_a_card_of_an_earlier_version_says_nothing_of_the_weights(tmp_path: Path) -> None:
+    save_model(tmp_path / "m", WEIGHTS, CARD)
+    save_card(CARD, tmp_path / "m")
     assert set(load_weights(tmp_path / "m")) == set(WEIGHTS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -262,3 +263,39 @@ def test_what_joining_leaves_of_a_nucleus_is_not_one() -> None:
         assert out.max() == len(kept) == count
         assert painted.scores[kept][0] == pytest.approx(0.9)
         assert (out[5:15, 5:15] == 1).all()
+
+
+class PanicException(BaseException):
+    """As pyo3 names what a panic in Rust becomes."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("could not create a primitive"), PanicException("unwrap")], ids=repr)
+def test_memory_that_is_full_in_other_words_halves_the_batch(discs: np.ndarray, error: BaseException) -> None:
+    model = Perfect(batch=4)
+    forward, sizes = model.forward, []
+
+    def often_full(tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
+        sizes.append(len(tiles))
+        if len(tiles) > 1:
+            raise error
+        return forward(tiles, constants)
+
+    model.forward = often_full  # type: ignore[method-assign]
+    found = segment(open_image(discs), model, ONE)
+    assert same_up_to_ids(found.labels, label(discs, connectivity=1))
+    assert 1 in sizes and max(sizes) > 1
+
+
+def test_memory_that_is_full_while_tiles_are_read_is_no_damaged_file(discs: np.ndarray) -> None:
+    image, full = open_image(discs), [3]
+    read = image.read
+
+    def sometimes_full(*args: Any, **more: Any) -> np.ndarray:
+        full[0] -= 1
+        if full[0] == 0:
+            raise MemoryError
+        return read(*args, **more)
+
+    image.read = sometimes_full  # type: ignore[method-assign]
+    found = segment(image, Perfect(batch=4), ONE)
+    assert same_up_to_ids(found.labels, label(discs, connectivity=1))

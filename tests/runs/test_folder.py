@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +247,52 @@ def test_process_that_died_before_its_first_word_is_not_waited_for(tmp_path: Pat
     assert run.state == "waiting", "it was started a moment ago"
     os.utime(run.log, (1, 1))
     assert run.state == "interrupted"
+
+
+def _elsewhere(folder: Path, seconds: float) -> Path:
+    owner = {"host": "elsewhere", "process": 1, "process_started": 0.0, "token": "t", "taken": 0.0}
+    file = folder / "owner.json"
+    file.write_text(json.dumps(owner))
+    os.utime(file, (time.time() + seconds, time.time() + seconds))
+    return file
+
+
+def test_an_owner_dated_in_the_future_lives_only_while_its_heart_is_seen_to_beat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_nucleidomain.runs.ownership.WATCHED_SECONDS", 0.3)
+    monkeypatch.setattr("napari_nucleidomain.runs.ownership._AGAIN_SECONDS", 0.05)
+    file = _elsewhere(tmp_path, 5 * 3600)
+    assert is_alive(tmp_path), "not known yet"
+    time.sleep(0.35)
+    assert not is_alive(tmp_path)
+    later = file.stat().st_mtime + 2
+    os.utime(file, (later, later))
+    assert is_alive(tmp_path), "its clock is wrong, but it beats"
+    with pytest.raises(NucleiError, match="being worked on"):
+        Ownership(tmp_path, patient=True)
+
+
+@pytest.mark.parametrize("hours", [5.0, -5.0])
+def test_a_dead_owner_with_another_clock_is_replaced_and_a_live_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: float
+) -> None:
+    monkeypatch.setattr("napari_nucleidomain.runs.ownership.WATCHED_SECONDS", 0.6)
+    monkeypatch.setattr("napari_nucleidomain.runs.ownership._AGAIN_SECONDS", 0.05)
+    file = _elsewhere(tmp_path, hours * 3600)
+    before = file.stat().st_mtime
+    beating = threading.Timer(0.2, lambda: os.utime(file, (before + 2, before + 2)))
+    beating.start()
+    with pytest.raises(NucleiError, match="being worked on"):
+        Ownership(tmp_path, patient=True)
+    beating.join()
+    dead = tmp_path / "dead"
+    dead.mkdir()
+    _elsewhere(dead, hours * 3600)
+    Ownership(dead, patient=True).release()
+
+
+def test_an_unreadable_owner_dated_in_the_future_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / "owner.json").write_text('{"host": "else')
+    os.utime(tmp_path / "owner.json", (time.time() + 9e4, time.time() + 9e4))
+    assert not is_alive(tmp_path)

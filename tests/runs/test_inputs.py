@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from napari_nucleidomain.contracts.events import Failed
 from napari_nucleidomain.data.dataset import Dataset, open_dataset
 from napari_nucleidomain.data.example import Example
+from napari_nucleidomain.data.points import write_points
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.runs.context import CHECKPOINT_FILE
 from napari_nucleidomain.runs.execute import ExitCode, execute
+from napari_nucleidomain.runs.inputs import training_inputs
 from napari_nucleidomain.runs.job import TrainJob
 from napari_nucleidomain.runs.store import Project
 
@@ -153,3 +156,22 @@ def test_a_damaged_copy_is_never_trusted(new_training: Any, dataset: Path, seen:
     original.write_bytes(before)
     assert execute(run.path) == ExitCode.DONE
     assert copy.read_bytes() == before
+
+
+def test_the_names_of_images_have_no_part_in_a_training(tmp_path: Path) -> None:
+    """The same images under names in another order are taken in the same order, and so is all that is drawn."""
+    rng = np.random.default_rng(5)
+    pictures = [rng.integers(0, 255, (40, 40), dtype=np.uint8) for _ in range(4)]
+    orders = []
+    for folder, names in (("first", "abcd"), ("second", "dbca")):
+        where = tmp_path / folder
+        for number, (name, pixels) in enumerate(zip(names, pictures, strict=True)):
+            (where / "images").mkdir(parents=True, exist_ok=True)
+            (where / "points").mkdir(exist_ok=True)
+            tifffile.imwrite(where / "images" / f"{name}.tif", pixels)
+            write_points(np.array([[5.0 + number, 5.0], [20.0, 20.0]]), where / "points" / f"{name}.csv")
+        job = TrainJob(method="spn-ien", data=str(where), steps=1)
+        run = Project.open(tmp_path / f"project-{folder}").new_run(job)
+        orders.append([one.open().digest() for one in training_inputs(run, 0)])
+    assert orders[0] == orders[1]
+    assert len(set(orders[0])) == 4

@@ -69,7 +69,7 @@ def _of_file(path: Path, digest: Any) -> None:
             return
         digest.update(str(known.st_mtime_ns).encode())
         for piece in range(_PIECES):
-            handle.seek(piece * (known.st_size - _PIECE) // (_PIECES - 1))
+            handle.seek(max(0, known.st_size - _PIECE) * piece // (_PIECES - 1))
             digest.update(handle.read(_PIECE))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import DiskFull, WriteError
+from napari_nucleidomain.contracts.archives import NPZ_ERRORS
 from napari_nucleidomain.contracts.files import write_atomic
 
 from .arrays import write_arrays
@@ -49,7 +50,7 @@ def write_picture(path: Path, preview: Path, events: EventWriter) -> bool:
     """
     try:
         pictures = read_pictures(preview)
-    except (OSError, ValueError):
+    except NPZ_ERRORS:
         # Held or taken away by another program; the question is told without it.
         return False
     return bool(pictures) and _written(lambda: write_atomic(path, as_png(pictures), durable=False), events)

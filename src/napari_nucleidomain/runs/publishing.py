@@ -8,6 +8,7 @@ model that is to be replaced is looked at once it has been taken aside.
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ class Publishing:
         for place in itertools.chain([self._at], _free(self._wanted)):
             known = self._known if place == self._at else ""
             try:
-                save_model(place, weights, card, may_replace=lambda there, known=known: _mark(there) == known)
+                save_model(place, weights, card, may_replace=partial(_is, known))
             except TakenError:
                 said = (
                     f"{self._wanted} holds a model that was put there after this training began, and is not replaced: "
@@ -106,6 +107,10 @@ def _read(file: Path, wanted: Path) -> tuple[Path, str]:
         return wanted.with_name(name), str(content["mark"])
     except (NucleiError, KeyError, TypeError, ValueError):
         return wanted, _mark(wanted)
+
+
+def _is(mark: str, place: Path) -> bool:
+    return _mark(place) == mark
 
 
 def _free(wanted: Path) -> itertools.chain[Path]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.archives import NPZ_ERRORS
 from napari_nucleidomain.contracts.files import SMALL, read_json, remove_with_retry, write_json
 
 from .arrays import read_arrays, write_arrays
@@ -64,7 +63,7 @@ class StageFolder:
         path = self.folder / f"{name}.npz"
         try:
             return read_arrays(path)
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except NPZ_ERRORS as error:
             self.forget()
             raise NucleiError(
                 f"What the stage {self.folder.name} had prepared cannot be read: {path.name} is damaged.",
