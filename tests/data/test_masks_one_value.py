@@ -31,7 +31,8 @@ def of(value: float, kind: Any, ground: float = 0) -> np.ndarray:
 MASKS = {
     "0, 1": of(1, np.uint8), "0, 255": of(255, np.uint8), "0, 128": of(128, np.uint8), "0, 65535": of(65535, np.uint16),
     "0, 7": of(7, np.uint16), "0, -1": of(-1, np.int8), "0, -1 of 16 bits": of(-1, np.int16),
-    "0, 1.0": of(1, np.float32), "0, 255.0": of(255, np.float32), "0, 0.5": of(0.5, np.float32), "0, all bits": of(2**32 - 1, np.uint32),
+    "0, 1.0": of(1, np.float32), "0, 255.0": of(255, np.float32), "0, 0.5": of(0.5, np.float32),
+    "0, all bits": of(2**32 - 1, np.uint32),
     "1, 2": of(2, np.uint8, 1), "2, 1": of(1, np.uint8, 2), "100, 200": of(200, np.uint8, 100), "bool": MASK,
     "exchanged": of(0, np.uint8, 255), "exchanged, 1": of(0, np.uint8, 1), "exchanged, bool": ~MASK,
     "red on black": RED, "green on white": GREEN, "only transparency": CLEAR,
