@@ -85,7 +85,7 @@ def test_a_mask_too_large_to_be_numbered_is_refused(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(labels_large, "LARGE", 100)
     monkeypatch.setattr(labels_large, "_BLOCK", 10)
     path = write_labels(np.where(LABELS % 2, 255, 0), tmp_path / "mask.tif")
-    with open_labels(path) as labels, pytest.raises(NucleiError, match="black-and-white mask: .* not 0 is 255"):
+    with open_labels(path) as labels, pytest.raises(NucleiError, match=r"black-and-white mask: .* not 0 is 255"):
         refuse_mask(path, labels)
     for number, few in enumerate((np.where(LABELS == 9, 7, 0), LABELS)):
         other = write_labels(few, tmp_path / f"{number}.tif")

@@ -89,8 +89,8 @@ def refuse_mask(path: Path, view: ArrayLike) -> None:
     # A single nucleus lies in one block, or where four meet.
     if seen and np.ptp(np.array(seen), axis=0).max() > _BLOCK:
         raise NucleiError(
-            f"{path.name} is a black-and-white mask: all that is not 0 is {value}. Of so large an image its pieces cannot "
-            "be numbered here.",
+            f"{path.name} is a black-and-white mask: all that is not 0 is {value}. Of so large an image its pieces "
+            "cannot be numbered here.",
             "Give a label image, with one number per nucleus, or parts of the mask.",
         )
 
