@@ -9,8 +9,9 @@ import pytest
 import tifffile
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.data import labels_large
 from napari_nucleidomain.data.labels_io import read_labels
-from napari_nucleidomain.data.labels_large import Placed, is_large, open_labels
+from napari_nucleidomain.data.labels_large import Placed, is_large, open_labels, refuse_mask
 from napari_nucleidomain.data.labels_out import write_labels
 from napari_nucleidomain.data.labels_zarr import LabelsZarrWriter
 
@@ -78,3 +79,15 @@ def test_finishing_a_pyramid_answers_a_stop(tmp_path: Path) -> None:
         writer.finish(check)
     writer.finish()
     assert read_labels(tmp_path / "a.zarr").labels.sum() == 100
+
+
+def test_a_mask_too_large_to_be_numbered_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels_large, "LARGE", 100)
+    monkeypatch.setattr(labels_large, "_BLOCK", 10)
+    path = write_labels(np.where(LABELS % 2, 255, 0), tmp_path / "mask.tif")
+    with open_labels(path) as labels, pytest.raises(NucleiError, match=r"black-and-white mask: .* not 0 is 255"):
+        refuse_mask(path, labels)
+    for number, few in enumerate((np.where(LABELS == 9, 7, 0), LABELS)):
+        other = write_labels(few, tmp_path / f"{number}.tif")
+        with open_labels(other) as labels:
+            refuse_mask(other, labels)

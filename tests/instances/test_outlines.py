@@ -97,3 +97,11 @@ def test_nothing_and_volumes():
     assert outlines(np.zeros((4, 4), int)) == outlines(np.zeros((0, 4), int)) == []
     with pytest.raises(NucleiError, match="flat"):
         outlines(np.zeros((3, 4, 5), int))
+
+
+def test_outlines_with_very_many_sides_are_filled_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    shapes = [Outline(k, (Polygon(rng.uniform(0, 60, (40, 2))),)) for k in range(1, 6)]
+    whole = rasterise(shapes, (60, 60))
+    monkeypatch.setattr("napari_nucleidomain.instances.scanlines._MOST_CROSSINGS", 500)
+    np.testing.assert_array_equal(rasterise(shapes, (60, 60)), whole)

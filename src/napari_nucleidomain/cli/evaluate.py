@@ -25,7 +25,7 @@ from napari_nucleidomain.data.labels_io import (
     separated,
     voxel_size,
 )
-from napari_nucleidomain.data.labels_large import is_large, open_labels
+from napari_nucleidomain.data.labels_large import is_large, open_labels, refuse_mask
 from napari_nucleidomain.data.labels_out import boxes
 from napari_nucleidomain.data.labels_rois import roi_reach
 from napari_nucleidomain.data.labels_text import is_outlines_text, text_reach
@@ -215,10 +215,12 @@ def _reach(path: Path) -> tuple[int, ...]:
 def _score_large(predicted: Path, truth: Path, clicks: bool, tell: Tell) -> dict[str, Any]:
     """The same scores block by block, but for the Hausdorff distance, which looks at whole nuclei."""
     with open_labels(predicted) as labels:
+        refuse_mask(predicted, labels)
         if clicks:
             points = _placed(truth, _read_clicks(predicted, truth, tell), tuple(labels.shape), tell)
             return dict(score_points_large(labels, points).as_dict())
         with open_labels(truth) as reference:
+            refuse_mask(truth, reference)
             if tuple(labels.shape) != tuple(reference.shape):
                 raise NucleiError(
                     f"{predicted.name} is {_by(labels.shape)} px, {truth.name} is {_by(reference.shape)} px.",

@@ -15,7 +15,7 @@ from napari_nucleidomain.data.geojson import is_geojson
 from napari_nucleidomain.data.images import Image, open_image
 from napari_nucleidomain.data.labels_geojson import read_labels_geojson
 from napari_nucleidomain.data.labels_io import read_labels, read_labels_of, separated, voxel_size
-from napari_nucleidomain.data.labels_large import is_large, open_labels
+from napari_nucleidomain.data.labels_large import is_large, open_labels, refuse_mask
 from napari_nucleidomain.data.labels_out import format_of, write_labels
 from napari_nucleidomain.data.measuring import measure_on
 from napari_nucleidomain.data.slide_bounds import parse_origin
@@ -42,6 +42,7 @@ def command(arguments: argparse.Namespace) -> int:
         raise NucleiError("--qupath-origin moves outlines of QuPath only.", "Give or write a file ending in .geojson.")
     if is_large(arguments.labels):
         with open_labels(arguments.labels) as labels:
+            refuse_mask(arguments.labels, labels)
             _export(arguments, kind, labels, image, origin)
     elif drawn and origin is not None:
         shape = image.spatial_shape if image else None

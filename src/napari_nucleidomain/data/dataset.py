@@ -300,7 +300,12 @@ def _checked(example: Example, image: Image, dataset: Dataset) -> Example:
 
 
 def _points_problem(example: Example, image: Image) -> NucleiError | None:
-    points = read_points(example.points or "", image.ndim + len(image.plane_axes), channels=image.file_channels)
+    points = read_points(
+        example.points or "",
+        image.ndim + len(image.plane_axes),
+        channels=image.file_channels,
+        pixel_size_um=image.pixel_size_um,
+    )
     deep = points.shape[1] > image.ndim
     shape: Sequence[int] = (*image.plane_shape, *image.spatial_shape) if deep else image.spatial_shape
     errors = [f for f in check_points(points, shape) if f.severity == "error"]

@@ -119,7 +119,12 @@ class Example:
         if self.points is None:
             return None
         opened = image or self.open()
-        points = read_points(self.points, opened.ndim + len(opened.plane_axes), channels=opened.file_channels)
+        points = read_points(
+            self.points,
+            opened.ndim + len(opened.plane_axes),
+            channels=opened.file_channels,
+            pixel_size_um=opened.pixel_size_um,
+        )
         return points_on_plane(points, opened, self.points.name)
 
     def load_labels(self, image: Image | None = None, told: Callable[[str], None] | None = None) -> np.ndarray | None:

@@ -14,11 +14,13 @@ from napari_nucleidomain.contracts import NucleiError
 from .axes import ArrayLike
 from .cellpose_seg import is_pickled
 from .labels_io import _open, labels_shape, says_no_size
+from .labels_out import boxes
 from .pictures import refuse_picture
 
 # Pixels of a label image that is still read as a whole: 256 MB of ids.
 LARGE = 1 << 26
 _LOOKED_AT = 1024  # rows and columns about the middle, to tell a picture
+_BLOCK = 2048
 
 
 def is_large(path: Path | str, large: int | None = None) -> bool:
@@ -61,6 +63,40 @@ def open_labels(path: Path | str) -> Iterator[ArrayLike]:
         yield view
     finally:
         raw.close()
+
+
+def refuse_mask(path: Path, view: ArrayLike) -> None:
+    """Refuse a large mask of one value: its pieces cannot be told apart block by block. Labels show two numbers soon.
+
+    Parameters
+    ----------
+    path : Path
+        For the message.
+    view : ArrayLike
+        Of `open_labels`.
+
+    Raises
+    ------
+    NucleiError
+    """
+    if len(view.shape) != 2 or math.prod(view.shape) <= LARGE:
+        return
+    value, seen = 0, []
+    for box in boxes(view.shape, _BLOCK):
+        block = np.asarray(view[box])
+        high = int(block.max(initial=0))
+        if high and (value not in (0, high) or np.any((block > 0) & (block != high))):
+            return
+        if high:
+            value = high
+            seen.append((box[0].start, box[1].start))
+    # A single nucleus lies in one block, or where four meet.
+    if seen and np.ptp(np.array(seen), axis=0).max() > _BLOCK:
+        raise NucleiError(
+            f"{path.name} is a black-and-white mask: all that is not 0 is {value}. Of so large an image its pieces "
+            "cannot be numbered here.",
+            "Give a label image, with one number per nucleus, or parts of the mask.",
+        )
 
 
 class Placed:

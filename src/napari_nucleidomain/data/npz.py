@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.archives import NPZ_ERRORS
 from napari_nucleidomain.contracts.files import open_plain
 
 MOST_BYTES = 2 << 30
@@ -40,17 +40,7 @@ def read_npz(path: Path, most_bytes: int = MOST_BYTES) -> dict[str, np.ndarray]:
             return {entry.filename.removesuffix(".npy"): _array(archive, entry) for entry in entries}
     except FileNotFoundError:
         raise
-    except (
-        OSError,
-        EOFError,
-        KeyError,
-        SyntaxError,
-        MemoryError,
-        RuntimeError,
-        NucleiError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except (*NPZ_ERRORS, MemoryError, NucleiError) as error:
         raise ValueError(str(error)) from error
 
 

@@ -16,7 +16,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import write_atomic
 
 from .clicks_table import read_clicks
-from .geojson import HALF_PIXEL, POINTS, feature, is_geojson, points_of, read_features, write_features
+from .geojson import HALF_PIXEL, LINES, feature, is_geojson, points_of, read_features, write_features
 from .odd import Odd
 from .rois import ROI_SUFFIXES, clicks_of
 from .rois_out import write_clicks
@@ -125,13 +125,10 @@ def _from_geojson(path: Path, offset: Sequence[float], told: Callable[[str], Non
     if told is not None and odd is not None:
         if odd.found and not len(found):
             raise odd.refuse(path, "points", _HINT)
-        others = sum(f["geometry"]["type"] not in POINTS for f in features)
+        lines = sum(f["geometry"]["type"] in LINES for f in features)
         notes = odd.notes()
-        if others:
-            one = others == 1
-            notes.append(
-                f"{others:,} {'entry is an outline or line' if one else 'entries are outlines or lines'}, no click."
-            )
+        if lines:
+            notes.append(f"{lines:,} {'entry is a line' if lines == 1 else 'entries are lines'}, and passed over.")
         for note in notes:
             told(note)
     return found - HALF_PIXEL - np.asarray(offset, np.float64)

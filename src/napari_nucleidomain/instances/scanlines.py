@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# Of sides with rows, held at once: some 80 bytes each.
+_MOST_CROSSINGS = 1 << 24
+
 
 def fill_rings(rings: list[np.ndarray], polygon_of: np.ndarray, ids: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Even-odd filling of polygons at pixel centres.
@@ -23,6 +26,12 @@ def fill_rings(rings: list[np.ndarray], polygon_of: np.ndarray, ids: np.ndarray,
     ndarray of `shape`, uint32
     """
     result = np.zeros(shape, np.uint32)
+    step = _rows_at_once(rings, shape[0])
+    if step < shape[0]:
+        for top in range(0, shape[0], step):
+            band = (min(step, shape[0] - top), shape[1])
+            result[top : top + step] = fill_rings([ring - (top, 0) for ring in rings], polygon_of, ids, band)
+        return result
     polygon, row, x = _crossings(rings, polygon_of, shape[0])
     if not len(row):
         return result
@@ -37,6 +46,15 @@ def fill_rings(rings: list[np.ndarray], polygon_of: np.ndarray, ids: np.ndarray,
     within = np.arange(length.sum()) - np.repeat(np.cumsum(length) - length, length)
     result.ravel()[begin + within] = np.repeat(ids[polygon], length)
     return result
+
+
+def _rows_at_once(rings: list[np.ndarray], height: int) -> int:
+    """How many rows are filled in one go, so that outlines that zigzag over the whole image fit into memory."""
+    total = 0.0
+    for ring in rings:
+        y = np.clip(ring[:, 0], 0, height)
+        total += float(np.abs(np.diff(y, append=y[:1])).sum())
+    return height if total <= _MOST_CROSSINGS else max(1, int(height * _MOST_CROSSINGS / total))
 
 
 def _crossings(rings: list[np.ndarray], polygon_of: np.ndarray, height: int) -> tuple[np.ndarray, ...]:

@@ -58,13 +58,12 @@ def import_file(path: Path, entry: ImageEntry) -> Imported:
     from napari_nucleidomain.data.regions import read_regions
 
     notes: list[str] = []
-    # A drawing may hold clicks and regions: what is odd in it is told once.
     regions = as_corners(read_regions(path, told=notes.append)) if is_geojson(path) else []
     points = read_points(
         path,
         entry.ndim,
         channels=entry.image.file_channels if entry.image is not None else 1,
-        told=(lambda note: None) if is_geojson(path) else notes.append,
+        told=notes.append,
         pixel_size_um=entry.pixel_size_um,
     )
     if entry.image is not None and (said := corner_note(path, points, entry.image.spatial_shape)):
@@ -84,7 +83,7 @@ def import_file(path: Path, entry: ImageEntry) -> Imported:
     fresh_points = _without_known(points, entry.points)
     fresh_regions = [one for one in regions if not any(_same(one, other) for other in entry.regions)]
     all_points = np.vstack([entry.points, fresh_points]) if len(entry.points) else fresh_points
-    return Imported(all_points, [*entry.regions, *fresh_regions], len(fresh_points), len(fresh_regions), notes)
+    return Imported(all_points, [*entry.regions, *fresh_regions], len(fresh_points), len(fresh_regions), _once(notes))
 
 
 def export_file(path: Path, entry: ImageEntry, what: str) -> Path:
@@ -108,6 +107,11 @@ def export_file(path: Path, entry: ImageEntry, what: str) -> Path:
             return write_clicks(entry.points, path, axis, entry.image.file_channels)
         return write_points(entry.points, path)
     return write_regions(as_regions(entry.regions, entry.image.plane_axes if entry.image is not None else ""), path)
+
+
+def _once(notes: list[str]) -> list[str]:
+    """A drawing is looked through for clicks and for regions: what is odd in it is told once."""
+    return list(dict.fromkeys(notes))
 
 
 def _without_known(points: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -59,7 +59,8 @@ def read_marks(example: Example, image: Image, config: SpnIenConfig, warn: Told)
     NucleiError
         Outlines are needed and absent, the image is a volume, or a file cannot be read.
     """
-    labels = example.load_labels(image) if uses_outlines(config) else None
+    told = lambda note: warn(f"{example.name}: {note}", "")  # noqa: E731
+    labels = example.load_labels(image, told) if uses_outlines(config) else None
     if labels is not None:
         # Outlines drawn by hand bear any number; networks count in float32.
         labels, _ = compact(labels)
