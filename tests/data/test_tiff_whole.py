@@ -50,11 +50,11 @@ def test_stray_pointers(tmp_path: Path, pointer: str, options: dict, big: bool) 
 
 
 def test_a_pointer_back_in_a_stack(tmp_path: Path) -> None:
-    path = tmp_path / "s.tif"
-    tifffile.imwrite(path, STACK, metadata=None, photometric="minisblack", compression="zlib")
-    with tifffile.TiffFile(path) as tif:
-        offsets = [page.offset for page in tif.pages]
     for back in (0, 6):
+        path = tmp_path / f"{back}.tif"
+        tifffile.imwrite(path, STACK, metadata=None, photometric="minisblack", compression="zlib")
+        with tifffile.TiffFile(path) as tif:
+            offsets = [page.offset for page in tif.pages]
         _pointed(path, 6, offsets[back])
         image = open_image(path)
         np.testing.assert_array_equal(image.read()[..., 0], STACK)

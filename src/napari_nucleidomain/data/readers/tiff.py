@@ -47,7 +47,7 @@ def read_tiff(path: Path, series: int | None = None, palette: str = "colour") ->
     try:
         # NDPI stretches the format's 32-bit offsets.
         chain = walk(path) if path.suffix.lower() != ".ndpi" else Chain()
-        tif = OpenedTiff(path)
+        tif = OpenedTiff(path, chain)
         try:
             return _read(path, tif, series, palette, chain)
         except NucleiError:
@@ -57,7 +57,7 @@ def read_tiff(path: Path, series: int | None = None, palette: str = "colour") ->
                 raise
         # The description makes no sense, but the pages may.
         tif.close()
-        tif = OpenedTiff(path, is_ome=False)
+        tif = OpenedTiff(path, chain, is_ome=False)
         raw = _read(path, tif, series, palette, chain)
         raw.notes.append("Its OME description contradicts its pages and was left out.")
         return raw

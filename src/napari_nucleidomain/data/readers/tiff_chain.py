@@ -16,6 +16,7 @@ _FOUR_GIGABYTES = 1 << 32
 _MOST_PAGES = 20_000
 _MOST_TAGS = 4096  # more than this are no tags, to tifffile either
 _DESCRIPTION = 270
+_A_PAGE_HAS = {256, 257}  # width and height
 # A further page begins about as far on as the pages before it did.
 _STRIDES = 2.5
 
@@ -112,7 +113,11 @@ def _page(handle: BinaryIO, chain: Chain, at: int, order: str, big: bool) -> int
     entries, following = handle.read(count * entry_size), handle.read(inline)
     if len(entries) < count * entry_size:
         return None
-    for tag, kind, n, value in struct.iter_unpack(order + entry, entries):
+    described = list(struct.iter_unpack(order + entry, entries))
+    if chain.pages and not _A_PAGE_HAS <= {tag for tag, *_ in described}:
+        # The pointer leads into pixels or text.
+        return None
+    for tag, kind, n, value in described:
         needed = _SIZES.get(kind, 0) * n
         if needed > inline and struct.unpack(order + offset, value)[0] + needed > chain.size:
             chain.lost.append((len(chain.pages), tag))
