@@ -33,6 +33,8 @@ class Chain:
         A pointer to a further page that lies behind the end of the file, or to something that is no page.
     circle : bool
         The last page points back to an earlier one.
+    open_end : bool
+        The file ends with the last tag of its last page, without the pointer that says that it is the last.
     lost : list of (int, int)
         Page and tag whose value lies behind the end of the file.
     size : int
@@ -42,6 +44,7 @@ class Chain:
     pages: list[int] = field(default_factory=list)
     beyond: int | None = None
     circle: bool = False
+    open_end: bool = False
     lost: list[tuple[int, int]] = field(default_factory=list)
     size: int = 0
 
@@ -122,5 +125,5 @@ def _page(handle: BinaryIO, chain: Chain, at: int, order: str, big: bool) -> int
         if needed > inline and struct.unpack(order + offset, value)[0] + needed > chain.size:
             chain.lost.append((len(chain.pages), tag))
     chain.pages.append(at)
-    # The last page of some writers ends without the four bytes that say so.
-    return int(struct.unpack(order + offset, following)[0]) if len(following) == inline else 0
+    chain.open_end = len(following) < inline
+    return 0 if chain.open_end else int(struct.unpack(order + offset, following)[0])

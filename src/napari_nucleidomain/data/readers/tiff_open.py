@@ -42,7 +42,7 @@ class OpenedTiff(tifffile.TiffFile):  # type: ignore[misc]
         self.refused: list[str] = []
         self.place = path
         super().__init__(path, **flags)
-        if (chain.beyond is not None or chain.circle) and hasattr(self.pages, "_offsets"):
+        if (chain.beyond is not None or chain.circle or chain.open_end) and hasattr(self.pages, "_offsets"):
             # tifffile follows a stray pointer into pixels, and a circle for a long time.
             self.pages._offsets, self.pages._indexed = list(chain.pages), True
         first = self.pages.first
