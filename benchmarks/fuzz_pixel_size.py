@@ -92,10 +92,16 @@ def slide(rng: Rng, path: Path) -> Case:
     """Aperio's text, with stray bytes behind it."""
     text, exact = written(rng, drawn(rng))
     between = str(rng.choice([" = ", "=", " =", "= "]))
-    stray = bytes(rng.integers(1, 256, int(rng.integers(0, 6)), dtype=np.uint8)).replace(b"|", b"") if rng.random() < 0.4 else b""
+    stray = (
+        bytes(rng.integers(1, 256, int(rng.integers(0, 6)), dtype=np.uint8)).replace(b"|", b"")
+        if rng.random() < 0.4
+        else b""
+    )
     head = b"Aperio Image Library v12.0.15\r\n20x16 [0,0 20x16] (16x16) JPEG/RGB Q=70|AppMag = 20|MPP"
     description = head + between.encode() + text.encode() + b"|Left = 1|Time = " + stray
-    tifffile.imwrite(path.with_suffix(".svs"), RGB, tile=(16, 16), photometric="rgb", description=description, metadata=None)
+    tifffile.imwrite(
+        path.with_suffix(".svs"), RGB, tile=(16, 16), photometric="rgb", description=description, metadata=None
+    )
     return f"MPP{between}{text} + {stray!r}", believable(exact)
 
 
@@ -107,7 +113,9 @@ def imagej(rng: Rng, path: Path) -> Case:
     factor = {"micron": 1.0, "\\u00B5m": 1.0, "inch": 25400.0, **UNITS}.get(unit)
     density = (factor or 1.0) / size
     density = density if 1e-6 < density < 4e6 else 1.0
-    tifffile.imwrite(path.with_suffix(".tif"), GREY, imagej=True, metadata={"unit": unit}, resolution=(density, density))
+    tifffile.imwrite(
+        path.with_suffix(".tif"), GREY, imagej=True, metadata={"unit": unit}, resolution=(density, density)
+    )
     return f"{unit} {density:.6g}", believable(factor / density) if factor else None
 
 

@@ -49,7 +49,9 @@ def make(folder: Path) -> list[Path]:
         tifffile.imwrite(folder / f"{name}.tif", grey, **options)
     tifffile.imwrite(folder / "jpeg.tif", rgb, photometric="rgb", tile=(16, 16), compression="jpeg")
     tifffile.imwrite(folder / "rgb.tif", rgb, photometric="rgb")
-    tifffile.imwrite(folder / "palette.tif", grey, photometric="palette", colormap=rng.integers(0, 65535, (3, 256)).astype("u2"))
+    tifffile.imwrite(
+        folder / "palette.tif", grey, photometric="palette", colormap=rng.integers(0, 65535, (3, 256)).astype("u2")
+    )
     tifffile.imwrite(folder / "cmyk.tif", np.dstack([rgb, grey]), photometric="separated", compression="zlib")
     tifffile.imwrite(folder / "stack.ome.tif", stack, ome=True, metadata={"axes": "ZYX"}, compression="zlib")
     tifffile.imwrite(folder / "stack_ij.tif", stack, imagej=True, metadata={"axes": "ZYX"})
@@ -67,7 +69,9 @@ def make(folder: Path) -> list[Path]:
     np.save(folder / "grey.npy", grey)
     np.save(folder / "stack.npy", stack)
     outlines = [[[4, 4], [14, 4], [14, 14], [4, 14], [4, 4]], [[30, 20], [44, 20], [44, 30], [30, 30], [30, 20]]]
-    features = [{"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [o]}} for o in outlines]
+    features = [
+        {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [o]}} for o in outlines
+    ]
     (folder / "o.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
     rois = [ImagejRoi.frompoints(np.array(o[:-1], float)) for o in outlines]
     rois[0].tofile(folder / "one.roi")
@@ -286,7 +290,9 @@ def main() -> None:
                 if given.keep:
                     given.keep.mkdir(parents=True, exist_ok=True)
                     where = given.keep / target.name
-                    shutil.copytree(target, where, dirs_exist_ok=True) if target.is_dir() else shutil.copy(target, where)
+                    shutil.copytree(target, where, dirs_exist_ok=True) if target.is_dir() else shutil.copy(
+                        target, where
+                    )
             shutil.rmtree(target) if target.is_dir() else os.remove(target)
         reader.close()
     table = [{"format": name, "files": sum(c.values()), **c} for name, c in sorted(rows.items())]

@@ -117,7 +117,7 @@ def _page(handle: BinaryIO, chain: Chain, at: int, order: str, big: bool) -> int
     if len(entries) < count * entry_size:
         return None
     described = list(struct.iter_unpack(order + entry, entries))
-    if chain.pages and not _A_PAGE_HAS <= {tag for tag, *_ in described}:
+    if chain.pages and not {tag for tag, *_ in described} >= _A_PAGE_HAS:
         # The pointer leads into pixels or text.
         return None
     for tag, kind, n, value in described:
