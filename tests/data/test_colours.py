@@ -90,7 +90,9 @@ WAYS: dict[str, Callable[[Path], None]] = {
         p, np.ascontiguousarray(np.moveaxis(HE, -1, 0)), photometric="rgb", planarconfig="separate"
     ),
     "ycbcr.tif": lambda p: tifffile.imwrite(p, _ycbcr(HE), photometric="ycbcr", subsampling=(1, 1), compression="zlib"),
-    "jpeg.tif": lambda p: tifffile.imwrite(p, HE, photometric="rgb", compression="jpeg", compressionargs={"level": 97}, tile=(32, 32)),
+    "jpeg.tif": lambda p: tifffile.imwrite(
+        p, HE, photometric="rgb", compression="jpeg", compressionargs={"level": 97}, tile=(32, 32)
+    ),
 }
 
 

@@ -71,7 +71,9 @@ def test_a_position_alone(tmp_path: Path, compression: str | None) -> None:
     assert image.pixel_size_um == pytest.approx((0.3, 0.3))
 
 
-@pytest.mark.parametrize("way", ["../secret/p0.ome.tif", "{absolute}", "..", "", "sub/p0.ome.tif", "C:\\p0.ome.tif", "pipe"])
+@pytest.mark.parametrize(
+    "way", ["../secret/p0.ome.tif", "{absolute}", "..", "", "sub/p0.ome.tif", "C:\\p0.ome.tif", "pipe"]
+)
 def test_names_that_lead_away_are_not_opened(tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for folder in ("secret", "here/sub"):
         (tmp_path / folder).mkdir(parents=True)
@@ -111,7 +113,12 @@ def test_planes_that_no_file_holds(tmp_path: Path, sizes: str, data: str) -> Non
 def test_descriptions_that_are_none(tmp_path: Path) -> None:
     good = _xml(0, ["p0.ome.tif"])
     bomb = good.replace(b'<?xml version="1.0"?>', b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]>')
-    for text in (bomb, b"<" * 3000 + b"OME>", good.replace(b"pos0", b"pos\x010"), good.replace(b"DimensionOrder", b"Order")):
+    for text in (
+        bomb,
+        b"<" * 3000 + b"OME>",
+        good.replace(b"pos0", b"pos\x010"),
+        good.replace(b"DimensionOrder", b"Order"),
+    ):
         path = tmp_path / "p0.ome.tif"
         tifffile.imwrite(path, POSITIONS[0], description=text, metadata=None)
         np.testing.assert_array_equal(open_image(path).read()[..., 0], POSITIONS[0])

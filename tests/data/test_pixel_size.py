@@ -32,7 +32,11 @@ def _tiff(path: Path, per_unit: float | tuple[int, int], unit: str) -> Image:
 @pytest.mark.parametrize("dpi", PRINTED)
 def test_a_printers_resolution_is_no_pixel_size(tmp_path: Path, dpi: int) -> None:
     """In inches, centimetres or metres, rounded or not."""
-    ways: list[tuple[Any, str]] = [(dpi, "INCH"), (dpi / 2.54, "CENTIMETER"), ((round(dpi * 100 / 2.54), 100), "CENTIMETER")]
+    ways: list[tuple[Any, str]] = [
+        (dpi, "INCH"),
+        (dpi / 2.54, "CENTIMETER"),
+        ((round(dpi * 100 / 2.54), 100), "CENTIMETER"),
+    ]
     ways += [(round(dpi / 2.54), "CENTIMETER")] if dpi < 2000 else []
     for k, (per_unit, unit) in enumerate(ways):
         image = _tiff(tmp_path / f"{k}.tif", per_unit, unit)
@@ -133,7 +137,8 @@ def _ome(path: Path, x: str, y: str, unit: str | None) -> Image:
     ("x", "y", "unit", "size"),
     [
         ("0.5", "0.5", None, 0.5), ("0.5", "0.5", "µm", 0.5), ("0.5", "0.5", "μm", 0.5), ("0.5", "0.5", "um", 0.5),
-        ("500", "500", "nm", 0.5), ("5E2", "5E2", "nm", 0.5), ("0.0005", "0.0005", "mm", 0.5), ("0,5", "0,5", "µm", 0.5),
+        ("500", "500", "nm", 0.5), ("5E2", "5E2", "nm", 0.5), ("0.0005", "0.0005", "mm", 0.5),
+        ("0,5", "0,5", "µm", 0.5),
         ("5000", "5000", "Å", 0.5), ("0.5", "0.5", "pixel", None), ("1", "1", "reference frame", None),
         ("INF", "INF", None, math.nan), ("NaN", "NaN", None, math.nan), ("1e308", "1e308", None, math.nan),
         ("0", "0", None, math.nan), ("-0.5", "-0.5", None, math.nan), ("0.5", "50", None, math.nan),
@@ -167,7 +172,13 @@ def test_imagej_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", [2, 3])
 def test_zarr_sizes(tmp_path: Path, version: int) -> None:
     for k, (unit, scale, size) in enumerate(
-        [("nanometer", 500.0, 0.5), ("micrometer", 0.5, 0.5), ("micrometer", 1e9, None), ("meter", 0.5, None), (None, 1, None)]
+        [
+            ("nanometer", 500.0, 0.5),
+            ("micrometer", 0.5, 0.5),
+            ("micrometer", 1e9, None),
+            ("meter", 0.5, None),
+            (None, 1, None),
+        ]
     ):
         folder = tmp_path / f"{k}.zarr"
         group = zarr.open_group(str(folder), mode="w", zarr_format=version)

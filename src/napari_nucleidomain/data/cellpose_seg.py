@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -90,7 +91,7 @@ def is_pickled(path: Path) -> bool:
     try:
         with open(path, "rb") as handle:
             return bool(_header(handle).hasobject)
-    except (ValueError, SyntaxError, EOFError):
+    except (ValueError, SyntaxError, EOFError, TokenError):
         return False
 
 

@@ -48,7 +48,7 @@ def read_tiff(path: Path, series: int | None = None, palette: str = "colour") ->
     try:
         # NDPI stretches the format's 32-bit offsets.
         chain = walk(path) if path.suffix.lower() != ".ndpi" else Chain()
-        tif, notes = _opened(path)
+        tif, notes = _opened(path, chain)
         try:
             raw = _read(path, tif, series, palette, chain)
         except NucleiError:
@@ -58,7 +58,7 @@ def read_tiff(path: Path, series: int | None = None, palette: str = "colour") ->
                 raise
             # The description makes no sense, but the pages may.
             tif.close()
-            tif = OpenedTiff(path, is_ome=False)
+            tif = OpenedTiff(path, chain, is_ome=False)
             raw = _read(path, tif, series, palette, chain)
             raw.notes.append("Its OME description contradicts its pages and was left out.")
         raw.notes[:0] = notes
@@ -73,9 +73,9 @@ def read_tiff(path: Path, series: int | None = None, palette: str = "colour") ->
         raise damaged(path, error) from error
 
 
-def _opened(path: Path) -> tuple[OpenedTiff, list[str]]:
+def _opened(path: Path, chain: Chain) -> tuple[OpenedTiff, list[str]]:
     """The file, its OME description made to fit what is there; and what is missing or was renamed."""
-    tif = OpenedTiff(path)
+    tif = OpenedTiff(path, chain)
     text = tif.stated_ome_metadata if tif.is_ome else None
     if not text:
         return tif, []
@@ -83,7 +83,8 @@ def _opened(path: Path) -> tuple[OpenedTiff, list[str]]:
     if mended == text:
         return tif, notes
     tif.close()
-    return OpenedTiff(path, is_ome=False) if mended is None else OpenedTiff(path, omexml=mended), notes
+    flags = {"is_ome": False} if mended is None else {"omexml": mended}
+    return OpenedTiff(path, chain, **flags), notes
 
 
 def _read(path: Path, tif: Any, wanted: int | None, palette: str, chain: Chain) -> RawImage:

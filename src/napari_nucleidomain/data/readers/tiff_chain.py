@@ -16,6 +16,7 @@ _FOUR_GIGABYTES = 1 << 32
 _MOST_PAGES = 20_000
 _MOST_TAGS = 4096  # more than this are no tags, to tifffile either
 _DESCRIPTION = 270
+_A_PAGE_HAS = {256, 257}  # width and height
 # A further page begins about as far on as the pages before it did.
 _STRIDES = 2.5
 
@@ -32,6 +33,8 @@ class Chain:
         A pointer to a further page that lies behind the end of the file, or to something that is no page.
     circle : bool
         The last page points back to an earlier one.
+    open_end : bool
+        The file ends with the last tag of its last page, without the pointer that says that it is the last.
     lost : list of (int, int)
         Page and tag whose value lies behind the end of the file.
     size : int
@@ -41,6 +44,7 @@ class Chain:
     pages: list[int] = field(default_factory=list)
     beyond: int | None = None
     circle: bool = False
+    open_end: bool = False
     lost: list[tuple[int, int]] = field(default_factory=list)
     size: int = 0
 
@@ -112,10 +116,14 @@ def _page(handle: BinaryIO, chain: Chain, at: int, order: str, big: bool) -> int
     entries, following = handle.read(count * entry_size), handle.read(inline)
     if len(entries) < count * entry_size:
         return None
-    for tag, kind, n, value in struct.iter_unpack(order + entry, entries):
+    described = list(struct.iter_unpack(order + entry, entries))
+    if chain.pages and not {tag for tag, *_ in described} >= _A_PAGE_HAS:
+        # The pointer leads into pixels or text.
+        return None
+    for tag, kind, n, value in described:
         needed = _SIZES.get(kind, 0) * n
         if needed > inline and struct.unpack(order + offset, value)[0] + needed > chain.size:
             chain.lost.append((len(chain.pages), tag))
     chain.pages.append(at)
-    # The last page of some writers ends without the four bytes that say so.
-    return int(struct.unpack(order + offset, following)[0]) if len(following) == inline else 0
+    chain.open_end = len(following) < inline
+    return 0 if chain.open_end else int(struct.unpack(order + offset, following)[0])

@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 
 import tifffile
 
+from .tiff_chain import Chain
+
 # What tifffile finds odd is said in the program's own words or is of no use to anybody.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -36,10 +38,13 @@ class OpenedTiff(tifffile.TiffFile):  # type: ignore[misc]
         Files that its OME-XML names and that were not opened.
     """
 
-    def __init__(self, path: Path, **flags: Any) -> None:
+    def __init__(self, path: Path, chain: Chain, **flags: Any) -> None:
         self.refused: list[str] = []
         self.place = path
         super().__init__(path, **flags)
+        if (chain.beyond is not None or chain.circle or chain.open_end) and hasattr(self.pages, "_offsets"):
+            # tifffile follows a stray pointer into pixels, and a circle for a long time.
+            self.pages._offsets, self.pages._indexed = list(chain.pages), True
         first = self.pages.first
         tag = first.tags.get(270)
         if tag is not None and isinstance(tag.value, bytes):
