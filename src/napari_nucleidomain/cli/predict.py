@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from napari_nucleidomain.contracts import NucleiError, load_card
+from napari_nucleidomain.data.plainfolder import is_text
 from napari_nucleidomain.data.readers import is_zarr, plain_name
 from napari_nucleidomain.runs.devices import refuse_if_in_use
 from napari_nucleidomain.runs.execute import ExitCode
 from napari_nucleidomain.runs.job import CLASSICAL, ImageRef, PredictJob
 from napari_nucleidomain.runs.predict import label_files, refuse_over_images
-from napari_nucleidomain.data.plainfolder import is_text
 from napari_nucleidomain.runs.result_names import result_name
 from napari_nucleidomain.runs.store import Project
 
@@ -176,7 +176,7 @@ def collect(paths: list[str], problems: list[tuple[str, str]] | None = None) -> 
     for file in odd:
         why = "its name holds bytes that are no text in any language. Rename it."
         if problems is None or len(odd) == len(files):
-            raise NucleiError(f"{ascii(file.name)} cannot be used: {why}", "")
+            raise NucleiError(f"{file.name!a} cannot be used: {why}", "")
         problems.append((ascii(str(file))[1:-1], why))
     return [file for file in files if is_text(str(file))]
 
