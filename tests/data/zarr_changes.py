@@ -189,6 +189,8 @@ def _series(count: int) -> Any:
 
 def _zip(ending: str, inside: str) -> Any:
     def act(case: Case) -> None:
+        if not case.path.is_dir():
+            return
         target = case.path.with_name("case" + ending)
         with zipfile.ZipFile(target, "w") as out:
             for file in sorted(case.path.rglob("*")):
