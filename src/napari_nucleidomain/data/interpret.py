@@ -135,7 +135,7 @@ def _source_axes(raw: RawImage, shape: tuple[int, ...], said: Understanding, que
 
 def _regrouped(axes: str, shape: tuple[int, ...]) -> str | None:
     """Other letters where nothing is named and the pages would be far too narrow for pictures; else None."""
-    if UNKNOWN not in axes or set(axes) - {UNKNOWN, "Y", "X"}:
+    if UNKNOWN not in axes or {a for a, n in zip(axes, shape, strict=True) if n > 1} - {UNKNOWN, "Y", "X"}:
         return None
     guess = guess_axes(shape)
     return guess if (guess.index("Y"), guess.index("X")) != (axes.index("Y"), axes.index("X")) else None

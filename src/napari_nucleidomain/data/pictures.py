@@ -1,4 +1,4 @@
-"""Pictures where outlines were expected: a picture of nuclei is never scored as if its brightness were numbers of nuclei."""
+"""Pictures where outlines were expected: brightness is never scored as if it were numbers of nuclei."""
 
 from __future__ import annotations
 

@@ -74,7 +74,8 @@ def _checked(image: Image, axis: str, index: int, lengths: dict[str, int]) -> in
     if not 0 <= index < lengths[axis]:
         word = {"T": "moment", "Z": "plane"}[axis]
         raise NucleiError(
-            f"{image.name} has {lengths[axis]} {word}s; there is no {word} {index}.", f"{word.capitalize()}s count from 0."
+            f"{image.name} has {lengths[axis]} {word}s; there is no {word} {index}.",
+            f"{word.capitalize()}s count from 0.",
         )
     return index
 

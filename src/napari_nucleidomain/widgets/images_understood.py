@@ -176,11 +176,23 @@ class Understood(QWidget):
             options = {name: (lambda fields=fields: answer(dict(fields))) for name, fields in question.options.items()}
             if question.topic == "pixel_size":
                 options = {"Enter it": self._go_to_size, **options}
+            elif question.topic == "nuclei_channel":
+                options = {"Choose": self._go_to_channel}
+            elif question.topic == "axes" and not options:
+                options = {"Enter them": self._go_to_axes}
             line.say("warning", text, **options)
 
     def _forget_typed(self) -> None:
         for field in (self.pixel, self.axes):
             field.setModified(False)
+
+    def _go_to_channel(self) -> None:
+        self.channel.setFocus()
+        self.channel.showPopup()
+
+    def _go_to_axes(self) -> None:
+        self.axes.setFocus()
+        self.axes.selectAll()
 
     def _go_to_size(self) -> None:
         self.pixel.setFocus()

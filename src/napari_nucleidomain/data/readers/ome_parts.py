@@ -60,7 +60,9 @@ def mended_ome_xml(text: str, path: Path, pages: int) -> tuple[str | None, list[
             return None, [f"Its description lies in {name}, which is missing: its pages are read as they lie."]
         found.set("UUID", root.get("UUID") or companion.get("UUID") or "")
         root, changed = found, True
-    images = [(image, pixels) for image in root if _local(image) == "Image" for pixels in image if _local(pixels) == "Pixels"]
+    images = [
+        (image, pixels) for image in root if _local(image) == "Image" for pixels in image if _local(pixels) == "Pixels"
+    ]
     parts = [(pixels, _parts(pixels, pages)) for _, pixels in images]
     own = _own(root, [part for _, some in parts for part in some], path, pages, notes)
     if own is None:
@@ -149,7 +151,7 @@ def _parts(pixels: ElementTree.Element, pages: int) -> list[_Part]:
 
 
 def _own(root: ElementTree.Element, parts: list[_Part], path: Path, pages: int, notes: list[str]) -> bool | None:
-    """Make parts that lie in the opened file say so; whether any was changed, None where nobody can tell which they are."""
+    """Make parts that lie in the opened file say so; whether any was changed, None where nobody can tell which."""
     named = {(part.uuid, part.file) for part in parts if part.file is not None or part.uuid is not None}
     if not named:
         return False
@@ -166,8 +168,8 @@ def _own(root: ElementTree.Element, parts: list[_Part], path: Path, pages: int, 
         else:
             names = ", ".join(sorted(str(name)[:60] for _, name in named)[:3])
             notes.append(
-                f"It was renamed after saving, or is another file: its description speaks of {names} and not of it. Its "
-                "pages are read as they lie."
+                f"It was renamed after saving, or is another file: its description speaks of {names} and not of it. "
+                "Its pages are read as they lie."
             )
             return None
         renamed = next(iter(mine))[1] or ""
@@ -188,8 +190,10 @@ def _own(root: ElementTree.Element, parts: list[_Part], path: Path, pages: int, 
 def _without(pixels: ElementTree.Element, parts: list[_Part], missing: list[_Part]) -> str:
     """Take planes of missing files out of an image where what is left is whole; the line that says so."""
     names = sorted({str(part.file)[:80] for part in missing})
-    files = f"{', '.join(names[:3])}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
-    text = f"{'A file' if len(names) == 1 else f'{len(names)} files'} of this image {'is' if len(names) == 1 else 'are'} missing ({files})"
+    files = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    text = f"A file of this image is missing ({files})"
+    if len(names) > 1:
+        text = f"{len(names)} files of this image are missing ({files})"
     axes = _axes(pixels)
     lengths = [max(1, _number(pixels, f"Size{axis}", 1)) for axis in axes]
     there = {place for part in parts if part not in missing for place in part.places}

@@ -103,6 +103,9 @@ def _named(datasets: Any, notes: list[str]) -> list[tuple[str | None, Any]]:
             named.append((ZarrStore.plain(entry.get("path")), entry.get("coordinateTransformations")))
         elif (path := ZarrStore.plain(entry)) is not None:
             named.append((path, None))
+    paths = [path for path, _ in named if path is not None]
+    if len(set(paths)) < len(paths):
+        notes.append("Its description names a level twice; what it says of it first was taken.")
     if any(path is None for path, _ in named):
         notes.append("A level of its description names no folder of this store.")
     return named

@@ -205,7 +205,7 @@ def is_zarr(path: Path) -> bool:
 def without_marks(path: Path) -> NucleiError:
     """A folder that is called a Zarr and has none of its descriptions."""
     return NucleiError(
-        f"{path.name} is not an image that can be opened: it is a folder without zarr.json, .zgroup, .zattrs or .zarray.",
+        f"{path.name} is not an image that can be opened: it is a folder without zarr.json, .zgroup or .zarray.",
         "Names that begin with a dot are hidden and easily left behind: copy the whole folder again.",
     )
 
