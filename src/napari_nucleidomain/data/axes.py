@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.blame import not_its_fault
 
 ORDER = "TZYXC"
 UNKNOWN = "Q"
@@ -205,6 +206,8 @@ class LazyArray:
         except MemoryError:
             raise
         except READ_ERRORS as error:
+            if told := not_its_fault(error):
+                raise NucleiError(f"A part of {self.name} cannot be read: {told[0]}.", told[1]) from error
             raise NucleiError(
                 f"{self.name} is damaged: a part of its pixels cannot be read ({error or type(error).__name__}).",
                 "Copy the file again, or export it anew from the microscope's program.",

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.blame import not_its_fault
 
 ROI_SUFFIXES = (".zip", ".roi")
 _HINT = "In Fiji, select the ROIs in the ROI Manager and choose More > Save."
@@ -119,6 +120,8 @@ def read_rois(path: Path | str) -> tuple[list[Roi], int]:
     except FileNotFoundError as error:
         raise NucleiError(f"{path} is not there.", "Was it moved or renamed? Choose the file again.") from error
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+        if told := not_its_fault(error):
+            raise NucleiError(f"{path.name} cannot be read: {told[0]}.", told[1]) from error
         raise NucleiError(f"{path.name} is damaged: {error}.", _HINT) from error
     if not rois and not others:
         raise NucleiError(f"{path.name} holds no ImageJ regions (.roi).", _HINT)

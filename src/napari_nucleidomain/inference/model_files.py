@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, WriteError, load_card, save_card
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.files import disk_error, replace_with_retry, write_atomic
 
@@ -144,6 +145,10 @@ def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
     try:
         return load_file(path)
     except (SafetensorError, ValueError, OSError) as error:
+        if told := not_its_fault(error):
+            raise NucleiError(
+                f"The weights of the model {Path(folder).name} cannot be read: {told[0]}.", told[1]
+            ) from error
         raise NucleiError(
             f"The weights of the model {Path(folder).name} cannot be read: the file is cut short or of another kind.",
             "Copy the model again. Files that could hold program code (.pt, .pth, .pkl) are never opened.",
@@ -177,6 +182,12 @@ def unpack_model(file: Path | str, folder: Path | str) -> Path:
             f"{file.name} is not a model file ({SINGLE_FILE_SUFFIX}).", "Ask for the file made by *Share*."
         )
     aside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        # Else a file that may not be read would be told as a folder that may not be written to.
+        file.open("rb").close()
+    except OSError as error:
+        why, hint = not_its_fault(error) or (error.strerror or str(error), "Choose the file again.")
+        raise NucleiError(f"{file} cannot be read: {why}.", hint) from error
     try:
         with zipfile.ZipFile(file) as archive:
             if set(archive.namelist()) != {CARD_FILE, WEIGHTS_FILE}:

@@ -9,6 +9,7 @@ from typing import IO, Any
 import torch
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.blame import not_its_fault
 
 
 class _Keeping:
@@ -64,6 +65,9 @@ class TorchCheckpoints:
             if not {"position", "tracked"} <= state.keys():
                 raise ValueError("not a checkpoint")
         except Exception as error:
+            if told := not_its_fault(error):
+                # Nothing to delete: it may well be whole.
+                raise NucleiError(f"The state of this training cannot be read: {told[0]}.", told[1]) from error
             raise NucleiError(
                 f"The state of this training cannot be read: {os.path.join(*path.parts[-2:])} is damaged.",
                 "Start a new training; it can continue from the model this one has left. Or delete the file: then "

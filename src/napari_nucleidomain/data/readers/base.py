@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.data.axes import ArrayLike
 
 READABLE = "TIFF, OME-TIFF, ImageJ TIFF, SVS and other tiled TIFF, OME-Zarr, PNG, JPEG and NPY"
@@ -72,7 +73,9 @@ def truncated(path: Path) -> NucleiError:
 
 
 def damaged(path: Path, error: BaseException) -> NucleiError:
-    """The file is of a known kind but its inside makes no sense."""
+    """The file is of a known kind but its inside makes no sense; or what else kept it from being read."""
+    if told := not_its_fault(error):
+        return NucleiError(f"{path.name} cannot be read: {told[0]}.", told[1])
     return NucleiError(
         f"{path.name} is damaged and cannot be read ({str(error)[:200] or type(error).__name__}).",
         "Copy the file again, or export it anew from the microscope's program.",
