@@ -233,6 +233,8 @@ def _one(
     image = open_image(ref.path, Understanding.from_json(ref.understanding) if ref.understanding else None)
     for warning in (*image.warnings, *image.assumptions):
         events.write(Warned(message=f"{name}: {warning}"))
+    if job.plane and image.n_planes == 1 and len(image.spatial_shape) == 2:
+        events.write(Warned(message=f"{name}: It is a flat image and has no plane {job.plane}; it is taken as it is."))
     volume = len(image.spatial_shape) == 3 and job.plane is None
     segmenter, card = models.get(job.model, job.device, job.settings, 3 if volume else 2)
     scale = choose_scale(card, _pixel_um(image), pixel_size_um=job.pixel_size_um, diameter_px=job.diameter_px)
