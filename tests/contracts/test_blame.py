@@ -93,5 +93,5 @@ def test_a_model_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("card.json", "{}")
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(NucleiError, match="liver.nucleidomain cannot be read: you may not read it"):
+    with pytest.raises(NucleiError, match=r"liver\.nucleidomain cannot be read: you may not read it"):
         unpack_model(packed, tmp_path / "models" / "liver")

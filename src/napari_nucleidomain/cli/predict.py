@@ -73,7 +73,7 @@ def _tell(images: list[dict[str, Any]], job: PredictJob) -> None:
         other = entry["name"] != plain_name(Path(entry["image"]))
         of = f"  of {entry['image']}, another image has the same name" if other else ""
         why = f"  ({entry['scale_reason']})" if reasons and each else ""
-        print(f"{entry['labels']}  {entry['nuclei']} nuclei{why}{of}")
+        print(f"{entry['labels']}  {entry['nuclei']} {'nucleus' if entry['nuclei'] == 1 else 'nuclei'}{why}{of}")
     if reasons and not each:
         print(f"scale of all {len(images)}: {reasons.pop()}")
 
