@@ -20,6 +20,7 @@ from napari_nucleidomain.contracts.events import (
     Question,
     StageEvent,
     Warned,
+    whole_percent,
 )
 from napari_nucleidomain.contracts.events import is_last as ends
 
