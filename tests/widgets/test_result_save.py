@@ -13,8 +13,8 @@ from napari_nucleidomain.widgets.result_layers import result_layers
 from napari_nucleidomain.widgets.result_save import keep_edited
 from napari_nucleidomain.widgets.results import find_results, load_result
 from napari_nucleidomain.widgets.review_images import write_all_images
-from napari_nucleidomain.widgets.review_show import uncertainty_colours
 from napari_nucleidomain.widgets.review_subject import subjects
+from napari_nucleidomain.widgets.uncertainty_colours import uncertainty_colours
 
 from .test_review_dock import dock, entry, predicted, ready  # noqa: F401
 

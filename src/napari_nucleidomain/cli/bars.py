@@ -18,6 +18,7 @@ from napari_nucleidomain.contracts.events import (
     Question,
     StageEvent,
     Warned,
+    whole_percent,
 )
 from napari_nucleidomain.runs.folder import RunFolder
 
@@ -155,13 +156,13 @@ class Bar:
             width = 24
             filled = round(width * event.overall)
             bar = "█" * filled + "·" * (width - filled)
-            line = f"\r{bar} {event.overall:4.0%}  {text}"
+            line = f"\r{bar} {whole_percent(event.overall):3d}%  {text}"
             self._stream.write(
                 line[: shutil.get_terminal_size().columns - 1].ljust(shutil.get_terminal_size().columns - 1)
             )
         elif time.monotonic() - self._last_plain > 10.0:
             self._last_plain = time.monotonic()
-            self._stream.write(f"{event.overall:4.0%}  {text}\n")
+            self._stream.write(f"{whole_percent(event.overall):3d}%  {text}\n")
         self._stream.flush()
 
 

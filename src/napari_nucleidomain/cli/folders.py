@@ -97,7 +97,7 @@ def _models(arguments: argparse.Namespace) -> int:
             kept = model.folder.parent == project.models_folder
             print(f"{one_line(model.name if kept else model.folder):<24} {model.card.line()}")
         if not found.models:
-            print(f"No models in {arguments.project}.")
+            print(f"No models in {arguments.project}{_no_folder(arguments.project)}.")
     for folder, message in found.problems:
         print(f"{one_line(folder.name):<24} cannot be used: {message}")
     return ExitCode.SKIPPED if found.problems else ExitCode.DONE
@@ -181,7 +181,7 @@ def _runs(arguments: argparse.Namespace) -> int:
         if "picture" in asked:
             print(f"{'':<12} look at: {asked['picture']}")
     if not runs:
-        print(f"No runs in {arguments.project}.")
+        print(f"No runs in {arguments.project}{_no_folder(arguments.project)}.")
     return ExitCode.DONE
 
 
@@ -191,3 +191,9 @@ def _asked(run: RunFolder) -> dict[str, str]:
         return {}
     picture = run.picture_of(question)
     return {"question": question.text} | ({"picture": str(picture)} if picture is not None else {})
+
+
+def _no_folder(project: Path | str) -> str:
+    """What is amiss with a project's path itself: a slip in it should not read as an empty project."""
+    path = Path(project)
+    return ": there is no such folder" if not path.exists() else ": it is a file" if not path.is_dir() else ""

@@ -114,7 +114,8 @@ def _tell(images: list[dict[str, Any]], job: PredictJob) -> None:
         why_other = "another image has the same name" if clash else "whose name not every system takes"
         of = f"  of {one_line(entry['image'])}, {why_other}" if entry["name"] != own else ""
         why = f"  ({one_line(entry['scale_reason'])})" if reasons and each else ""
-        print(f"{one_line(entry['labels'])}  {entry['nuclei']} nuclei{why}{of}")
+        found = f"{entry['nuclei']} {'nucleus' if entry['nuclei'] == 1 else 'nuclei'}"
+        print(f"{one_line(entry['labels'])}  {found}{why}{of}")
     if images and job.settings:
         print("with " + ", ".join(f"{name} = {value}" for name, value in job.settings.items()))
     if reasons and not each:

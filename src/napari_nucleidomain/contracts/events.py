@@ -121,6 +121,11 @@ class Progress(_Event):
     eta: float | None = None
 
 
+def whole_percent(share: float) -> int:
+    """A share in whole percent, rounded down: 100 only where nothing is left to do."""
+    return min(100, max(0, int(100.0 * share + 1e-9)))
+
+
 class Metric(_Event):
     """Named numbers at one step: losses, or scores (`CHECKS`) on what was kept back."""
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.contracts.memory import is_memory_full
 
 ORDER = "TZYXC"
@@ -230,8 +231,10 @@ class LazyArray:
             block = np.asarray(self._source[tuple(source_key)])
         except READ_ERRORS as error:
             if is_memory_full(error):
-                # The file is not to blame.
+                # The file is not to blame; smaller parts of it may find room.
                 raise MemoryError(f"no memory for a part of {self.name}") from error
+            if told := not_its_fault(error):
+                raise NucleiError(f"A part of {self.name} cannot be read: {told[0]}.", told[1]) from error
             raise NucleiError(
                 f"{self.name} is damaged: a part of its pixels cannot be read ({error or type(error).__name__}).",
                 "Copy the file again, or export it anew from the microscope's program.",

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.contracts.files import refuse_special
 
 from .odd import Odd
@@ -139,6 +140,8 @@ def read_rois(path: Path | str) -> tuple[list[Roi], list[str]]:
     except FileNotFoundError as error:
         raise NucleiError(f"{path} is not there.", "Was it moved or renamed? Choose the file again.") from error
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, ValueError) as error:
+        if told := not_its_fault(error):
+            raise NucleiError(f"{path.name} cannot be read: {told[0]}.", told[1]) from error
         raise NucleiError(f"{path.name} is damaged: {error}.", _HINT) from error
     if not rois and odd.found:
         why, places = next(iter(odd.found.items()))

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, WriteError, load_card, save_card
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.files import disk_error, replace_with_retry, write_atomic
 
@@ -187,6 +188,10 @@ def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
         _refuse_changed(Path(folder), content)
         weights: dict[str, np.ndarray] = load(content)
     except (SafetensorError, ValueError, OSError) as error:
+        if told := not_its_fault(error):
+            raise NucleiError(
+                f"The weights of the model {Path(folder).name} cannot be read: {told[0]}.", told[1]
+            ) from error
         raise NucleiError(
             f"The weights of the model {Path(folder).name} cannot be read: the file is cut short or of another kind.",
             "Copy the model again. Files that could hold program code (.pt, .pth, .pkl) are never opened.",

@@ -335,6 +335,8 @@ def _one(
         if job.model == CLASSICAL and (question := image.channel_question) is not None:
             hint = f"Choose with --channels N, 0 to {image.file_channels - 1}; in Images under *Nuclei in*."
             told.insert(0, (f"{question.text} Taken: {question.assumed}.", hint))
+        if job.plane and image.n_planes == 1 and len(image.spatial_shape) == 2:
+            told.append((f"It is a flat image and has no plane {job.plane}; it is taken as it is.", ""))
         for message, hint in told:
             events.write(Warned(message=f"{name}: {message}", hint=hint))
         unlike = misfits_of(card, image, job)

@@ -12,6 +12,7 @@ from typing import IO, Any
 import torch
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.contracts.memory import is_memory_full
 
 # After what torch wrote: this, and a hash of it.
@@ -83,6 +84,9 @@ class TorchCheckpoints:
         except Exception as error:
             if is_memory_full(error):
                 raise
+            if told := not_its_fault(error):
+                # Nothing to delete: it may well be whole.
+                raise NucleiError(f"The state of this training cannot be read: {told[0]}.", told[1]) from error
             raise NucleiError(
                 f"The state of this training cannot be read: {os.path.join(*path.parts[-2:])} is damaged.",
                 "Start a new training; it can continue from the model this one has left. Or delete the file: then "

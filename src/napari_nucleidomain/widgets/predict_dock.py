@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtWidgets import QFileDialog, QFormLayout, QLabel, QWidget
 
 from napari_nucleidomain.contracts import NucleiError, WritesOutside
+from napari_nucleidomain.contracts.events import whole_percent
 
 from .ask_outside import ask_outside
 from .bars import Bar
@@ -287,7 +288,7 @@ class PredictDock(Dock):
             return
         self.bar.setRange(0, 1000)
         self.bar.setValue(round(1000 * progress.overall))
-        self.bar.setFormat(f"{100 * progress.overall:.0f} %")
+        self.bar.setFormat(f"{whole_percent(progress.overall)} %")
         parts = [f"{progress.step:,} of {progress.total:,} tiles"] if progress.total else []
         if story.stage_count > 1:
             parts.insert(0, f"image {story.stage_index + 1} of {story.stage_count}: {story.stage}")

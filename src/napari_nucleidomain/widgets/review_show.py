@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,11 +19,8 @@ if TYPE_CHECKING:
 
 Mode = Literal["outlines", "filled", "uncertain", "errors"]
 ERRORS, MISSED, SELECTED = "errors", "missed", "selected"
-# Cividis (Nuñez, Anderton and Renslow, PLOS ONE 2018) is read alike with and without colour blindness.
-_UNCERTAIN = "cividis"
 # Seen on pink tissue, on black and on every colour of the error map.
 RING = "#00FFFF"
-_STEPS = 64
 # A ring round a missed nucleus, in diameters of a click: smaller ones lie under the click.
 _ROUND_CLICK = 2.2
 _PAD = 6
@@ -52,6 +48,8 @@ def show_as(session: Session, entry: ImageEntry, subject: Subject, mode: Mode, f
             _draw_edges(session, layer)
         layer.opacity = 1.0 if mode == "outlines" else 0.6
         if mode == "uncertain":
+            from .uncertainty_colours import uncertainty_colours
+
             layer.colormap = uncertainty_colours(subject)
         elif layer.metadata.get("nuclei_colours"):
             layer.colormap = layer.metadata.pop("nuclei_colours")
@@ -79,26 +77,6 @@ def follow_zoom(session: Session) -> None:
             frame(session, layer)
         elif _contour(session, layer) != drawn:
             _draw_edges(session, layer)
-
-
-def uncertainty_colours(subject: Subject) -> Any:
-    """A colour for each nucleus: blue sure, yellow unsure. The usual colours are kept to be put back."""
-    from napari.utils.colormaps import ensure_colormap
-    from napari.utils.colormaps.colormap import DirectLabelColormap
-
-    layer = subject.layer
-    layer.metadata.setdefault("nuclei_colours", layer.colormap)
-    colours: dict[int | None, np.ndarray] = defaultdict(lambda: np.zeros(4))
-    colours[None] = np.array([0.5, 0.5, 0.5, 1.0])
-    colours[0] = np.zeros(4)
-    uncertainty = subject.shown.known()[1] if subject.shown is not None else np.zeros(0)
-    table = ensure_colormap(_UNCERTAIN).map(np.linspace(0, 1, _STEPS))
-    step = np.clip(np.nan_to_num(uncertainty) * (_STEPS - 1), 0, _STEPS - 1).round().astype(int)
-    # Those changed by hand stay grey: nothing is known of them.
-    colours.update(
-        {number: table[k] for number, k in enumerate(step, start=1) if not np.isnan(uncertainty[number - 1])}
-    )
-    return DirectLabelColormap(color_dict=colours)
 
 
 def _show_errors(session: Session, entry: ImageEntry, subject: Subject, found: Assessment) -> None:
@@ -172,6 +150,10 @@ def figure_colours(
 
 def _table(layer: Any, top: int) -> np.ndarray:
     """Colours of 0 to `top` in a layer, (top + 1, 4) float; background is clear."""
+    from .uncertainty_colours import StepColours
+
+    if isinstance(layer.colormap, StepColours):
+        return np.asarray(layer.colormap.map(np.arange(top + 1, dtype=layer.dtype)), np.float32)
     table = np.array([layer.colormap.map(number) for number in range(top + 1)], dtype=np.float32).reshape(-1, 4)
     table[0] = 0
     return table

@@ -20,6 +20,7 @@ from napari_nucleidomain.contracts.events import (
     Question,
     StageEvent,
     Warned,
+    whole_percent,
 )
 from napari_nucleidomain.contracts.events import is_last as ends
 
@@ -191,7 +192,7 @@ def training_follower(session: Any) -> RunFollower:
 
 def _tell_header(session: Any, follower: RunFollower, *_: Any) -> None:
     """Keep the line in every dock's header: "training 62 %, 3 min", or that it asks something."""
-    share = f"{100 * follower.story.overall:.0f} %"
+    share = f"{whole_percent(follower.story.overall)} %"
     progress = follower.story.progress
     words = {
         "waiting": "training starts",

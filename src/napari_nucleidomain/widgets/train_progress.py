@@ -20,6 +20,7 @@ from napari_nucleidomain.contracts.events import (
     ModelReady,
     Stopped,
     Warned,
+    whole_percent,
 )
 
 from .bars import Bar
@@ -220,7 +221,7 @@ class TrainProgress(QWidget):
             total = f" of {progress.total:,}" if progress.total else ""
             self.stage_bar.setFormat(f"{progress.step:,}{total} steps")
         self.bar.setValue(round(1000 * story.overall))
-        self.bar.setFormat(f"{100 * story.overall:.0f} % of the training")
+        self.bar.setFormat(f"{whole_percent(story.overall)} % of the training")
         self.when.setText(self._when(story))
 
     def _when(self, story: RunStory) -> str:
@@ -282,7 +283,7 @@ class TrainProgress(QWidget):
     # ---- how it ended
 
     def _show_interrupted(self) -> None:
-        share = f"at {100 * self._story.overall:.0f} % " if self._story.overall else ""
+        share = f"at {whole_percent(self._story.overall)} % " if self._story.overall else ""
         self.title.setText("Interrupted")
         self.message.say(
             "warning",

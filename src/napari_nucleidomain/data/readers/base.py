@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.memory import is_memory_full
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.data.axes import ArrayLike
 from napari_nucleidomain.data.pixel_size import to_micrometres
 
@@ -110,11 +110,9 @@ def too_large(path: Path, shape: Sequence[int], dtype: Any) -> None:
 
 
 def damaged(path: Path, error: BaseException) -> NucleiError:
-    """The file is of a known kind but its inside makes no sense."""
-    if is_memory_full(error):
-        return NucleiError(
-            f"{path.name} cannot be read: this computer's memory is full.", "End other programs, and try again."
-        )
+    """The file is of a known kind but its inside makes no sense; or what else kept it from being read."""
+    if told := not_its_fault(error):
+        return NucleiError(f"{path.name} cannot be read: {told[0]}.", told[1])
     return NucleiError(
         f"{path.name} is damaged and cannot be read ({str(error)[:200] or type(error).__name__}).",
         "Copy the file again, or export it anew from the microscope's program.",

@@ -141,7 +141,8 @@ class Checker:
         return self._in_card(self._before, steps) if self._latest else []
 
     def _in_card(self, scores: dict[str, float], steps: int) -> list[ScoreOnData]:
-        if not scores:
+        if not scores or not scores["total"]:
+            # Without an outline there is no score: 1 for "nothing there, nothing found" would praise it for nothing.
             return []
         looked_at = next(part for part in (self._last, self._check) if len(part) == self._looked_at)
         images = len({one.path for one in looked_at})

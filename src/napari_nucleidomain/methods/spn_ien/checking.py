@@ -221,7 +221,8 @@ class Checker:
     def scores_for_card(self, decoder: str, steps: int | None = None) -> list[ScoreOnData]:
         """The last scores of the decoder in use; of an earlier state than that after `steps` they say so."""
         latest = self._latest.get(decoder)
-        if latest is None:
+        if latest is None or not latest.n_clicks:
+            # Without a click there is no score: 1 for "nothing there, nothing found" would praise it for nothing.
             return []
         on = f"{latest.n_clicks} kept-back clicks of {self._checked} image{'s' * (self._checked != 1)}"
         scored_at = int(self._state.get(decoder, [0])[0])
