@@ -98,7 +98,8 @@ class LiveNuclei(QObject):
     def move(self, *_: Any) -> None:
         """The slider was moved: draw anew, quickly first where nuclei take long to be divided."""
         wish, entry = self._wish(rough=self._seconds > _QUICK_S), self._session.current
-        if wish is None and (entry is None or entry.problem or entry.image is not None):
+        opening = entry is not None and not entry.problem and "image" not in entry.layers
+        if wish is None and not opening:
             self.leave()
             self.told.emit("Nothing of the image is on screen." if entry is not None and not entry.problem else "")
             return
