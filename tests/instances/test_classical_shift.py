@@ -78,8 +78,9 @@ def test_nothing_changes_in_the_middle_and_what_lies_beyond_is_the_end():
     fitted = fit_classical(picture("8 bit", discs(rng)[0], rng), False)
     assert fitted.shifted(0.0) is fitted
     assert fitted.shifted(-7) == fitted.shifted(-1)
-    assert (fitted.shifted(-1).threshold, fitted.shifted(1).threshold) == pytest.approx(fitted.ends)
-    ends = [replace(fitted, ends=None).shifted(amount).threshold for amount in (-1, 1)]
+    assert fitted.shifted(-1).threshold == pytest.approx(fitted.faintest)
+    assert fitted.shifted(1).threshold == pytest.approx(fitted.brightest)
+    ends = [replace(fitted, faintest=None, brightest=None).shifted(amount).threshold for amount in (-1, 1)]
     assert ends == pytest.approx([fitted.threshold + part * fitted.softness for part in (-0.9, 0.9)])
 
 

@@ -189,6 +189,11 @@ def test_the_preview_follows_view_and_region_and_leaves_with_the_image(dock, ses
     settle(qtbot, dock)
     assert ROLE not in first.layers and ROLE not in other.layers
     assert not dock.faint.words.text()
+    dock.where.buttons["view"].setChecked(True)
+    slider.setValue(-70)
+    assert "Looking" in dock.faint.words.text(), "also while the image is still being opened"
+    qtbot.waitUntil(lambda: found(dock) > 0, timeout=20000)
+    assert ROLE in other.layers
 
 
 def test_a_layer_removed_by_hand_stays_away(dock, session, qtbot):

@@ -68,7 +68,7 @@ class ClassicalParameters:
         Smaller nuclei are left out.
     blank : bool
         Nothing in the image looks like nuclei: none are found in any part of it.
-    ends : tuple of float or None
+    faintest, brightest : float or None
         The lowest and the highest threshold that make sense, in the same units; see `shifted`.
     ground : float
         In mode "intensity": brightness beside the nuclei, in units of the range.
@@ -89,9 +89,10 @@ class ClassicalParameters:
     spacing: tuple[float, ...]
     least_pixels: int
     blank: bool = False
-    ends: tuple[float, float] | None = None
     ground: float = 0.0
     edge: float | None = None
+    faintest: float | None = None
+    brightest: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -111,7 +112,7 @@ class ClassicalParameters:
         Parameters
         ----------
         amount : float
-            -1 to 1, the `ends`; 0 changes nothing. What lies beyond is taken for the end.
+            -1 to 1, `faintest` to `brightest`; 0 changes nothing. What lies beyond is taken for the end.
 
         Returns
         -------
@@ -121,10 +122,10 @@ class ClassicalParameters:
         amount = float(np.clip(amount, -1.0, 1.0))
         if not amount:
             return self
-        way = (1 - _LEFT_AT_END) * self.softness
-        faint, bright = self.ends or (self.threshold - way, self.threshold + way)
+        end = self.faintest if amount < 0 else self.brightest
+        if end is None:
+            end = self.threshold + float(np.copysign((1 - _LEFT_AT_END) * self.softness, amount))
         share = (1 - _LEFT_AT_END ** abs(amount)) / (1 - _LEFT_AT_END)
-        end = faint if amount < 0 else bright
         return replace(self, threshold=self.threshold + share * (end - self.threshold))
 
 
@@ -224,7 +225,8 @@ def _fit(
     threshold = float(threshold_otsu(smooth))
     above = smooth > threshold
     softness = float(smooth[above].mean() - smooth[~above].mean()) / 2
-    fitted = _changed(fitted, ends=_ends(smooth[~above], threshold, smooth[above]))
+    faintest, brightest = _ends(smooth[~above], threshold, smooth[above])
+    fitted = _changed(fitted, faintest=faintest, brightest=brightest)
     ndim = len(plain.spacing)
     ball = np.pi / 4 * size**2 if ndim == 2 else np.pi / 6 * size**3
     least = least_pixels if least_pixels is not None else max(4, int(_LEAST_AREA * ball / np.prod(plain.spacing)))

@@ -65,6 +65,7 @@ class LiveNuclei(QObject):
         self._moved = self._timer(_MOVED_MS, self._draw)
         session.current_changed.connect(lambda _: self.leave())
         session.entry_changed.connect(self._entry_changed)
+        session.stage.ready.connect(self._draw)
         result_layers(session).shown.connect(self._result_came)
         camera, point = session.viewer.scene.camera.events, session.viewer.dims.events.point
         events = (camera.center, camera.zoom, point)
@@ -96,18 +97,23 @@ class LiveNuclei(QObject):
 
     def move(self, *_: Any) -> None:
         """The slider was moved: draw anew, quickly first where nuclei take long to be divided."""
-        wish = self._wish(rough=self._seconds > _QUICK_S)
-        if wish is None:
+        wish, entry = self._wish(rough=self._seconds > _QUICK_S), self._session.current
+        opening = entry is not None and not entry.problem and "image" not in entry.layers
+        if wish is None and not opening:
             self.leave()
+            self.told.emit("Nothing of the image is on screen." if entry is not None and not entry.problem else "")
             return
         if not self._on:
             self._on = True
             self.told.emit("Looking at the image …")
+        if wish is None:
+            # It is still being opened; `_draw` when it is there.
+            return
         self._live.ask(wish)
         if wish.rough:
             self._settled.start()
 
-    def _draw(self) -> None:
+    def _draw(self, *_: Any) -> None:
         wish = self._wish(rough=False) if self._on else None
         if wish is not None:
             self._live.ask(wish)
@@ -179,7 +185,7 @@ class LiveNuclei(QObject):
             return "Nothing in this image looks like nuclei to the classical method."
         place = "in the region" if drawn.wish.regions else "in what you see"
         if self._cut:
-            place = "in the middle of what you see"
+            place = "in the view's middle"
         if drawn.wish.rough:
             return f"Preview {place} …"
         return f"Preview: {count(drawn.count, 'nucleus', 'nuclei')} {place}"
