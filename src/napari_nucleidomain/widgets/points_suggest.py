@@ -108,8 +108,9 @@ def _in_box(
     from napari_nucleidomain.instances.classical import segment_classical
     from napari_nucleidomain.instances.deepest import suggest_points
 
-    block = image.read(box, plane=flat)
-    labels = segment_classical(_used(image, block), parameters)[0]
+    from napari_nucleidomain.inference.seen import seen
+
+    labels = segment_classical(_used(image, seen(image, flat).read(box)), parameters)[0]
     areas = np.bincount(labels.ravel())
     corner = np.array([start for start, _ in box], dtype=float)
     clicked = _labels_clicked(labels, points, corner, plane)
@@ -140,12 +141,20 @@ def _fitted(image: Image, boxes: list[Box], plane: int | None) -> Any:
 
     A slide's overview shows no nuclei, so there the place itself has to do.
     """
+    from napari_nucleidomain.inference.seen import seen
     from napari_nucleidomain.instances.classical import fit_classical
 
-    whole = max(image.spatial_shape[-2:]) <= _WHOLE_SIDE
-    blocks = [image.read(plane=plane)] if whole else [image.read(box, plane=plane) for box in boxes]
-    used = [_used(image, block) for block in blocks]
-    return fit_classical(used[0], image.rgb and image.n_channels == 3, samples=used)
+    view = seen(image, plane)
+    if max(image.spatial_shape[-2:]) <= _WHOLE_SIDE:
+        boxes = [tuple((0, side) for side in view.shape)]
+    blocks = [_used(image, view.read(box)) for box in boxes]
+    return fit_classical(
+        blocks[0],
+        image.rgb and image.n_channels == 3,
+        samples=blocks,
+        used=() if view.tissue.is_clean else [view.signal_in(box) for box in boxes],
+        bright_field=view.tissue.bright_field,
+    )
 
 
 def _used(image: Image, block: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import torch
 from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
+from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.inference import trained
 from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.model_files import load_weights
@@ -82,7 +83,7 @@ class PanopticSegmenter:
 
     def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> IntensityRange:
         """The image's intensity range."""
-        return IntensityRange.fit(image.overview(plane=plane, exact=True), image.dtype, rgb=image.rgb)
+        return intensity_of(image, plane)
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         """Segment tiles; see `contracts.Segmenter`. On the CPU every tile has a thread of its own."""

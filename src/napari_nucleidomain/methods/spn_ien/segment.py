@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
+from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.inference import trained
 from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.model_files import load_weights
@@ -90,7 +91,7 @@ class SpnIenSegmenter:
 
     def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> IntensityRange:
         """The image's intensity range."""
-        return IntensityRange.fit(image.overview(plane=plane, exact=True), image.dtype, rgb=image.rgb)
+        return intensity_of(image, plane)
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         """Segment tiles; see `contracts.Segmenter`.
