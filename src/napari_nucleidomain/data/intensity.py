@@ -42,6 +42,7 @@ class IntensityRange(BaseModel):
         *,
         rgb: bool | None = None,
         percentiles: tuple[float, float] = (0.1, 99.9),
+        used: np.ndarray | None = None,
     ) -> IntensityRange:
         """Find the range of an image.
 
@@ -55,6 +56,8 @@ class IntensityRange(BaseModel):
             Whether the channels are colours; by default three channels of uint8 are.
         percentiles : tuple of float
             Per cent of the finite numbers that lie below `low` and below `high`.
+        used : ndarray (*spatial) bool, optional
+            Pixels that count; all by default.
 
         Returns
         -------
@@ -70,7 +73,7 @@ class IntensityRange(BaseModel):
         if dtype == np.bool_:
             return cls(low=(0.0,) * channels, high=(1.0,) * channels)
         lows, highs = [], []
-        for channel in np.moveaxis(overview, -1, 0):
+        for channel in np.moveaxis(overview if used is None else overview[used], -1, 0):
             values = channel[np.isfinite(channel)].astype(np.float64)
             if values.size == 0:
                 low = high = 0.0

@@ -13,6 +13,7 @@ from napari_nucleidomain.instances.classical import ClassicalParameters, fit_cla
 from napari_nucleidomain.instances.stitching import TileInstances
 
 from .pieces import varied_pieces
+from .seen import seen
 
 
 class ClassicalSegmenter:
@@ -34,12 +35,12 @@ class ClassicalSegmenter:
 
     def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> ClassicalParameters:
         """Range, threshold and size of the image's nuclei."""
-        overview = image.overview(plane=plane, exact=True)
-        ndim = self.spec.ndim
-        shape = tuple(image.spatial_shape)[-ndim:]
+        view = seen(image, plane)
+        overview, shape, ndim = view.overview, view.shape, self.spec.ndim
         size = image.pixel_size_um
         spacing = tuple(size[-ndim:]) if size else (1.0,) * ndim
-        reduced = overview.shape[:ndim] != shape
+        # An overview of a slide shows no nuclei: threshold and size are read off pieces at full resolution.
+        samples, used = varied_pieces(view) if overview.shape[:ndim] != shape else ([], [view.tissue.signal])
         return fit_classical(
             overview,
             image.rgb,
@@ -48,8 +49,9 @@ class ClassicalSegmenter:
             spacing=spacing,
             channel=image.nuclei_channel if not image.rgb and image.n_channels > 1 else None,
             scale=overview.shape[ndim - 1] / shape[-1],
-            # An overview of a slide shows no nuclei: threshold and size are read off pieces at full resolution.
-            samples=varied_pieces(image, shape, plane, overview) if reduced else (),
+            samples=samples,
+            used=used if not view.tissue.is_clean or view.tissue.white_padding.any() else (),
+            bright_field=view.tissue.bright_field,
         )
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:

@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_nucleidomain.data.images import Image
+from .seen import Seen
 
 _SIDE = 512
 
 
 def varied_pieces(
-    image: Image, shape: tuple[int, ...], plane: int | None, overview: np.ndarray, count: int = 12
-) -> list[np.ndarray]:
+    view: Seen, count: int = 12
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Pieces of the image at full resolution, where its overview varies most: an overview of a slide shows no nuclei.
 
     Parameters
     ----------
-    image : Image
-    shape : tuple of int
-        Its spatial shape as it is looked at.
-    plane : int or None
-        As in `Image.read`.
-    overview : ndarray (*spatial, C)
-        `Image.overview`.
+    view : Seen
+        The image, without what is left out.
     count : int
         Pieces at most.
 
     Returns
     -------
-    list of ndarray (*spatial, C)
+    pieces : list of ndarray (*spatial, C)
         At most 512 pixels a side, 64 along z.
+    signal : list of ndarray (*spatial) bool
+        Which of their pixels set thresholds.
     """
+    shape, overview = view.shape, view.overview
     side = [min(_SIDE if axis >= len(shape) - 2 else 64, n) for axis, n in enumerate(shape)]
     grid = [range(0, max(1, n - s + 1), s) for n, s in zip(shape, side, strict=True)]
     corners = np.stack(np.meshgrid(*grid, indexing="ij"), -1).reshape(-1, len(shape))
@@ -43,4 +41,4 @@ def varied_pieces(
         contrast.append(float(np.nanstd(piece.astype(np.float32))))
     best = np.argsort(contrast)[::-1][:count]
     boxes = [tuple((int(c), int(c + s)) for c, s in zip(corners[k], side, strict=True)) for k in best]
-    return [image.read(box, plane=plane) for box in boxes]
+    return [view.read(box) for box in boxes], [view.signal_in(box) for box in boxes]

@@ -15,6 +15,7 @@ from napari_nucleidomain.instances.stitching import Grid, Tile, TileInstances
 from .assemble import Wishes, assemble
 from .batching import Batcher
 from .scale import Scale
+from .seen import seen
 from .tile_store import TileStore
 from .tiles import TileReader, model_shape, resize
 
@@ -145,7 +146,10 @@ def segment(
     shape, plane = spatial_shape(image, segmenter.spec.ndim, plane)
     whole = tuple((0, side) for side in shape)
     wanted = _inside(box, shape, image.name) if box else whole
-    reader = TileReader(image, scale.factor, plane, shape)
+    view = seen(image, plane)
+    for note in view.tissue.told():
+        hooks.warn(f"{image.name}: {note}.", "")
+    reader = TileReader(image, scale.factor, plane, shape, view)
     grid = Grid(model_shape(shape, scale.factor), segmenter.spec.tile, segmenter.spec.halo)
     tiles = _tiles_of(grid, shape, wanted)
     constants = segmenter.prepare(image, plane, scale.factor)

@@ -11,6 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from napari_nucleidomain.data.images import Image
 
+    from .seen import Seen
+
 Box = tuple[tuple[int, int], ...]
 
 
@@ -72,12 +74,15 @@ class TileReader:
         z plane of a volume for a 2D model.
     shape : tuple of int
         Spatial shape of the image at full resolution, as the model sees it (2D where a plane is chosen).
+    seen : Seen, optional
+        What is left out of the pixels (ink, bars, padding).
     """
 
     image: Image
     factor: float
     plane: int | None
     shape: tuple[int, ...]
+    seen: Seen | None = None
 
     def image_box(self, window: tuple[slice, ...]) -> Box:
         """The window in pixels of the image at full resolution, rounded outwards."""
@@ -93,5 +98,10 @@ class TileReader:
         """Pixels (*window shape, C) in the image's dtype."""
         shape = tuple(piece.stop - piece.start for piece in window)
         if self.factor == 1.0:
-            return self.image.read(tuple((piece.start, piece.stop) for piece in window), plane=self.plane)
-        return resize(self.image.read(self.image_box(window), plane=self.plane), shape)
+            return self._pixels(tuple((piece.start, piece.stop) for piece in window))
+        return resize(self._pixels(self.image_box(window)), shape)
+
+    def _pixels(self, box: Box) -> np.ndarray:
+        if self.seen is not None:
+            return self.seen.read(box)
+        return self.image.read(box, plane=self.plane)

@@ -19,6 +19,7 @@ from .deepest import suggest_points
 from .half_maximum import EdgeSettings, noise_of, outlines_at_half_maximum, smoothing_for
 from .shapeseeds import seeds_by_shape
 from .stains import haematoxylin, white_level
+from .tissue import is_bright_field
 
 __all__ = [
     "ClassicalParameters",
@@ -140,6 +141,8 @@ def fit_classical(
     dark: bool | None = None,
     scale: float = 1.0,
     samples: Sequence[np.ndarray] = (),
+    used: Sequence[np.ndarray] = (),
+    bright_field: bool | None = None,
 ) -> ClassicalParameters:
     """Find range, threshold and size of nuclei of one image.
 
@@ -164,6 +167,11 @@ def fit_classical(
     samples : sequence of ndarray
         Blocks of the full image at full resolution, as `overview`. When given, everything is read off them: an overview
         of a slide shows no nuclei.
+    used : sequence of ndarray (*spatial) bool
+        For each block (the samples, or the overview) which pixels set range and threshold (`tissue.Tissue.signal`);
+        all when not given.
+    bright_field : bool, optional
+        Whether colours are those of a stained section; found out when not given.
 
     Returns
     -------
@@ -184,20 +192,23 @@ def fit_classical(
     if channel is not None and not 0 <= channel < blocks[0].shape[-1]:
         raise NucleiError(f"The image has no channel {channel}.", f"It has {blocks[0].shape[-1]}, counted from 0.")
     white = max(white_level(block) for block in blocks)
-    mode: Literal["haematoxylin", "intensity"] = "haematoxylin" if rgb and _is_bright(blocks, white) else "intensity"
+    stained = rgb and (is_bright_field(_sample(blocks), white) if bright_field is None else bright_field)
+    mode: Literal["haematoxylin", "intensity"] = "haematoxylin" if stained else "intensity"
     plain = ClassicalParameters(
         mode, bool(dark), channel, white, 0.0, 1.0, 0.5, 0.25, diameter or 1.0, step, least_pixels or 1, blank=True
     )
     values = [_raw(block, plain) for block in blocks]
-    if mode == "intensity" and dark is None and _nuclei_are_dark(values):
+    counted = list(used) or [np.ones(value.shape, bool) for value in values]
+    if mode == "intensity" and dark is None and _nuclei_are_dark(_those(values, counted)):
         plain = _changed(plain, dark=True)
         values = [-value for value in values]
-    return _fit(plain, values, diameter, least_pixels, scale)
+    return _fit(plain, values, counted, diameter, least_pixels, scale)
 
 
 def _fit(
     plain: ClassicalParameters,
     values: list[np.ndarray],
+    used: list[np.ndarray],
     diameter: float | None,
     least_pixels: int | None,
     scale: float,
@@ -206,7 +217,7 @@ def _fit(
     from scipy.ndimage import gaussian_filter
     from skimage.filters import threshold_otsu
 
-    finite = np.concatenate([value[np.isfinite(value)].ravel() for value in values])
+    finite = _those(values, used)
     if not finite.size:
         return plain
     low, high = (float(v) for v in np.percentile(finite, [0.1, 99.9]))
@@ -220,7 +231,7 @@ def _fit(
         return fitted
     size = float(diameter) if diameter is not None else float(np.median(known)) / scale
     sigma = _SMOOTH[plain.mode] * size * scale / np.array(plain.spacing)
-    smooth = np.concatenate([gaussian_filter(unit, sigma).ravel() for unit in units])
+    smooth = np.concatenate([gaussian_filter(unit, sigma)[own] for unit, own in zip(units, used, strict=True)])
     smooth = smooth[:: max(1, smooth.size >> 22)]
     threshold = float(threshold_otsu(smooth))
     above = smooth > threshold
@@ -276,14 +287,17 @@ def _relative_spacing(spacing: Sequence[float] | None, ndim: int) -> tuple[float
     return tuple(float(side) for side in step / step[-1])
 
 
-def _is_bright(blocks: list[np.ndarray], white: float) -> bool:
-    """Whether colours lie on a bright ground, as in stained sections; fluorescence saved in colour does not."""
-    return float(np.median([np.nanmedian(block[..., :3].astype(np.float32)) for block in blocks])) > 0.3 * white
+def _sample(blocks: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate([block.reshape(-1, block.shape[-1]) for block in blocks])
 
 
-def _nuclei_are_dark(values: list[np.ndarray]) -> bool:
+def _those(values: list[np.ndarray], used: list[np.ndarray]) -> np.ndarray:
+    """(N,) finite values of pixels that count."""
+    return np.concatenate([value[own & np.isfinite(value)] for value, own in zip(values, used, strict=True)])
+
+
+def _nuclei_are_dark(finite: np.ndarray) -> bool:
     """Whether the ground, which most pixels are, is nearer to the bright end."""
-    finite = np.concatenate([value[np.isfinite(value)].ravel() for value in values])
     if not finite.size:
         return False
     low, middle, high = np.percentile(finite, [0.5, 50, 99.5])
@@ -306,7 +320,7 @@ def _is_featureless(parameters: ClassicalParameters, units: list[np.ndarray]) ->
 
 
 def _raw(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
-    """Higher where nuclei are; (*spatial) float32, NaN where pixels are missing in mode "intensity"."""
+    """Higher where nuclei are; (*spatial) float32, not finite where pixels are missing in mode "intensity"."""
     if parameters.mode == "haematoxylin":
         return haematoxylin(block, parameters.white)
     chosen = block[..., parameters.channel] if parameters.channel is not None else block.mean(axis=-1)
@@ -316,6 +330,7 @@ def _raw(block: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
 
 def _to_unit(value: np.ndarray, parameters: ClassicalParameters) -> np.ndarray:
     span = max(parameters.high - parameters.low, 1e-12)
+    # What is not finite counts as 0, infinite numbers too.
     return np.clip(np.nan_to_num((value - parameters.low) / span, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
 
 

@@ -40,7 +40,7 @@ def optical_density(rgb: np.ndarray, white: float | None = None) -> np.ndarray:
     if rgb.dtype == np.uint8:
         values = np.maximum(np.arange(256), 1) / 255.0 * (255.0 / white)
         return (-np.log10(np.clip(values, 1 / 255, 1))).astype(np.float32)[rgb]
-    share = np.nan_to_num(np.asarray(rgb, np.float32) / np.float32(white), nan=1.0, posinf=1.0, neginf=0.0)
+    share = np.nan_to_num(np.asarray(rgb, np.float32) / np.float32(white), nan=1.0, posinf=1.0, neginf=1.0)
     return -np.log10(np.clip(share, 1 / 255, 1))
 
 

@@ -104,9 +104,12 @@ def look(image: Image, regions: list[np.ndarray], view: Box | None, plane: tuple
         raise NucleiError("There is nothing of this image on screen.", "Move the picture into view, or draw a region.")
     if sum(np.prod([b - a for a, b in box]) for box in boxes) > _MOST_PIXELS:
         raise NucleiError("That is too large a place to look at once.", "Zoom in, or draw a region.")
+    from napari_nucleidomain.inference.seen import seen
+
     flat = plane_index(image, plane)
     parameters = _fitted(image, boxes, flat)
-    blocks = [_used(image, image.read(box, plane=flat)) for box in boxes]
+    view_of = seen(image, flat)
+    blocks = [_used(image, view_of.read(box)) for box in boxes]
     return Place(boxes, blocks, here, parameters, plane)
 
 
@@ -197,12 +200,20 @@ def _fitted(image: Image, boxes: list[Box], plane: int | None) -> Any:
 
     A slide's overview shows no nuclei, so there the place itself has to do.
     """
+    from napari_nucleidomain.inference.seen import seen
     from napari_nucleidomain.instances.classical import fit_classical
 
-    whole = max(image.spatial_shape[-2:]) <= _WHOLE_SIDE
-    blocks = [image.read(plane=plane)] if whole else [image.read(box, plane=plane) for box in boxes]
-    used = [_used(image, block) for block in blocks]
-    return fit_classical(used[0], image.rgb and image.n_channels == 3, samples=used)
+    view = seen(image, plane)
+    if max(image.spatial_shape[-2:]) <= _WHOLE_SIDE:
+        boxes = [tuple((0, side) for side in view.shape)]
+    blocks = [_used(image, view.read(box)) for box in boxes]
+    return fit_classical(
+        blocks[0],
+        image.rgb and image.n_channels == 3,
+        samples=blocks,
+        used=() if view.tissue.is_clean else [view.signal_in(box) for box in boxes],
+        bright_field=view.tissue.bright_field,
+    )
 
 
 def _used(image: Image, block: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
+from napari_nucleidomain.inference.seen import intensity_of, seen
 from napari_nucleidomain.instances.scalespace import find_blobs, in_unit_range
 
 # A tile whose brightest parts reach less far from the ground towards the nuclei is empty.
@@ -57,8 +58,7 @@ def brightness_of(image: Image, plane: int | None) -> Brightness:
     """
     from skimage.filters import threshold_otsu
 
-    overview = image.overview(plane=plane, exact=True)
-    fitted = IntensityRange.fit(overview, image.dtype, rgb=False)
+    overview, fitted = seen(image, plane).overview, intensity_of(image, plane)
     unit = fitted.to_unit(overview)[..., 0]
     part = in_unit_range(unit)
     if part is None or unit.min() == unit.max():

@@ -11,7 +11,6 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.areas import clicked_areas
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
-from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.data.known import UNKNOWN, known_map, with_corrections
 from napari_nucleidomain.data.telling import (
     Told,
@@ -22,6 +21,7 @@ from napari_nucleidomain.data.telling import (
     tell_about_image,
     tell_about_pixels,
 )
+from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.instances.labelimage import boxes, compact
 from napari_nucleidomain.instances.reused import part_reused
 
@@ -111,7 +111,7 @@ def load_areas(example: Example, warn: Told) -> list[Outlined]:
         _tell_about_reused(example.name, reused, warn)
     shape = (int(known.shape[0]), int(known.shape[1]))
     whole = labels is not None and not regions
-    intensity = IntensityRange.fit(image.overview(exact=True), image.dtype, rgb=image.rgb)
+    intensity = intensity_of(image)
     made, missing, size, blank, specks, inside_of = [], 0, 0, 0, 0, 0
     areas = clicked_areas(example.name, shape, regions, np.zeros((0, 2)), whole, warn, [] if whole else corrected_in)
     for (rows, columns), inside in areas:

@@ -16,6 +16,7 @@ from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
 from napari_nucleidomain.inference import trained
 from napari_nucleidomain.inference.model_files import load_weights
+from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.networks.detection import Detections, Detector, paste
 from napari_nucleidomain.training.start import choose_precision, find_device
@@ -82,7 +83,7 @@ class PanopticSegmenter:
 
     def prepare(self, image: Image, plane: int | None, factor: float = 1.0) -> IntensityRange:
         """The image's intensity range."""
-        return IntensityRange.fit(image.overview(plane=plane, exact=True), image.dtype, rgb=image.rgb)
+        return intensity_of(image, plane)
 
     def forward(self, tiles: Sequence[np.ndarray], constants: Any) -> list[TileInstances]:
         """Segment tiles; see `contracts.Segmenter`. On the CPU every tile has a thread of its own."""
