@@ -23,6 +23,7 @@ from napari_nucleidomain.runs.job import ImageRef, PredictJob, load_job
 from napari_nucleidomain.runs.ownership import Ownership, is_alive, read_owner
 from napari_nucleidomain.runs.requests import Requests
 from napari_nucleidomain.runs.store import Project
+from napari_nucleidomain.runs.worker import Worker
 
 DEEP = b"[" * 50_000
 TEXTS = [
@@ -180,3 +181,16 @@ def test_thousands_of_images_of_one_name_are_named_at_once(tmp_path: Path) -> No
     files = label_files(job)
     refuse_over_images(files, job)
     assert len({file.name for file in files}) == len(refs) == np.unique([file.name for file in files]).size
+
+
+@pytest.mark.parametrize("name", ["queue/1.json", "warm.json", "queue/2.json/x"])
+def test_the_worker_outlives_whatever_waits_for_it(tmp_path: Path, name: str) -> None:
+    project = Project.open(tmp_path)
+    for number, text in enumerate(
+        [DEEP, b'{"run": 5}', b'{"run": "' + b"x" * 5000 + b'"}', b'{"model": [], "device": {}}']
+    ):
+        file = project.worker_folder / name.replace("1", f"1{number}")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text)
+    Worker(project, idle_seconds=0.1).serve()
+    assert not (project.worker_folder / "warm.json").exists() and not list(project.worker_folder.glob("queue/1*.json"))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from napari_nucleidomain.contracts import NucleiError
-from napari_nucleidomain.contracts.files import SMALL, read_json, write_json
+from napari_nucleidomain.contracts.files import SMALL, read_json, remove_with_retry, write_json
 from napari_nucleidomain.data.example import real_path, stored_path
 
 from .devices import Busy, holders
@@ -154,7 +154,8 @@ class Worker:
 
     def _tickets(self) -> list[Path]:
         """Runs that wait, in order. With a dot in front: being written; they are renamed when complete."""
-        return sorted(one for one in (self._folder / _QUEUE).glob("*.json") if not one.name.startswith("."))
+        found = (self._folder / _QUEUE).glob("*.json")
+        return sorted(one for one in found if not one.name.startswith(".") and one.is_file())
 
     def _newer_tickets(self) -> bool:
         """Whether runs wait that were handed in after the worker was asked to end; the older ones it was to leave."""
@@ -175,7 +176,7 @@ class Worker:
         if folder is not None:
             try:
                 execute(folder, models=self._models, busy=Busy.SHARE)
-            except NucleiError as error:
+            except (NucleiError, OSError) as error:
                 print(error, flush=True)
         return True
 
@@ -191,8 +192,11 @@ class Worker:
         if not path.exists():
             return False
         try:
-            wish = read_json(path, SMALL)
-            path.unlink(missing_ok=True)
+            try:
+                wish = read_json(path, SMALL)
+            finally:
+                # Also one that cannot be read: it would be read again and again.
+                remove_with_retry(path)
             segmenter, _ = self._models.get(str(wish["model"]), str(wish.get("device", "auto")))
             warm_up(segmenter)
         except (NucleiError, KeyError, TypeError) as error:
