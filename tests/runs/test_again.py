@@ -151,6 +151,9 @@ def test_halves_of_labels_left_by_a_kill_are_removed(project: Project, tmp_path:
     out = tmp_path / "out"
     out.mkdir()
     ours, others = out / ".0.ome.0123abcd.tif", [out / ".0.ome.mine.tif", out / ".2.ome.0123abcd.tif", out / "0.tif"]
+    # Of another prediction into the same folder, which may be at work: this run has noted only its own.
+    others.append(out / ".0.ome.4567abcd.tif")
+    (run.path / "halves.txt").write_text('".0.ome.0123abcd.tif"\n')
     for path in (ours, *others):
         path.write_bytes(b"x")
     assert execute(run.path) == ExitCode.DONE

@@ -214,8 +214,12 @@ def _leftovers(project: Project) -> list[Removable]:
     """Folders that were being deleted, and halves of files of processes that were killed, an hour ago or more."""
     before = time.time() - _OLD_SECONDS
     paths = list(project.runs_folder.glob(".deleted-*")) + list(project.path.glob(".probe-*"))
-    # Those of models are put right by whoever lists models.
-    for folder in (project.data, project.data / "points", project.data / "regions"):
+    # Folders of models are put right by whoever lists models.
+    paths += [one for one in project.models_folder.glob(".*") if is_half(one.name) and one.is_file()]
+    inside = [project.path, project.data, project.data / "points", project.data / "regions"]
+    inside += [project.worker_folder, project.worker_folder / "queue", project.path / "viewer"]
+    inside += [run.path for run in project.runs()]
+    for folder in inside:
         paths += [one for one in folder.glob(".*") if is_half(one.name)]
     found = []
     for path in paths:

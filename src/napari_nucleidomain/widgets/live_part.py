@@ -126,11 +126,15 @@ def fitted(wish: Wish) -> ClassicalParameters:
 
 def _read(wish: Wish, constants: ClassicalParameters) -> tuple[np.ndarray, tuple[slice, ...]]:
     """Pixels with a margin, so that nuclei at the edge are whole; and where in them the part lies."""
+    from napari_nucleidomain.inference.seen import seen
+
     shape = wish.image.spatial_shape[-len(wish.box) :]
     margins = zip(wish.box, shape, constants.halo, strict=True)
     wide = [(max(0, start - margin), min(side, stop + margin)) for (start, stop), side, margin in margins]
     inner = tuple(slice(a - low, b - low) for (a, b), (low, _) in zip(wish.box, wide, strict=True))
-    return wish.image.read(wide, plane=wish.plane), inner
+    block = wish.image.read(wide, plane=wish.plane)
+    # As the constants were fitted: without ink, bars and the like.
+    return seen(_at(wish)).clean(block, wide), inner
 
 
 def _found(block: np.ndarray, constants: ClassicalParameters, *, rough: bool) -> np.ndarray:
