@@ -105,10 +105,9 @@ def suggest(
 def _in_box(
     image: Image, parameters: Any, box: Box, flat: int | None, points: np.ndarray, plane: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
+    from napari_nucleidomain.inference.seen import seen
     from napari_nucleidomain.instances.classical import segment_classical
     from napari_nucleidomain.instances.deepest import suggest_points
-
-    from napari_nucleidomain.inference.seen import seen
 
     labels = segment_classical(_used(image, seen(image, flat).read(box)), parameters)[0]
     areas = np.bincount(labels.ravel())

@@ -11,7 +11,6 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.areas import clicked_areas
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
-from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.data.known import UNKNOWN, known_map, with_corrections
 from napari_nucleidomain.data.telling import (
     Told,
@@ -22,6 +21,7 @@ from napari_nucleidomain.data.telling import (
     tell_about_image,
     tell_about_pixels,
 )
+from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.instances.labelimage import boxes, compact
 from napari_nucleidomain.instances.reused import part_reused
 

@@ -13,10 +13,10 @@ import torch
 from napari_nucleidomain.contracts import ModelCard, SegmenterSpec
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
-from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.inference import trained
 from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.model_files import load_weights
+from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.networks.detection import Detections, Detector, paste
 from napari_nucleidomain.training.start import choose_precision, find_device

@@ -14,7 +14,6 @@ from napari_nucleidomain.data.coverage import clicks_every_outline, covers_image
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.data.example import Example
 from napari_nucleidomain.data.images import Image
-from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.data.keepback import CHECK_ENOUGH, keep_back, lie_in, moved
 from napari_nucleidomain.data.telling import (
     Told,
@@ -26,6 +25,7 @@ from napari_nucleidomain.data.telling import (
     tell_about_unclicked,
     too_few,
 )
+from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.instances.labelimage import compact
 
 from .config import SpnIenConfig

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from napari_nucleidomain.contracts import ModelCard, NucleiError, SegmenterSpec
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.intensity import IntensityRange
-from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.inference import trained
 from napari_nucleidomain.inference.batching import is_memory_full
 from napari_nucleidomain.inference.model_files import load_weights
+from napari_nucleidomain.inference.seen import intensity_of
 from napari_nucleidomain.instances.stitching import TileInstances
 from napari_nucleidomain.training.start import find_device
 
