@@ -1,15 +1,15 @@
-"""How strong the floor is: Otsu + watershed before and after a change, on every set with outlines, and with dirt drawn in.
+"""How strong the floor is: Otsu + watershed before and after a change, on every labelled set, and with dirt drawn in.
 
     python benchmarks/floor.py [--data DIR] [--before CHECKOUT] [--splits train val test] [--sets NAME ...]
                                [--every N] [--drawings N] [--work DIR]
 
 `--before` names another checkout of this program, whose method is run on the same images in a process of its own. A row
-is one image: Dice of the foreground, F1 of nuclei at IoU 0.5, AJI, pixels per second; means over the images of a set and split.
-`open_corpus` counts by its parts. gonuclear3d/test is broken in the file and left out.
+is one image: Dice of the foreground, F1 of nuclei at IoU 0.5, AJI, milliseconds a megapixel; means over the images of a
+set and split. `open_corpus` counts by its parts. gonuclear3d/test is broken in the file and left out.
 
 Then things are drawn into images that are clean (`floor_drawings.py`), `--drawings` of each kind: ink of four colours,
-scale bars with text, padding; in fluorescence debris, hot pixels, fibres, saturated spots, bars, padding. Counted are nuclei that the drawing
-does not touch: how many are right (IoU above 0.5) without it and with it.
+scale bars with text, padding; in fluorescence debris, hot pixels, fibres, saturated spots, bars, padding. Counted are
+nuclei that the drawing does not touch: how many are right (IoU above 0.5) without it and with it.
 
 Goes on where it was stopped, row by row (--work).
 """

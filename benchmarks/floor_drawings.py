@@ -14,7 +14,7 @@ Drawn = tuple[np.ndarray, np.ndarray]
 # Felt pens on glass, as colours of what they let through (sRGB); each is varied.
 _PENS = {
     "black": (22, 20, 24),
-    "blue": (25, 45, 150),
+    "blue": (28, 62, 165),
     "green": (20, 110, 60),
     "red": (190, 30, 35),
 }
@@ -61,7 +61,7 @@ def _pen(name: str) -> Callable[[np.ndarray, np.random.Generator], Drawn]:
         mask = np.zeros(shape, bool)
         for _ in range(rng.integers(1, 4)):
             mask |= _stroke(shape, rng, rng.uniform(0.02, 0.09) * min(shape))
-        colour = np.clip(np.array(_PENS[name]) + rng.integers(-15, 16, 3), 4, 250)
+        colour = np.clip(np.array(_PENS[name]) + rng.integers(-10, 11, 3), 4, 250)
         thickness = rng.uniform(0.75, 1.1) + 0.08 * gaussian_filter(rng.normal(size=shape), 6) * 6
         edge = gaussian_filter(mask.astype(float), rng.uniform(0.6, 1.6)) * thickness
         density = -np.log10(colour / 255) * edge[..., None]

@@ -27,7 +27,7 @@ _RIGHT = 0.5  # intersection over union
 
 
 def row_of(task: dict[str, Any]) -> dict[str, Any]:
-    """Scores of one image; with a drawing: how many of the nuclei it leaves to see are right, without it and with it."""
+    """Scores of one image; with a drawing: how many nuclei that it does not touch are right, without it and with it."""
     image = open_image(Path(task["image"]))
     truth = read_labels(Path(task["labels"])).labels
     if task.get("drawing") is None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from napari_nucleidomain.instances.tissue import is_bright_field
+
 from .understanding import ImageKind
 
 _COLOURS = ({"red", "r"}, {"green", "g"}, {"blue", "b"})
@@ -24,6 +26,7 @@ _FLUORESCENT = re.compile(
 )
 # Stained tissue on a bright background: at least this share of the pixels is light in every colour.
 _BRIGHT = 0.35
+_BLACK = 3 / 255
 
 
 @dataclass
@@ -128,6 +131,9 @@ def _colour_kind(values: np.ndarray, dtype: np.dtype) -> tuple[ImageKind, str]:
     """Bright and purple to pink is H&E; dark is fluorescence; bright and of another colour is other."""
     top = np.iinfo(dtype).max if dtype.kind in "ui" else max(float(values.max()), 1e-9)
     unit = values / top
+    if is_bright_field(unit, 1.0):
+        # Black padding says nothing of what the picture shows.
+        unit = unit[unit.max(1) > _BLACK]
     if not is_bright(unit):
         return "fluorescence", "It is a colour picture with a dark background."
     stained = unit[unit.max(1) - unit.min(1) > 0.08]

@@ -9,9 +9,7 @@ from .seen import Seen
 _SIDE = 512
 
 
-def varied_pieces(
-    view: Seen, count: int = 12
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def varied_pieces(view: Seen, count: int = 12) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Pieces of the image at full resolution, where its overview varies most: an overview of a slide shows no nuclei.
 
     Parameters

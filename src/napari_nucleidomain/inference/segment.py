@@ -14,6 +14,7 @@ from napari_nucleidomain.instances.stitching import Grid, Tile, TileInstances
 
 from .assemble import Wishes, assemble
 from .batching import Batcher
+from .doubts import doubts
 from .scale import Scale
 from .seen import seen
 from .tile_store import TileStore
@@ -155,6 +156,8 @@ def segment(
     constants = segmenter.prepare(image, plane, scale.factor)
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
     labels, painted, kept = assemble(grid, tiles, store, reader, wanted, wishes or Wishes(), segmenter.spec.least_px)
+    for note in doubts(labels, constants, segmenter.spec):
+        hooks.warn(f"{image.name}: {note[0]}", note[1])
     return Segmentation(
         labels, tuple(start for start, _ in wanted), painted.scores[kept], painted.uncertainty[kept], scale
     )

@@ -149,7 +149,11 @@ def find_tissue(overview: np.ndarray, bright_field: bool, white: float | None = 
     -------
     Tissue
     """
-    return _of_section(overview, white_level(overview) if white is None else white) if bright_field else _of_light(overview)
+    return (
+        _of_section(overview, white_level(overview) if white is None else white)
+        if bright_field
+        else _of_light(overview)
+    )
 
 
 def _of_section(overview: np.ndarray, white: float) -> Tissue:
@@ -164,7 +168,9 @@ def _of_section(overview: np.ndarray, white: float) -> Tissue:
     padding, bars = black_in_bright_field(unit)
     ink = find_ink(unit, padding | bars)
     strips = white_strips(unit)
-    return Tissue(True, padding, bars & ~padding, ink & ~padding & ~bars, none, none, missing, glass, fill, None, strips)
+    return Tissue(
+        True, padding, bars & ~padding, ink & ~padding & ~bars, none, none, missing, glass, fill, None, strips
+    )
 
 
 def _of_light(overview: np.ndarray) -> Tissue:
@@ -185,6 +191,8 @@ def _of_light(overview: np.ndarray) -> Tissue:
     found = find_spots(mean, seen) if _is_dark(mean[seen]) else Spots(none, none)
     spots = found.spots & seen
     if spots.any():
+        # Beside what is bright and large no hot pixel stood out.
+        hot = hot or hot_step(mean[seen & ~spots], np.where(spots, ground.mean(), mean).astype(np.float32))
         ground = np.array([np.median(values[..., k][seen & ~spots]) for k in range(values.shape[-1])])
     return Tissue(False, padding, bars, none, spots, found.bright & seen & ~spots, missing, none, ground, hot)
 

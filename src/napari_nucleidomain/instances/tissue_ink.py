@@ -7,6 +7,7 @@ blue; dark nuclei and pigment are small. A colour that most of the picture's sma
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,28 +17,35 @@ _WIDE = 0.012
 _THIN_PX = 3.0
 # Of the pixels of a colour so many must lie in strokes.
 _IN_STROKES = 0.6
+# A stroke is as dense as so much of its cores everywhere, and so much of it is core.
+_SAME = 0.65
+_CORE = 0.25
 
 
-def _black(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> np.ndarray:
-    least = np.minimum(np.minimum(red, green), blue)
-    most = np.maximum(np.maximum(red, green), blue)
-    return (least > 0.6) & (least > 0.68 * most)
+@dataclass(frozen=True)
+class _Pen:
+    """How one colour of ink is told.
+
+    `seed` is true where nothing but ink can be (densities of red, green, blue); `level` is the density that the ink
+    has all over its stroke, whatever tissue lies below.
+    """
+
+    seed: Callable[..., np.ndarray]
+    level: Callable[..., np.ndarray]
 
 
-def _blue(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> np.ndarray:
-    return (red > 0.55) & (red > 1.22 * green) & (blue < 0.6 * red) & (green > 0.15)
+def _least(*densities: np.ndarray) -> np.ndarray:
+    return np.minimum.reduce(densities)
 
 
-def _green(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> np.ndarray:
-    return (red > 0.4) & (green < 0.75 * red) & (green < 0.85 * blue)
-
-
-def _red(red: np.ndarray, green: np.ndarray, blue: np.ndarray) -> np.ndarray:
-    # Red blood cells and eosin let more blue through.
-    return (green > 0.6) & (blue > 0.78 * green) & (red < 0.3 * green)
-
-
-_PENS: tuple[Callable[..., np.ndarray], ...] = (_black, _blue, _green, _red)
+_PENS = (
+    # Black: dense in all colours alike.
+    _Pen(lambda r, g, b: (_least(r, g, b) > 0.6) & (_least(r, g, b) > 0.68 * np.maximum.reduce((r, g, b))), _least),
+    # Blue and green: denser in red than in green; all stains and their mixtures are denser in green.
+    _Pen(lambda r, g, b: (r > 0.6) & (g < 0.82 * r), lambda r, g, b: r),
+    # Red: red blood cells and eosin let more blue through.
+    _Pen(lambda r, g, b: (g > 0.7) & (b > 0.87 * g) & (r < 0.3 * g), lambda r, g, b: np.minimum(g, b)),
+)
 
 
 def find_ink(unit: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -62,11 +70,26 @@ def find_ink(unit: np.ndarray, known: np.ndarray) -> np.ndarray:
     density = -np.log10(np.maximum(unit, 1 / 255))
     colours = [gaussian_filter(density[..., k], 1.0) for k in range(3)]
     for pen in _PENS:
-        result |= _strokes(pen(*colours) & ~known)
+        cores = _strokes(pen.seed(*colours) & ~known)
+        if cores.any():
+            result |= _whole(cores, pen.level(*colours), known)
     if not result.any():
         return result
     # The soft edge of a stroke has its colour, only paler.
     return np.asarray(binary_dilation(result, iterations=4))
+
+
+def _whole(cores: np.ndarray, level: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The strokes that cores belong to, also where tissue below changes their colour."""
+    from scipy.ndimage import binary_opening, label
+
+    as_dense = (level > _SAME * float(np.median(level[cores]))) & ~known
+    parts, count = label(binary_opening(as_dense, iterations=2) | cores)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    inside = np.bincount(parts[cores], minlength=count + 1)
+    stays = inside > _CORE * sizes
+    stays[0] = False
+    return np.asarray(stays[parts] | cores)
 
 
 def _strokes(mask: np.ndarray) -> np.ndarray:

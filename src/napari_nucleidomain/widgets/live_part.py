@@ -134,7 +134,7 @@ def _read(wish: Wish, constants: ClassicalParameters) -> tuple[np.ndarray, tuple
     inner = tuple(slice(a - low, b - low) for (a, b), (low, _) in zip(wish.box, wide, strict=True))
     block = wish.image.read(wide, plane=wish.plane)
     # As the constants were fitted: without ink, bars and the like.
-    return seen(_at(wish)).clean(block, wide), inner
+    return seen(wish.image, wish.plane).clean(block, wide), inner
 
 
 def _found(block: np.ndarray, constants: ClassicalParameters, *, rough: bool) -> np.ndarray:
