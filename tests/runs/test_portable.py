@@ -147,5 +147,6 @@ def test_stack_in_several_files_is_copied_whole(desk: TrainJob, tmp_path: Path) 
     data = Dataset(tmp_path / "more", examples).save()
     run = write_portable(desk.model_copy(update={"data": str(data)}), tmp_path / "job")
     shutil.rmtree(tmp_path / "stack")
-    with open_dataset(run.job.data).all[-1].open() as image:  # type: ignore[union-attr]
+    copied = open_dataset(run.job.data).all  # type: ignore[union-attr]
+    with next(one for one in copied if one.image.name == names[0]).open() as image:
         assert image.read().max(axis=(1, 2)).ravel().tolist() == [1, 2]
