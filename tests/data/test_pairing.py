@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -63,8 +64,11 @@ def test_kinds(tmp_path: Path) -> None:
     assert kind_of(write_labels(LABELS, tmp_path / "a.geojson")) == "labels"
     assert kind_of(tmp_path / "any.csv") == "points" and kind_of(tmp_path / "any_seg.npy") == "labels"
     (tmp_path / "none.geojson").write_text('{"type": "FeatureCollection", "features": []}', encoding="utf-8")
-    with pytest.raises(NucleiError, match="no outlines and no points"):
-        kind_of(tmp_path / "none.geojson")
+    assert kind_of(tmp_path / "none.geojson") == "labels", "an image without nuclei, which counts"
+    both = [{"type": "Point", "coordinates": [1, 1]}, {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9]]]}]
+    (tmp_path / "both.geojson").write_text(json.dumps(both), encoding="utf-8")
+    with pytest.raises(NucleiError, match="both points and outlines"):
+        kind_of(tmp_path / "both.geojson")
     assert [attachable(Path(n)) for n in ("a.png", "a_mask.png", "a.zip", "a_seg.npy", "a.csv", ".b.csv", "a.txt")] == [
         False, True, True, True, True, False, False,
     ]  # fmt: skip

@@ -144,17 +144,17 @@ def _placed(truth: Path, points: np.ndarray, shape: tuple[int, ...], tell: Tell)
     Raises
     ------
     NucleiError
-        Many lie outside, or they have another number of coordinates.
+        Many lie outside.
     """
     if not len(points):
         return points
     for finding in check_points(points, shape, close_px=0):
-        if finding.kind in ("dimension", "outside", "other-image"):
+        if finding.kind in ("outside", "other-image"):
             if finding.severity == "error":
                 raise NucleiError(f"{truth.name}: {finding.message}", "Give the clicks of this very image.")
             tell(f"{truth.name}: {finding.message} Not counted.")
             points = np.delete(points, finding.indices, axis=0)
-    if said := corner_note(truth, points, shape):
+    if points.shape[1] == len(shape) and (said := corner_note(truth, points, shape)):
         tell(f"{truth.name}: {said}")
     return points
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # A part is a speck beside one of so many times its area.
 _SPECK = 10
 _MANY_PARTS = 5
+_FEW_CORNERS, _MOST_CROSSINGS = 500, 200_000
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,23 @@ def from_rings(rings: Sequence[np.ndarray], number: int, **more: Any) -> Drawn |
 def _valid(shape: Any) -> Any:
     import shapely
 
-    return shape if shape.is_valid else _areas(shapely.make_valid(shape))
+    if shape.is_valid:
+        return shape
+    # What crosses itself hundreds of thousands of times would take minutes, and is no outline.
+    return shapely.Polygon() if _tangled(shape) else _areas(shapely.make_valid(shape))
+
+
+def _tangled(shape: Any) -> bool:
+    """Whether a ring crosses itself more often than anybody draws, judged by some of its sides."""
+    import shapely
+
+    corners = shapely.get_coordinates(shape)
+    if len(corners) < _FEW_CORNERS:
+        return False
+    sides = shapely.linestrings(np.stack([corners[:-1], corners[1:]], axis=1))
+    some = sides[:: max(1, len(sides) // 100)]
+    hits = shapely.STRtree(sides).query(some, predicate="crosses").shape[1]
+    return bool(hits * len(sides) / len(some) > _MOST_CROSSINGS)
 
 
 def _mended(outer: np.ndarray, holes: Sequence[np.ndarray]) -> Any:

@@ -242,14 +242,14 @@ def _pieces_of(labels: np.ndarray) -> _Pieces:
 
 
 def _touching(labels: np.ndarray) -> bool:
-    """Whether different numbers lie side by side as often as numbers and background: labels in fragments do not."""
+    """Whether different numbers lie side by side in more than a few places: those of labels in fragments do not."""
     beside = apart = 0
     for one, other in ((labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])):
         differ = one != other
         both = (one > 0) & (other > 0)
         beside += int(np.count_nonzero(differ & both))
         apart += int(np.count_nonzero(differ & ~both))
-    return 2 * beside > apart
+    return 20 * beside > apart
 
 
 def _nearly_two_values(labels: np.ndarray) -> bool:

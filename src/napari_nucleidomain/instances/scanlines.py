@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 # Of sides with rows, held at once: some 80 bytes each.
-_MOST_CROSSINGS = 1 << 24
+_MOST_CROSSINGS = 1 << 22
 
 
 def fill_rings(rings: list[np.ndarray], polygon_of: np.ndarray, ids: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
