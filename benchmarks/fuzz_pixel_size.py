@@ -146,7 +146,8 @@ def multiscale(rng: Rng, path: Path) -> Case:
 
 
 WAYS: dict[str, Callable[[Rng, Path], Case]] = {
-    "TIFF tags": resolution, "OME-XML": ome, "SVS": slide, "ImageJ": imagej, "PNG, JPEG, BMP": picture, "OME-Zarr": multiscale,
+    "TIFF tags": resolution, "OME-XML": ome, "SVS": slide, "ImageJ": imagej, "PNG, JPEG, BMP": picture,
+    "OME-Zarr": multiscale,
 }  # fmt: skip
 
 
@@ -183,7 +184,7 @@ def main() -> None:
                     outcome = judged(size[-1] if size else None, image.size_doubts, expected)
             except NucleiError as error:
                 outcome, said = "REFUSED", f"{said}: {error}"
-            except Exception:  # the outcome that is looked for
+            except Exception:  # noqa: BLE001 - the outcome that is looked for
                 outcome, said = "TRACEBACK", f"{said}: {traceback.format_exc(limit=-2)}"
             rows[name][outcome] += 1
             if outcome.isupper() or outcome == "unknown, silent":

@@ -63,7 +63,8 @@ def make(folder: Path) -> list[Path]:
     for name, made in (
         ("rgb.png", picture), ("rgb.bmp", picture), ("rgb.jpg", picture), ("palette.gif", picture.quantize(64)),
         ("palette.png", picture.quantize(64)), ("rgba.png", Image.fromarray(np.dstack([rgb, grey]))),
-        ("grey16.png", Image.fromarray(stack[0])), ("cmyk.jpg", picture.convert("CMYK")), ("labels.png", Image.fromarray(labels)),
+        ("grey16.png", Image.fromarray(stack[0])), ("cmyk.jpg", picture.convert("CMYK")),
+        ("labels.png", Image.fromarray(labels)),
     ):  # fmt: skip
         made.save(folder / name)
     np.save(folder / "grey.npy", grey)
@@ -174,7 +175,7 @@ def _agrees(path: Path, image: Any, pixels: np.ndarray) -> bool:
             whole = np.load(path)
         else:
             return True
-    except Exception:  # whatever the library cannot read is nothing to compare with
+    except Exception:  # noqa: BLE001 - whatever the library cannot read is nothing to compare with
         return True
     return whole.size != pixels.size or bool(
         np.array_equal(np.sort(whole, axis=None), np.sort(pixels, axis=None), equal_nan=whole.dtype.kind == "f")
@@ -205,7 +206,7 @@ def child(folder: Path) -> None:
             answer = read_all(folder / line.strip())
         except MemoryError:
             answer = "MEMORY"
-        except BaseException as error:  # the outcome that is looked for
+        except BaseException as error:  # noqa: BLE001 - the outcome that is looked for
             answer = f"TRACEBACK {type(error).__name__}: {str(error)[:100]!r}"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(json.dumps([answer, round(time.monotonic() - began, 2), round(peak, 2)]), flush=True)
