@@ -16,12 +16,12 @@ from napari_nucleidomain.data.plainfolder import examples_in
 
 def test_refusals_of_one_kind_are_one_line() -> None:
     problems = [(f"/d/note{k}.txt", f"note{k}.txt is not an image that can be opened.") for k in range(12)]
-    problems.insert(3, ("/d/a.tif", "a.tif is truncated."))
+    problems.insert(3, ("a.tif", "a.tif is truncated."))
     problems.append(("/d/b.tif", "no reference is named b."))
     lines = left_out_lines(problems)
     assert len(lines) == 3
     assert "12 files (note0.txt, note1.txt, note2.txt and 9 more): each is not an image" in lines[0]
-    assert lines[1:] == ["left out: a.tif is truncated.", "left out: b.tif: no reference is named b."]
+    assert lines[1:] == ["left out: a.tif is truncated.", "left out: /d/b.tif: no reference is named b."]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes are Linux's")

@@ -28,8 +28,8 @@ def left_out_lines(problems: Iterable[tuple[str, str]]) -> list[str]:
     for kind, some in kinds.items():
         if len(some) == 1:
             path, message = some[0]
-            name = Path(path).name or path
-            lines.append(f"left out: {message}" if message.startswith(name) else f"left out: {name}: {message}")
+            # Of several folders only the path tells which file it is.
+            lines.append(f"left out: {message}" if message.startswith(path) else f"left out: {path}: {message}")
             continue
         names = ", ".join(Path(path).name or path for path, _ in some[:_SHOWN])
         more = f" and {len(some) - _SHOWN} more" if len(some) > _SHOWN else ""

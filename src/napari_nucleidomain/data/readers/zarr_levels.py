@@ -68,7 +68,7 @@ def levels_of(store: ZarrStore, inner: str, scale: dict[str, Any], notes: list[s
     named = _named(scale.get("datasets"), notes)
     found, missing = _those_there(store, inner, named)
     if not found:
-        others = [(name, None) for name in store.arrays(inner)]
+        others: list[tuple[str | None, Any]] = [(name, None) for name in store.arrays(inner)]
         found, lost = _those_there(store, inner, others)
         if not found:
             gone = ", ".join(missing + lost) or "none is named"
@@ -114,7 +114,8 @@ def _named(datasets: Any, notes: list[str]) -> list[tuple[str | None, Any]]:
 def _those_there(store: ZarrStore, inner: str, named: list[tuple[str | None, Any]]) -> tuple[list[Level], list[str]]:
     import zarr
 
-    found, missing = [], []
+    found: list[Level] = []
+    missing: list[str] = []
     for number, (path, transforms) in enumerate(named):
         # A level without path is the one of its number.
         name = str(number) if path is None else path

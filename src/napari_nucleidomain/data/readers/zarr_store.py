@@ -213,7 +213,7 @@ def without_marks(path: Path) -> NucleiError:
 def _mended_store() -> type:
     import zarr
 
-    class Mended(zarr.storage.WrapperStore):  # type: ignore[type-arg]
+    class Mended(zarr.storage.WrapperStore):
         """A store in which one description reads otherwise."""
 
         def __init__(self, store: Any, key: str, content: bytes) -> None:
