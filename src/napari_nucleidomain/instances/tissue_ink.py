@@ -42,9 +42,9 @@ _PENS = (
     # Black: dense in all colours alike.
     _Pen(lambda r, g, b: (_least(r, g, b) > 0.6) & (_least(r, g, b) > 0.68 * np.maximum.reduce((r, g, b))), _least),
     # Blue and green: denser in red than in green; all stains and their mixtures are denser in green.
-    _Pen(lambda r, g, b: (r > 0.6) & (g < 0.82 * r), lambda r, g, b: r),
+    _Pen(lambda r, g, b: (r > 0.65) & (g < 0.92 * r), lambda r, g, b: r),
     # Red: red blood cells and eosin let more blue through.
-    _Pen(lambda r, g, b: (g > 0.7) & (b > 0.87 * g) & (r < 0.3 * g), lambda r, g, b: np.minimum(g, b)),
+    _Pen(lambda r, g, b: (g > 0.85) & (b > 0.68) & (b > 0.7 * g) & (r < 0.3 * g), lambda r, g, b: np.minimum(g, b)),
 )
 
 
