@@ -19,6 +19,7 @@ __all__ = ["Tissue", "find_tissue", "is_bright_field"]
 
 # Glass lets through at least this share of the light in every colour.
 _GLASS = 0.92
+_PALE, _SOME_GLASS = 0.8, 0.01
 _BRIGHT = 0.3
 _BLACK = 3 / 255
 _FRINGE = 0.1
@@ -168,6 +169,11 @@ def _of_section(overview: np.ndarray, white: float) -> Tissue:
     padding, bars = black_in_bright_field(unit)
     ink = find_ink(unit, padding | bars)
     strips = white_strips(unit)
+    # The picture's own glass: whiter than that would have edges.
+    empty = glass | ((unit.min(axis=-1) > _PALE) & (np.ptp(unit, axis=-1) < 1 - _GLASS))
+    empty &= ~(padding | bars | ink | strips)
+    if empty.mean() > _SOME_GLASS:
+        fill[:3] = np.median(unit[empty], axis=0) * white
     return Tissue(
         True, padding, bars & ~padding, ink & ~padding & ~bars, none, none, missing, glass, fill, None, strips
     )

@@ -9,6 +9,7 @@ _DEEP = 0.1
 _LEAST_PADDING = 0.005  # of the image
 _LEAST_BAR = 0.0002
 _ASPECT = 2.5
+_THICK = 0.04  # of the image's shorter side; a wider box is a stroke of ink
 _FULL = 0.88  # of its box a bar fills
 
 
@@ -146,7 +147,8 @@ def _bars(mask: np.ndarray) -> np.ndarray:
             continue
         box = boxes[k - 1]
         sides = [piece.stop - piece.start for piece in box]
-        if max(sides) < _ASPECT * min(sides) or sizes[k] < _FULL * np.prod(sides):
+        thick = min(sides) > max(8, _THICK * min(mask.shape))
+        if thick or max(sides) < _ASPECT * min(sides) or sizes[k] < _FULL * np.prod(sides):
             continue
         reach = max(max(sides), 40)
         near = tuple(
