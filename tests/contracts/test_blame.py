@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts import NucleiError, plain_files
 from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.data.images import open_image
 from napari_nucleidomain.data.readers import base
-from napari_nucleidomain.inference.model_files import load_weights, unpack_model
+from napari_nucleidomain.inference.model_archive import unpack_model
+from napari_nucleidomain.inference.model_files import load_weights
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,6 @@ def test_a_tiff_of_a_compression_that_is_not_there(tmp_path: Path, monkeypatch: 
 
 
 def test_a_model_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import safetensors.numpy
 
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "weights.safetensors").write_bytes(b"x")
@@ -86,12 +86,11 @@ def test_a_model_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monkey
     def refuse(*_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(safetensors.numpy, "load_file", refuse)
+    monkeypatch.setattr(plain_files.os, "open", refuse)
     with pytest.raises(NucleiError, match="you may not read it"):
         load_weights(tmp_path / "m")
     packed = tmp_path / "liver.nucleidomain"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("card.json", "{}")
-    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(NucleiError, match=r"liver\.nucleidomain cannot be read: you may not read it"):
         unpack_model(packed, tmp_path / "models" / "liver")

@@ -8,9 +8,10 @@ import uuid
 import zipfile
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from napari_nucleidomain.contracts import NucleiError, load_card
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.contracts.card import CARD_FILE, WEIGHTS_FILE
 from napari_nucleidomain.contracts.files import CARD, disk_error, open_plain, replace_with_retry, write_atomic
 
@@ -96,7 +97,8 @@ def _raw(file: Path) -> io.RawIOBase:
     except FileNotFoundError as error:
         raise NucleiError(f"{file} is not there.", "Check the path.") from error
     except OSError as error:
-        raise NucleiError(f"{file} cannot be read: {error.strerror or error}.", "Check the path.") from error
+        why, hint = not_its_fault(error) or (error.strerror or str(error), "Choose the file again.")
+        raise NucleiError(f"{file} cannot be read: {why}.", hint) from error
 
 
 def _entries(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
@@ -119,7 +121,7 @@ def _entries(archive: zipfile.ZipFile, file: Path) -> list[zipfile.ZipInfo]:
     return entries
 
 
-def _copy(source: BinaryIO | zipfile.ZipExtFile, target: Path, entry: zipfile.ZipInfo, file: Path) -> None:
+def _copy(source: IO[bytes], target: Path, entry: zipfile.ZipInfo, file: Path) -> None:
     """Unpack one entry, never more than it declares; weights only where their beginning says that they are some."""
     written = 0
     with open(target, "wb") as out:

@@ -148,16 +148,16 @@ def segment(
     whole = tuple((0, side) for side in shape)
     wanted = _inside(box, shape, image.name) if box else whole
     view = seen(image, plane)
-    for note in view.tissue.told():
-        hooks.warn(f"{image.name}: {note}.", "")
+    for told in view.tissue.told():
+        hooks.warn(f"{image.name}: {told}.", "")
     reader = TileReader(image, scale.factor, plane, shape, view)
     grid = Grid(model_shape(shape, scale.factor), segmenter.spec.tile, segmenter.spec.halo)
     tiles = _tiles_of(grid, shape, wanted)
     constants = segmenter.prepare(image, plane, scale.factor)
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
     labels, painted, kept = assemble(grid, tiles, store, reader, wanted, wishes or Wishes(), segmenter.spec.least_px)
-    for note in doubts(labels, constants, segmenter.spec):
-        hooks.warn(f"{image.name}: {note[0]}", note[1])
+    for message, hint in doubts(labels, constants, segmenter.spec):
+        hooks.warn(f"{image.name}: {message}", hint)
     return Segmentation(
         labels, tuple(start for start, _ in wanted), painted.scores[kept], painted.uncertainty[kept], scale
     )

@@ -89,7 +89,7 @@ def check_weights(folder: Path | str, card: ModelCard, **networks: Callable[[], 
         Names, sides or number types differ.
     """
     stored = stored_weights(Path(folder))
-    expected = {}
+    expected: dict[str, Stored] = {}
     for name, make in networks.items():
         if any(one.startswith(f"{name}.") for one in stored):
             # On no device: it has sides and no numbers.

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from napari_nucleidomain.contracts import NucleiError
+from napari_nucleidomain.contracts.blame import not_its_fault
 from napari_nucleidomain.contracts.files import CARD, JsonTextError, open_plain, parse_json
 
 MOST_BYTES = 2 << 30
@@ -81,6 +82,8 @@ def stored_weights(folder: Path) -> dict[str, Stored]:
     except FileNotFoundError as error:
         raise NucleiError(f"The model {folder.name} has no {WEIGHTS_FILE}.", _AGAIN) from error
     except OSError as error:
+        if told := not_its_fault(error):
+            raise NucleiError(f"The weights of the model {folder.name} cannot be read: {told[0]}.", told[1]) from error
         raise _unreadable(folder.name) from error
 
 
