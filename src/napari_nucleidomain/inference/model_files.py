@@ -193,8 +193,9 @@ def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
     try:
         # Not `load_file`, which maps the file: the system would end the process if it were cut short meanwhile.
         content = path.read_bytes()
+        found = load(content)
         _refuse_changed(Path(folder), content)
-        return load(content)
+        return found
     except (SafetensorError, ValueError, OSError) as error:
         raise NucleiError(
             f"The weights of the model {Path(folder).name} cannot be read: the file is cut short or of another kind.",
