@@ -122,7 +122,7 @@ def test_weights_with_a_flipped_byte_are_refused(tmp_path: Path, place: float) -
     damaged = bytearray(file.read_bytes())
     damaged[int(place * len(damaged))] ^= 1
     file.write_bytes(damaged)
-    with pytest.raises(NucleiError, match="weights of the model m are damaged"):
+    with pytest.raises(NucleiError, match=r"weights of the model m (are damaged|cannot be read)"):
         load_weights(tmp_path / "m")
 
 

@@ -185,8 +185,8 @@ def load_weights(folder: Path | str) -> dict[str, np.ndarray]:
     try:
         # Not `load_file`, which maps the file: the system would end the process if it were cut short meanwhile.
         content = path.read_bytes()
-        _refuse_changed(Path(folder), content)
         weights: dict[str, np.ndarray] = load(content)
+        _refuse_changed(Path(folder), content)
     except (SafetensorError, ValueError, OSError) as error:
         if told := not_its_fault(error):
             raise NucleiError(
