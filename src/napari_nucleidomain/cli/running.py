@@ -60,9 +60,16 @@ def saving_when_ended() -> Iterator[Callable[[Requests], None]]:
 
 
 def run_quietly(run: RunFolder, *, started: float, busy: Busy = Busy.WARN) -> ExitCode:
-    """Execute a run without showing it; what it says is in its folder."""
+    """Execute a run without showing it: what it says is in its folder, and only why it failed on the screen."""
     with saving_when_ended() as tell:
-        return execute(run.path, started=started, watch=tell, busy=busy)
+        code = execute(run.path, started=started, watch=tell, busy=busy)
+    event = last_event(run.path)
+    if isinstance(event, Failed):
+        # Whoever calls it from a script must not be left with an exit status alone.
+        print(f"nucleidomain: {event.message}", file=sys.stderr)
+        if event.hint:
+            print(f"  {event.hint}", file=sys.stderr)
+    return code
 
 
 def wait_for_owner(run: RunFolder) -> None:

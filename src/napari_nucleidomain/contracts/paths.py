@@ -13,8 +13,8 @@ from .errors import NucleiError
 # Room is left for what we append (".labels.ome.zarr") below the 255 bytes that file systems take.
 _LONGEST = 200
 _MOST_BYTES = 220
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
-_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])\s*(\..*)?")
+FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f]')
+DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])\s*(\..*)?")
 
 
 def wrong_name(name: str) -> str:
@@ -34,7 +34,7 @@ def wrong_name(name: str) -> str:
         return "it is empty"
     if len(name) > _LONGEST or len(name.encode("utf-8", "surrogatepass")) > _MOST_BYTES:
         return "it is too long"
-    if found := _FORBIDDEN.search(name):
+    if found := FORBIDDEN.search(name):
         return f"it holds {found[0]!r}"
     try:
         name.encode("utf-8")
@@ -43,7 +43,7 @@ def wrong_name(name: str) -> str:
     if name[-1] in ". " or name[0] == " ":
         # Windows drops such an end: ".. " is then "..".
         return "it begins or ends with a space, or ends with a dot"
-    if _DEVICES.fullmatch(name):
+    if DEVICES.fullmatch(name):
         return "Windows keeps it for a device"
     return ""
 

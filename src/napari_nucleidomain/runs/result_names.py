@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 
+from napari_nucleidomain.contracts.paths import DEVICES, FORBIDDEN
+
 _LONGEST = 180  # bytes; ".labels.ome.zarr" and the names of halves come on top, and 255 are the most
-_ODD = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]+')
-_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])\s*(\..*)?")
+_ODD = re.compile(f"(?:{FORBIDDEN.pattern}|[\ud800-\udfff])+")
 
 
 def result_name(name: str) -> str:
@@ -25,7 +26,7 @@ def result_name(name: str) -> str:
         too long; one that was cut ends in a mark of its own, so that names that begin alike stay apart.
     """
     made = _ODD.sub("_", name).rstrip(". ").lstrip(" ") or "image"
-    if _DEVICES.fullmatch(made):
+    if DEVICES.fullmatch(made):
         made = f"image_{made}"
     if len(made.encode("utf-8")) > _LONGEST:
         mark = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
