@@ -13,6 +13,7 @@ from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.data.images import Image
 from napari_nucleidomain.data.telling import Warn
 from napari_nucleidomain.inference.pieces import varied_pieces
+from napari_nucleidomain.inference.seen import seen
 from napari_nucleidomain.instances.sizes import NucleusSizes, estimate_sizes
 from napari_nucleidomain.instances.synthesis import MaskSettings, draw_mask, shortfall
 from napari_nucleidomain.instances.synthesis.settings import semi_major_of
@@ -193,10 +194,9 @@ def own_diameter(image: Image, plane: int | None, brightness: Brightness, typica
     by : float
         See `bounded`.
     """
-    shape = tuple(image.spatial_shape)[-2:]
-    overview = image.overview(plane=plane, exact=True)
-    whole = overview.shape[:2] == shape
-    pieces = [overview] if whole else varied_pieces(image, shape, plane, overview, _PIECES)
+    view = seen(image, plane)
+    whole = view.overview.shape[:2] == view.shape
+    pieces = [view.overview] if whole else varied_pieces(view, _PIECES)[0]
     units = [brightness.to_unit(one) for one in pieces]
     # Every piece is stretched to its own range when blobs are looked for, so that one without a nucleus shows noise.
     smooth = _SMOOTH * typical
