@@ -156,8 +156,8 @@ def segment(
     constants = segmenter.prepare(image, plane, scale.factor)
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
     labels, painted, kept = assemble(grid, tiles, store, reader, wanted, wishes or Wishes(), segmenter.spec.least_px)
-    for note in doubts(labels, constants, segmenter.spec):
-        hooks.warn(f"{image.name}: {note[0]}", note[1])
+    for message, hint in doubts(labels, constants, segmenter.spec):
+        hooks.warn(f"{image.name}: {message}", hint)
     return Segmentation(
         labels, tuple(start for start, _ in wanted), painted.scores[kept], painted.uncertainty[kept], scale
     )
