@@ -159,7 +159,7 @@ def find_tissue(overview: np.ndarray, bright_field: bool, white: float | None = 
 
 def _of_section(overview: np.ndarray, white: float) -> Tissue:
     unit = np.asarray(overview[..., :3], np.float32) / np.float32(white)
-    missing = ~np.isfinite(unit).all(axis=-1)
+    missing = np.asarray(~np.isfinite(unit).all(axis=-1))
     unit = np.clip(np.where(missing[..., None], 1.0, unit), 0, 1)
     none = np.zeros(unit.shape[:-1], bool)
     fill = np.full(overview.shape[-1], white)
@@ -181,7 +181,7 @@ def _of_section(overview: np.ndarray, white: float) -> Tissue:
 
 def _of_light(overview: np.ndarray) -> Tissue:
     values = np.asarray(overview, np.float32)
-    missing = ~np.isfinite(values).all(axis=-1)
+    missing = np.asarray(~np.isfinite(values).all(axis=-1))
     none = np.zeros(missing.shape, bool)
     if missing.all() or not values.size:
         return Tissue(False, none, none, none, none, none, missing, none, np.zeros(values.shape[-1]))

@@ -195,7 +195,7 @@ def own_diameter(image: Image, plane: int | None, brightness: Brightness, typica
         See `bounded`.
     """
     view = seen(image, plane)
-    whole = view.overview.shape[:2] == tuple(image.spatial_shape)[-2:]
+    whole = view.overview.shape[:2] == view.shape
     pieces = [view.overview] if whole else varied_pieces(view, _PIECES)[0]
     units = [brightness.to_unit(one) for one in pieces]
     # Every piece is stretched to its own range when blobs are looked for, so that one without a nucleus shows noise.
