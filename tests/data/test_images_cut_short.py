@@ -60,7 +60,8 @@ def test_a_part_that_is_still_there_is_read(tmp_path):
 
 
 def test_a_zarr_that_is_removed_is_no_empty_image(tmp_path):
-    path = write_labels(PIXELS.astype(np.uint32), tmp_path / "a.ome.zarr")
+    # Nuclei of some size: noise would be refused as a picture.
+    path = write_labels(np.kron(PIXELS[:30, :40], np.ones((10, 10))).astype(np.uint32), tmp_path / "a.ome.zarr")
     with open_image(path) as image, open_labels(path) as labels:
         shutil.rmtree(path)
         with pytest.raises(NucleiError, match="became shorter"):

@@ -110,13 +110,24 @@ def test_bars_with_text(kind: str) -> None:
 def test_debris_fibres_and_saturated_spots_are_no_signal() -> None:
     image = fluorescence().astype(np.uint16)
     y, x = np.indices(SHAPE)
-    where = ((y - 90) ** 2 + (x - 100) ** 2 < 9**2) | (np.abs(y - 20 - 0.3 * x) < 2)
-    image[where] = 30000
+    round_one, fibre = (y - 90) ** 2 + (x - 100) ** 2 < 9**2, np.abs(y - 20 - 0.3 * x) < 2
+    image[round_one | fibre] = 30000
     tissue = find_tissue(image, False)
-    assert tissue.spots[where].all()
-    assert tissue.spots[~where].mean() < 0.1
+    assert tissue.spots[fibre].all()
+    # It may be a nucleus, whatever its light: it sets no range, and stays.
+    assert tissue.bright[round_one].all() and not tissue.spots[round_one].any()
+    assert tissue.spots[~fibre].mean() < 0.1
     assert "far brighter" in tissue.told()[0]
     assert np.percentile(image[tissue.signal], 99.9) < 2500
+
+
+def test_bright_and_dim_nuclei_in_like_numbers_are_all_nuclei() -> None:
+    """Half of the cells shine (transfected, say): none of them is debris."""
+    y, x = np.mgrid[:200, :240]
+    image = np.random.default_rng(4).normal(18, 3, (200, 240))
+    for number, (row, column) in enumerate((r, c) for r in range(25, 190, 38) for c in range(25, 230, 40)):
+        image[(y - row) ** 2 + (x - column) ** 2 <= 81] += (120, 24)[number % 2]
+    assert find_tissue(np.clip(image, 0, 255).astype(np.uint8)[..., None], False).is_clean
 
 
 def test_a_few_dividing_nuclei_are_kept() -> None:

@@ -20,7 +20,8 @@ _LEAST_PX = 20
 # Haze and cytoplasm lie around the nuclei that they belong to: such parts in three clean images are above 0.89, those
 # of nuclei beside debris below 0.58.
 _AROUND = 0.75
-_TIMES = 5.0
+# Bright and dim nuclei in like numbers are two kinds of nuclei, and neither is debris.
+_OUTNUMBERED = 2
 _ROUNDS = 3
 _HOT = 3.0
 _LEAST_HOT, _MOST_HOT = 2e-4, 0.01
@@ -58,16 +59,16 @@ def find_spots(image: np.ndarray, seen: np.ndarray) -> Spots:
         cut = _cut(smooth, seen & ~spots & ~bright)
         if cut is None:
             break
-        threshold, ground, typical, area = cut
+        threshold, area = cut
         found = (smooth > threshold) & seen
-        like = _like_nuclei(found, smooth - ground, typical, area)
+        like = _like_nuclei(found, area)
         bright = bright | binary_dilation(like, iterations=4)
         spots = spots | binary_dilation(found & ~like, iterations=4)
     return Spots(spots, bright & ~spots)
 
 
-def _cut(smooth: np.ndarray, used: np.ndarray) -> tuple[float, float, float, float] | None:
-    """(threshold of the spots; ground, contrast and median area of what is then left); None where there are none."""
+def _cut(smooth: np.ndarray, used: np.ndarray) -> tuple[float, float] | None:
+    """(threshold of the spots, median area of the nuclei that are then left); None where there are none."""
     from scipy.ndimage import binary_dilation
     from skimage.filters import threshold_otsu
 
@@ -97,9 +98,9 @@ def _cut(smooth: np.ndarray, used: np.ndarray) -> tuple[float, float, float, flo
         return None
     others = (smooth > second) & rest_mask
     many, few = _areas(others), _areas(found)
-    if len(many) < max(2, len(few)) or _around(others, found) > _AROUND:
+    if len(many) < max(2, _OUTNUMBERED * len(few)) or _around(others, found) > _AROUND:
         return None
-    return threshold, float(below.mean()), apart, float(np.median(many))
+    return threshold, float(np.median(many))
 
 
 def _around(others: np.ndarray, found: np.ndarray) -> float:
@@ -128,17 +129,15 @@ def _areas(mask: np.ndarray) -> np.ndarray:
     return sizes[sizes >= _LEAST_PX]
 
 
-def _like_nuclei(mask: np.ndarray, contrast: np.ndarray, typical: float, area: float) -> np.ndarray:
-    """Objects of a nucleus's size and round shape that are not brighter than a dividing or dying one can be."""
+def _like_nuclei(mask: np.ndarray, area: float) -> np.ndarray:
+    """Objects of a nucleus's size and round shape, however bright: a dividing, dying or transfected one may be that."""
     from scipy.ndimage import label
     from skimage.measure import regionprops
 
     parts, _ = label(mask)
     result = np.zeros(mask.shape, bool)
-    for one in regionprops(parts, intensity_image=contrast):
-        if not 0.3 * area <= one.area <= 2 * area or one.intensity_mean > _TIMES * typical:
-            continue
-        if mask.ndim == 3 or one.solidity > 0.9:
+    for one in regionprops(parts):
+        if 0.3 * area <= one.area <= 2 * area and (mask.ndim == 3 or one.solidity > 0.9):
             result[one.slice] |= parts[one.slice] == one.label
     return result
 
