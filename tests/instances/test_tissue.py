@@ -94,6 +94,24 @@ def test_a_ground_cut_off_at_zero_is_no_padding() -> None:
     assert find_tissue(image, False).is_clean
 
 
+@pytest.mark.parametrize("kind", ["one square", "flat discs", "noisy discs", "crowded"])
+def test_a_ground_of_one_value_is_no_padding(kind: str) -> None:
+    """Of pictures that were cut out, thresholded or made up; the nuclei would be all that is left."""
+    image = np.full((128, 160), 10, np.uint8)
+    if kind == "one square":
+        image[30:46, 40:56] = 200
+    else:
+        y, x = np.indices(image.shape)
+        step = 17 if kind == "crowded" else 30
+        for row in range(step, 118, step):
+            for column in range(step, 150, step):
+                image[(y - row) ** 2 + (x - column) ** 2 < 49] = 200
+    if kind == "noisy discs":
+        noise = np.random.default_rng(0).integers(0, 20, image.shape, dtype=np.uint8)
+        image[image > 10] -= noise[image > 10]
+    assert not find_tissue(image[..., None], False).padding.any()
+
+
 @pytest.mark.parametrize("kind", ["section", "fluorescence"])
 def test_bars_with_text(kind: str) -> None:
     image = section() if kind == "section" else np.clip(light() / 12, 0, 255).astype(np.uint8)[..., None]

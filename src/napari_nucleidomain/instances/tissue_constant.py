@@ -8,6 +8,9 @@ import numpy as np
 _DEEP = 0.1
 _LEAST_PADDING = 0.005  # of the image
 _LEAST_BAR = 0.0002
+# What padding leaves is at least so much of the image, and almost all of it wide: nuclei on a flat ground are neither.
+_LEAST_PICTURE = 0.2
+_WIDE, _WIDE_SHARE = 8, 0.8
 _ASPECT = 2.5
 _THICK = 0.04  # of the image's shorter side; a wider box is a stroke of ink
 _FULL = 0.88  # of its box a bar fills
@@ -65,12 +68,37 @@ def constant_in_intensity(overview: np.ndarray, missing: np.ndarray) -> tuple[np
         dark = (values == np.array(value)).all(axis=-1)
         if dark.mean() < _LEAST_PADDING:
             continue
-        dark = _strips(dark) | _at_border(dark)
-        if dark.mean() >= _LEAST_PADDING and _stands_apart(values, dark, missing | padding):
+        strips = _strips(dark)
+        dark = strips | _at_border(dark)
+        if not _is_picture(~(dark | padding)):
+            # A ground of one value, as of pictures that were cut out or cleaned, holds nuclei and is no padding.
+            dark = strips
+        large = dark.mean() >= _LEAST_PADDING and 1 - (dark | padding).mean() >= _LEAST_PICTURE
+        if large and _stands_apart(values, dark, missing | padding):
             padding = padding | dark
     if missing.ndim == 2:
         bars = _bars(top & ~padding)
     return padding, bars
+
+
+def _is_picture(rest: np.ndarray) -> bool:
+    """Whether what is left beside padding is a picture, or pieces of one, and not single nuclei."""
+    from scipy.ndimage import minimum_filter
+
+    if rest.mean() < _LEAST_PICTURE:
+        return False
+    sides = [max(3, n // _WIDE) for n in rest.shape]
+    # What lies in some box of that size that is all picture; beyond the border the picture goes on.
+    cores = minimum_filter(rest, sides, mode="nearest")
+    wide = _dilated(cores, sides)
+    return bool((wide & rest).sum() >= _WIDE_SHARE * rest.sum())
+
+
+def _dilated(mask: np.ndarray, sides: list[int]) -> np.ndarray:
+    from scipy.ndimage import maximum_filter
+
+    # Mirrors the place of even boxes, so that opening takes nothing off on one side.
+    return np.asarray(maximum_filter(mask, sides, origin=[-1 if n % 2 == 0 else 0 for n in sides], mode="nearest"))
 
 
 def _stands_apart(values: np.ndarray, dark: np.ndarray, other: np.ndarray) -> bool:
