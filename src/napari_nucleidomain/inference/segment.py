@@ -156,7 +156,7 @@ def segment(
     constants = segmenter.prepare(image, plane, scale.factor)
     _compute(segmenter, constants, reader, grid, tiles, store, wanted, hooks)
     labels, painted, kept = assemble(grid, tiles, store, reader, wanted, wishes or Wishes(), segmenter.spec.least_px)
-    for message, hint in doubts(labels, constants, segmenter.spec):
+    for message, hint in doubts(labels, constants, segmenter.spec, scale.factor):
         hooks.warn(f"{image.name}: {message}", hint)
     return Segmentation(
         labels, tuple(start for start, _ in wanted), painted.scores[kept], painted.uncertainty[kept], scale
