@@ -112,6 +112,12 @@ def test_a_ground_of_one_value_is_no_padding(kind: str) -> None:
     assert not find_tissue(image[..., None], False).padding.any()
 
 
+def test_the_brightest_row_of_a_nucleus_is_no_bar() -> None:
+    y, x = np.mgrid[:64, :64]
+    image = np.where((y - 20) ** 2 + (x - 20) ** 2 < 80, 200, 20) + (y % 7)
+    assert find_tissue(image.astype(np.uint8)[..., None], False).is_clean
+
+
 @pytest.mark.parametrize("kind", ["section", "fluorescence"])
 def test_bars_with_text(kind: str) -> None:
     image = section() if kind == "section" else np.clip(light() / 12, 0, 255).astype(np.uint8)[..., None]

@@ -31,10 +31,10 @@ NONE = np.zeros((0, 2))
 
 @pytest.fixture
 def nuclei(nuclei):
-    """Every other nucleus has a fifth of the light."""
+    """Every other nucleus has a sixth of the light."""
     picture, centres, labels = nuclei
     faint = (labels > 0) & (labels % 2 == 0)
-    picture = np.where(faint, picture - np.uint8(96), picture)
+    picture = np.where(faint, picture - np.uint8(101), picture)
     return picture, centres, labels
 
 

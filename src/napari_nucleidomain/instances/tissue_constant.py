@@ -77,7 +77,8 @@ def constant_in_intensity(overview: np.ndarray, missing: np.ndarray) -> tuple[np
         if large and _stands_apart(values, dark, missing | padding):
             padding = padding | dark
     if missing.ndim == 2:
-        bars = _bars(top & ~padding)
+        span = np.maximum(high.astype(np.float64) - low, 1e-12)
+        bars = _bars(top & ~padding, ((values - low.astype(np.float64)) / span).mean(axis=-1))
     return padding, bars
 
 
@@ -160,8 +161,12 @@ def _at_border(mask: np.ndarray) -> np.ndarray:
     return np.asarray(chosen[parts])
 
 
-def _bars(mask: np.ndarray) -> np.ndarray:
-    """Long straight-edged boxes, and what stands beside them in the same colour."""
+def _bars(mask: np.ndarray, brightness: np.ndarray | None = None) -> np.ndarray:
+    """Long straight-edged boxes, and what stands beside them in the same colour.
+
+    Where `brightness` (0 to 1, the bar's) is given, only those are taken around which it falls by half at once: the
+    brightest row of a nucleus is none.
+    """
     from scipy.ndimage import find_objects, label
 
     parts, count = label(mask)
@@ -178,6 +183,8 @@ def _bars(mask: np.ndarray) -> np.ndarray:
         thick = min(sides) > max(8, _THICK * min(mask.shape))
         if thick or max(sides) < _ASPECT * min(sides) or sizes[k] < _FULL * np.prod(sides):
             continue
+        if brightness is not None and _around(brightness, mask, box) > 0.5:
+            continue
         reach = max(max(sides), 40)
         near = tuple(
             slice(max(0, piece.start - min(reach, 90)), min(n, piece.stop + min(reach, 90)))
@@ -188,6 +195,13 @@ def _bars(mask: np.ndarray) -> np.ndarray:
         small[0] = False
         result[near] |= small[parts[near]]
     return result
+
+
+def _around(brightness: np.ndarray, mask: np.ndarray, box: tuple[slice, ...]) -> float:
+    """Median of what lies up to three pixels beside a box; 0 where nothing does."""
+    wide = tuple(slice(max(0, piece.start - 3), piece.stop + 3) for piece in box)
+    beside = brightness[wide][~mask[wide]]
+    return float(np.median(beside)) if beside.size else 0.0
 
 
 def _grown(mask: np.ndarray, within: np.ndarray) -> np.ndarray:
