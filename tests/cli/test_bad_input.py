@@ -19,6 +19,7 @@ import tifffile
 from napari_nucleidomain.contracts import ModelCard, load_card, save_card
 from napari_nucleidomain.data.labels_io import read_labels, write_labels
 from napari_nucleidomain.inference import model_files
+from napari_nucleidomain.inference.model_archive import pack_model
 
 from . import tiny
 
@@ -379,7 +380,7 @@ def test_models_that_cannot_be_used(run: Callable, data: Data, model: Path, tmp_
     (later / "card.json").write_text(json.dumps({**content, "schema_version": 99}), encoding="utf-8")
     pickled = tmp_path / "model.pth"
     pickled.write_bytes(pickle.dumps(Trap(tmp_path / "code was run")))
-    packed = model_files.pack_model(model, tmp_path / "packed")
+    packed = pack_model(model, tmp_path / "packed")
     foreign = changed(model, tmp_path / "foreign", method="magic")
     wider = changed(model, tmp_path / "wider", config={**load_card(model).config, "width": 8})
     cases = {
@@ -457,7 +458,8 @@ def test_exports_that_cannot_be_made(run: Callable, tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "part.tif", LABELS / 7)
     (tmp_path / "cut.tif").write_bytes((tmp_path / "l.tif").read_bytes()[:-200])
     (tmp_path / "notes.txt").write_text("no labels")
-    many = np.arange(300 * 300, dtype=np.uint32).reshape(300, 300)
+    # Of four pixels each: with one it would be a ramp, and refused as a picture.
+    many = np.kron(np.arange(300 * 300, dtype=np.uint32).reshape(300, 300), np.ones((2, 2), np.uint32))
     write_labels(many, tmp_path / "many.tif", format="tif")
     (tmp_path / "kept.png").write_bytes(b"older")
     for labels, out, message in (
