@@ -32,9 +32,10 @@ def test_wrong_channels_are_said_once_an_image(
     folder = colour_pictures(tmp_path / "colour", *names)
     said = run("predict", model, folder, "--out", "o", "--device", "cpu", *quiet)
     assert said.code == 2
-    for name in names:
-        assert said.err.count(f"{name} has 3 channels, the model was trained on 1") == 1, said.err
-    assert said.err.count("--channels I)") == len(names)
+    assert said.err.count("has 3 channels, the model was trained on 1") == 1, said.err
+    assert said.err.count("--channels I)") == 1
+    if len(names) > 1:
+        assert "left out: 3 files (a.tif, b.tif, c.tif): each has 3 channels" in said.err
     assert said.err.count("nucleidomain: ") == 1 and "failed:" not in said.err
     assert ("None of the 3 images could be used.\n" in said.err) == (len(names) > 1)
     assert runs_in(tmp_path) == [] and "no run is kept" in said.err

@@ -42,6 +42,6 @@ def _kind(path: str, message: str) -> str:
     """A message without what is the file's own: its path, its name with and without ending."""
     name = Path(path).name
     for own in sorted({path, name, Path(name).stem} - {""}, key=len, reverse=True):
-        # A short stem may be part of any word.
-        message = re.sub(rf"(?<![\w.]){re.escape(own)}(?!\w)", "…", message)
+        # A short stem may be part of any word, or be one: only the first is the file's.
+        message = re.sub(rf"(?<![\w.]){re.escape(own)}(?!\w)", "…", message, count=1)
     return message

@@ -30,6 +30,9 @@ def misfits_of(card: ModelCard, image: Image, job: PredictJob) -> list[str]:
     -------
     list of str
     """
+    if card.channels and image.n_channels != card.channels:
+        # It is refused by name, which says it.
+        return []
     said = {"pixel_size_um": job.pixel_size_um, "diameter_px": job.diameter_px}
     found = misfits(card, image, plane=job.plane, **said)
     if not found and job.model != CLASSICAL and job.box is None:
