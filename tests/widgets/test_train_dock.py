@@ -208,9 +208,10 @@ def test_pause_resume_stop_and_use_now_are_asked_of_the_run(dock, training):
 
 def test_a_good_end_chooses_the_new_model(dock, training, session):
     poll(dock)
-    folder = training.publish()
+    folder = training.publish(checked={"points_found": 9, "points_total": 10})
     training.leave(
-        Metric(stage="IEN", step=1, values={"points_found": 9, "points_total": 10}),
+        # Of another state than what was saved: the model's own figures count.
+        Metric(stage="IEN", step=1, values={"points_found": 10, "points_total": 10}),
         Finished(summary={"published": str(folder), "seconds": 61.0}),
     )
     poll(dock)
@@ -394,7 +395,8 @@ def test_the_training_has_a_line_of_its_own_in_the_header(dock, session):
 def test_another_project_shows_nothing_of_the_one_before(dock, training, session, tmp_path, qtbot):
     poll(dock)
     training.say(Metric(stage="IEN", step=1, values={"points_f1": 0.7, "points_found": 9, "points_total": 10}))
-    folder = make_model(session.project.models_folder / training.run.job.name, channels=1)
+    name, found = training.run.job.name, {"points_found": 9, "points_total": 10}
+    folder = make_model(session.project.models_folder / name, channels=1, checked=found)
     training.leave(Finished(summary={"published": str(folder)}))
     poll(dock)
     progress = dock.progress

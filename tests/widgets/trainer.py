@@ -74,9 +74,9 @@ class Trainer:
         np.savez(self.run.path / file, labels=labels, **more)
         self.say(Preview(stage="SPN", step=number, file=file, image=str(image), origin=list(origin)))
 
-    def publish(self, score: float = 0.8) -> Path:
+    def publish(self, score: float = 0.8, **facts) -> Path:
         """Leave a model where the job wants it."""
-        return make_model(Path(self.run.job.publish), score)
+        return make_model(Path(self.run.job.publish), score, **facts)
 
     def leave(self, *events) -> None:
         """Say the last words and let the folder go."""

@@ -23,8 +23,7 @@ from .wording import day_and_clock
 
 if TYPE_CHECKING:
     from napari_nucleidomain.runs.folder import RunFolder
-    from napari_nucleidomain.runs.publishing import published_at
-from napari_nucleidomain.runs.store import Project
+    from napari_nucleidomain.runs.store import Project
 
 _SIGNS = {
     "running": "● running",
@@ -70,6 +69,8 @@ def past_trainings(project: Project) -> list[Past]:
 
 
 def _past(run: RunFolder, job: Any) -> Past:
+    from napari_nucleidomain.runs.publishing import published_at
+
     published = published_at(run.path, Path(job.publish)) if job.publish else None
     model = published if published is not None and (published / "card.json").exists() else run.model_folder
     score = ""
