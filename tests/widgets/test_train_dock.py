@@ -553,7 +553,8 @@ def test_a_training_that_ended_while_the_viewer_was_closed_is_told_once(dock, tr
     training.leave(Finished(summary={"published": str(folder)}))
     dock._look_round()
     said = dock.progress.message
-    qtbot.waitUntil(lambda: f"{folder.name}: trained" in said.text(), timeout=8000)
+    # By the card, which bears a score.
+    qtbot.waitUntil(lambda: f"{folder.name}: quality (F1) 0.80 on kept-back clicks" in said.text(), timeout=8000)
     assert session.training_line == f"{folder.name} is ready" and dock.header.training.isVisibleTo(dock)
     press(said, "Predict with it")
     assert session.model == str(folder) and dock.opened == ["predict"]
