@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -105,3 +107,16 @@ def test_numbers_that_are_not_finite_are_refused_both_ways(model: Path, value: f
     save_card(load_card(model).model_copy(update={"weights": ""}), model)
     with pytest.raises(NucleiError, match="not finite"):
         load_weights(model)
+
+
+def test_looking_at_a_model_loads_no_compiler() -> None:
+    """It takes seconds, and crashes beside Qt."""
+    code = (
+        "import sys, torch; from torch import nn; from napari_nucleidomain.inference.trained import _Unfilled\n"
+        "with torch.device('meta'), _Unfilled():\n"
+        "    made = nn.Conv2d(3, 4, 3)\n"
+        "    nn.init.kaiming_normal_(made.weight), nn.init.trunc_normal_(made.weight), nn.init.zeros_(made.bias)\n"
+        "assert made.weight.is_meta and made.weight.shape == (4, 3, 3, 3)\n"
+        "assert not {'torch._dynamo', 'triton'} & set(sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError, RunContext, find_method, load_card
 from napari_nucleidomain.contracts.card import damaged_card
@@ -19,7 +20,24 @@ from .weights_file import Stored, stored_weights
 
 # Of means and spreads of pixels in the unit range.
 _LARGEST, _LEAST_SPREAD = 1e4, 1e-6
+# What initial weights are drawn with.
+_FILLING = {"normal_", "uniform_", "trunc_normal_", "bernoulli_"}
 _Config = TypeVar("_Config", bound=MethodConfig)
+
+
+class _Unfilled(TorchFunctionMode):
+    """Within it tensors are not filled with random numbers.
+
+    Those of no device have no numbers, and filling them has torch load its compiler: seconds, and a crash in the
+    process of a viewer.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """As torch calls it for every function."""
+        if getattr(func, "__name__", "") in _FILLING:
+            # Of `torch.nn.init`, which names its argument, or of a tensor.
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def read_config(
@@ -93,7 +111,7 @@ def check_weights(folder: Path | str, card: ModelCard, **networks: Callable[[], 
     for name, make in networks.items():
         if any(one.startswith(f"{name}.") for one in stored):
             # On no device: it has sides and no numbers.
-            with torch.device("meta"):
+            with torch.device("meta"), _Unfilled():
                 state = make().state_dict().items()
             expected |= {f"{name}.{key}": Stored(tuple(one.shape), one.is_floating_point()) for key, one in state}
     if stored != expected:
