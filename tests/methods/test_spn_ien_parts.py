@@ -159,7 +159,7 @@ def test_damaged_models_are_refused_with_words(tmp_path: Path) -> None:
     assert load(folder, card(), "cpu").decoder == "ien"
     with pytest.raises(NucleiError, match="made by the method otsu"):
         load(folder, card(method="otsu"), "cpu")
-    with pytest.raises(NucleiError, match="does not fit this version"):
+    with pytest.raises(NucleiError, match="setting that this version does not know: widht"):
         load(folder, card(config={"widht": 3}), "cpu")
     for normalisation in ({}, {"mean": [0.5], "std": [0.2]}, {"mean": ["a"] * 3, "std": [1.0] * 3}):
         with pytest.raises(NucleiError, match="damaged"):

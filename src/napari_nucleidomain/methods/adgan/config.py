@@ -149,7 +149,7 @@ class AdganConfig(MethodConfig):
         ge=0,
         le=0.5,
     )
-    rate: float = setting(1e-4, "Learning rate.", gt=0, le=10, source="section 4.2")
+    rate: float = setting(1e-4, "Learning rate.", gt=0, le=1e38, source="section 4.2")
     weight_decay: float = setting(1e-4, "Weight decay.", ge=0, le=100, source="section 4.2")
     average_decay: float = setting(0.0, "Running average of the weights; 0 takes the last step's.", ge=0, lt=1)
     flips: bool = setting(True, "Mirror crops.", source="section 4.2")

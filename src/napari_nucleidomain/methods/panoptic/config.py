@@ -58,7 +58,7 @@ class PanopticConfig(MethodConfig):
     batch: int = setting(2, "Crops a step.", ge=1, le=64)
     steps: int = setting(17280, "Steps.", ge=1, le=100_000_000, source="section 4.2")
     optimiser: Literal["sgd", "adamw"] = setting("sgd", "How weights are changed.", source="section 3.3")
-    rate: float = setting(0.0025, "Learning rate.", gt=0, le=10, source="section 4.2")
+    rate: float = setting(0.0025, "Learning rate.", gt=0, le=1e38, source="section 4.2")
     momentum: float = setting(0.9, "Momentum of sgd.", ge=0, lt=1, source="section 3.3")
     weight_decay: float = setting(1e-4, "Weight decay.", ge=0, le=100, source="section 3.3")
     schedule: Literal["drops", "cosine"] = setting(

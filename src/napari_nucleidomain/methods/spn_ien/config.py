@@ -65,8 +65,8 @@ class SpnIenConfig(MethodConfig):
     ien_steps: int = setting(
         24000, "Steps of the second network: 1000 epochs of 24.", ge=1, le=100_000_000, source="section 3.2"
     )
-    spn_rate: float = setting(1e-4, "Learning rate of the first network.", gt=0, le=10, source="section 3.2")
-    ien_rate: float = setting(1e-3, "Learning rate of the second network.", gt=0, le=10, source="section 3.2")
+    spn_rate: float = setting(1e-4, "Learning rate of the first network.", gt=0, le=1e38, source="section 3.2")
+    ien_rate: float = setting(1e-3, "Learning rate of the second network.", gt=0, le=1e38, source="section 3.2")
     schedule: Literal["constant", "cosine"] = setting("constant", "How the learning rate changes.")
     weight_decay: float = setting(1e-4, "Weight decay of the first network.", ge=0, le=100)
     beta2: float = setting(0.99, "Second beta of Adam.", gt=0, lt=1)
