@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .card import ModelCard, ScoreOnData, load_card, save_card
 from .config import MethodConfig, setting
-from .errors import DiskFull, NucleiError, WriteError, WritesOutside
+from .errors import DiskFull, NotFinite, NucleiError, WriteError, WritesOutside
 from .method import MethodSpec, Preset, find_method, methods
 from .run import Checkpoints, Interrupted, RunContext, Step, StopRun
 from .segmenter import Segmenter, SegmenterSpec
@@ -18,6 +18,7 @@ __all__ = [
     "MethodConfig",
     "MethodSpec",
     "ModelCard",
+    "NotFinite",
     "NucleiError",
     "Preset",
     "RunContext",

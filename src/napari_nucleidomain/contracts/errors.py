@@ -48,6 +48,10 @@ class DiskFull(WriteError):
     """The disk has no place left: whatever is written next will fail as well."""
 
 
+class NotFinite(NucleiError):
+    """What a network gives is not finite: its weights are damaged, or its training has diverged."""
+
+
 class WritesOutside(NucleiError):
     """A run made elsewhere would write outside its folder; `targets` says where. A person may allow it."""
 

@@ -12,7 +12,15 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from napari_nucleidomain.contracts import MethodConfig, ModelCard, NucleiError, RunContext, find_method, load_card
+from napari_nucleidomain.contracts import (
+    MethodConfig,
+    ModelCard,
+    NotFinite,
+    NucleiError,
+    RunContext,
+    find_method,
+    load_card,
+)
 from napari_nucleidomain.contracts.card import damaged_card
 
 from .model_files import load_weights
@@ -133,7 +141,7 @@ def refuse_not_finite(*outputs: np.ndarray) -> None:
         Some number is not finite.
     """
     if not all(np.isfinite(one).all() for one in outputs):
-        raise NucleiError(
+        raise NotFinite(
             "The model gives numbers that are not finite: its weights or its card are damaged, or its training has "
             "diverged.",
             "Ask for the model again, or train it anew with a lower learning rate.",

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from napari_nucleidomain.contracts import ModelCard, RunContext, Step, load_card
+from napari_nucleidomain.contracts import ModelCard, NotFinite, NucleiError, RunContext, Step, load_card
 from napari_nucleidomain.data.dataset import Dataset
 from napari_nucleidomain.inference.model_files import load_weights
 from napari_nucleidomain.inference.trained import check_parent, unchanged_model, weights_of
@@ -51,7 +51,14 @@ def train(run: RunContext, dataset: Dataset, config: SpnIenConfig) -> None:
     NucleiError
         The data, the device or the model to continue from will not do.
     """
-    _Training(run, dataset, config).run_all()
+    try:
+        _Training(run, dataset, config).run_all()
+    except NotFinite as error:
+        # Seen in a preview before its loss told it.
+        raise NucleiError(
+            "The training has diverged: the first network gives numbers that are not finite.",
+            "Train anew with a lower learning rate (spn_rate), a tenth of the present one say.",
+        ) from error
 
 
 class _Training:
