@@ -97,7 +97,9 @@ def test_an_owner_that_cannot_be_is_none(run: RunFolder, changes: dict[str, Any]
     Ownership(run.path).release()
 
 
-def test_records_of_other_jobs_never_stop_one(run: RunFolder) -> None:
+def test_records_of_other_jobs_never_stop_one(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Those of this computer are looked at by every other job.
+    monkeypatch.setattr("platformdirs.user_state_dir", lambda *_, **__: str(tmp_path / "state"))
     me = Ownership(run.path).owner
     registry().mkdir(parents=True, exist_ok=True)
     good = Holder("cpu", "the processor", "train", "a", str(run.path), "", 0.0, me.process, me.process_started)
