@@ -9,7 +9,6 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QComboBox, QFileDialog, QLabel, QVBoxLayout, QWidget
 
 from napari_nucleidomain.contracts import ModelCard, NucleiError, load_card, methods
-from napari_nucleidomain.data.misfits import misfits
 
 from .combos import Combo, add_item
 from .folding import Fold
@@ -142,6 +141,8 @@ class ModelPicker(QWidget):
         image = entry.image if entry is not None and not entry.problem else None
         if card is None or image is None:
             return ""
+        from napari_nucleidomain.data.misfits import misfits
+
         try:
             return " ".join(misfits(card, image))
         except NucleiError:

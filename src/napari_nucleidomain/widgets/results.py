@@ -11,7 +11,6 @@ import numpy as np
 from napari_nucleidomain.contracts import NucleiError
 from napari_nucleidomain.contracts.files import LISTS, read_json
 from napari_nucleidomain.data.npz import read_npz
-from napari_nucleidomain.runs.folder import FOUND
 
 from .view import same_file
 
@@ -64,6 +63,8 @@ class Stored:
     @property
     def found_file(self) -> Path:
         """What the program found, kept when a person changed the result by hand."""
+        from napari_nucleidomain.runs.folder import FOUND
+
         return self.run.result_folder / f"{self.name}{FOUND}"
 
     @property
